@@ -1,0 +1,73 @@
+//! Every bound of the program, with its reason. What happens when it is reached stands where it is used.
+
+use std::time::Duration;
+
+/// Command line with its CRLF. RFC 5321 section 4.5.3.1.4 asks for 512; AUTH (RFC 4954 section 4) needs 12,288, and
+/// SMTPUTF8 with DSN parameters more than 512.
+pub const COMMAND_MAX: usize = 2_048;
+
+/// A line of an AUTH exchange. RFC 4954 section 4 asks for 12,288 octets.
+pub const SASL_LINE_MAX: usize = 12_288;
+
+/// Recipients of a transaction. RFC 5321 section 4.5.3.1.8 demands at least 100; above it we answer 452 4.5.3.
+pub const RECIPIENTS_MAX: usize = 1_000;
+
+/// Recipients of one parcel, and so of one transaction at delivery: what every server must take (section 4.5.3.1.8).
+pub const PARCEL_RECIPIENTS_MAX: usize = 100;
+
+/// Errors in one session before 421: a broken client gets a few, a guessing one gets no more.
+pub const ERRORS_MAX: u32 = 20;
+
+/// Commands that do nothing (NOOP, RSET, VRFY, HELP, EHLO) between two messages before 421. 100 for clients that
+/// reset before each mail.
+pub const IDLE_COMMANDS_MAX: u32 = 100;
+
+/// The header section is kept whole in memory up to its empty line; longer: 552 5.3.4 after the dot.
+pub const HEADER_MAX: usize = 256 << 10;
+
+/// What a session may use for a header before it asks the shared budget.
+pub const HEADER_FREE: usize = 64 << 10;
+
+/// Shared by all sessions for headers above `HEADER_FREE`; empty: 452 4.3.1.
+pub const HEADER_BUDGET: usize = 16 << 20;
+
+/// A chunk of a stored body. redb rounds pages up to powers of two, so 65,024 octets and their frame fit 64 KiB.
+pub const CHUNK: usize = 65_024;
+
+/// Chunks of one session that may be on their way to the disk.
+pub const CHUNKS_IN_FLIGHT: usize = 4;
+
+/// Received fields above which a message is refused (554 5.4.6) rather than held as a loop.
+pub const RECEIVED_MAX: usize = 200;
+
+/// Received fields by our own host name that make a loop.
+pub const RECEIVED_OWN_MAX: usize = 5;
+
+/// Waiting for the next command. RFC 5321 section 4.5.3.2.7 asks a server for at least 5 minutes.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A whole transaction, MAIL to the final reply: a 50 MiB mail over a 1 Mbit/s line takes 7 minutes.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// A TLS handshake on either side.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Octets of a peer's reply kept as text; a longer one is cut.
+pub const REPLY_TEXT_MAX: usize = 1_000;
+
+/// Lines of one reply of a peer; more is a broken peer.
+pub const REPLY_LINES_MAX: usize = 128;
+
+/// Dialogues kept for a parcel that was not relayed, and octets of each.
+pub const DIALOGUES_MAX: usize = 3;
+/// See `DIALOGUES_MAX`.
+pub const DIALOGUE_MAX: usize = 4 << 10;
+
+/// Fields a search looks through without an index before it gives back a cursor.
+pub const SCAN_MAX: usize = 10_000;
+
+/// MX hosts tried for a domain; a hostile zone can list thousands.
+pub const MX_HOSTS_MAX: usize = 16;
+
+/// Addresses tried for one host.
+pub const HOST_ADDRESSES_MAX: usize = 8;

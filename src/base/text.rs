@@ -1,0 +1,85 @@
+//! Text of peers, made safe and short before it is stored, logged or shown.
+
+/// What control characters, bidi overrides and zero-width characters become.
+const MARK: char = '?';
+
+/// `text` cut to `max` characters (not octets), with control, bidi and zero-width characters replaced.
+///
+/// The reply of a peer goes into logs and mails; a line end in it must never start a line of ours.
+pub fn clean(text: &str, max: usize) -> String {
+    text.chars()
+        .take(max)
+        .map(|c| if hidden(c) { MARK } else { c })
+        .collect()
+}
+
+/// The same for octets that ought to be UTF-8.
+pub fn clean_bytes(text: &[u8], max: usize) -> String {
+    let some = text.get(..max.saturating_mul(4)).unwrap_or(text);
+    clean(&String::from_utf8_lossy(some), max)
+}
+
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// The one of `words` that `wrong` was probably meant to be: at most a third of it is wrong.
+pub fn nearest<'a>(wrong: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (wrong.chars().count() / 3).max(1);
+    words
+        .into_iter()
+        .map(|word| (distance(wrong, word), word))
+        .filter(|(d, _)| *d <= most)
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// Edit distance in which two swapped neighbours count as one change (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let width = b.len() + 1;
+    let mut grid = vec![0usize; (a.len() + 1) * width];
+    let at = |grid: &[usize], i: usize, j: usize| grid.get(i * width + j).copied().unwrap_or(0);
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            let best = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let same = usize::from(a.get(i - 1) != b.get(j - 1));
+                let mut best = (at(&grid, i - 1, j) + 1)
+                    .min(at(&grid, i, j - 1) + 1)
+                    .min(at(&grid, i - 1, j - 1) + same);
+                if i > 1 && j > 1 && a.get(i - 1) == b.get(j - 2) && a.get(i - 2) == b.get(j - 1) {
+                    best = best.min(at(&grid, i - 2, j - 2) + 1);
+                }
+                best
+            };
+            if let Some(cell) = grid.get_mut(i * width + j) {
+                *cell = best;
+            }
+        }
+    }
+    at(&grid, a.len(), b.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_characters_are_replaced_and_text_is_cut() {
+        assert_eq!(clean("a\r\nb\u{202E}c", 10), "a??b?c");
+        assert_eq!(clean("äöü", 2), "äö");
+        assert_eq!(clean_bytes(b"ab\xffc", 10), "ab\u{FFFD}c");
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_word() {
+        assert_eq!(
+            nearest("relay_hsot", ["relay_host", "hostname"]),
+            Some("relay_host")
+        );
+        assert_eq!(nearest("banana", ["relay", "hostname"]), None);
+    }
+}

@@ -1,0 +1,6 @@
+//! Postwerk.
+
+#[doc(hidden)]
+pub mod base;
+#[doc(hidden)]
+pub mod mail;

@@ -1,0 +1,14 @@
+//! Floor 1: the nouns of the RFCs, pure. They are parsed at the door; inside there are only valid values.
+//!
+//! Nothing here reads a socket, a clock or a file.
+
+pub mod date;
+pub mod domain;
+pub mod envelope;
+pub mod hold;
+pub mod mailbox;
+pub mod outcome;
+pub mod path;
+pub mod reply;
+pub mod state;
+pub mod trace;

@@ -1,0 +1,3 @@
+//! Floor 12: start and stop order, reload, logs.
+
+pub mod log;

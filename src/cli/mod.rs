@@ -1,0 +1,6 @@
+//! The command line.
+
+pub mod account;
+pub mod check;
+pub mod queue;
+pub mod test_mail;

@@ -1,0 +1,1 @@
+//! test_mail: being built.

@@ -1,0 +1,9 @@
+//! Floor 3: the network, with no mail in it.
+//!
+//! Listeners and permits, the strict line reader, DNS, TLS towards others, limits per address.
+
+pub mod dns;
+pub mod limiter;
+pub mod line;
+pub mod listen;
+pub mod tls;

@@ -71,3 +71,36 @@ pub const MX_HOSTS_MAX: usize = 16;
 
 /// Addresses tried for one host.
 pub const HOST_ADDRESSES_MAX: usize = 8;
+
+/// Characters of one field of a log line: a reply of 1,000 octets fits, and so does an address.
+pub const LOG_FIELD_MAX: usize = 1_000;
+
+/// Log lines that wait for a slow disk or terminal. About 8 MiB; what comes then waits (file) or is dropped (terminal).
+pub const LOG_LINES_WAITING_MAX: usize = 32_768;
+
+/// Octets of a message that a DSN brings back whole; a larger one comes back as its header.
+pub const DSN_FULL_MAX: u64 = 64 << 10;
+
+/// Recipients that one DSN names one by one; above it the rest is only counted.
+pub const DSN_RECIPIENTS_MAX: usize = 1_000;
+
+/// Octets of a request to the control socket: 10,000 ids of one line each fit.
+pub const CONTROL_BODY_MAX: usize = 1 << 20;
+
+/// Ids in one request to the control socket; the command line sends more as several requests.
+pub const CONTROL_IDS_MAX: usize = 5_000;
+
+/// Connections to the control socket at once; the next one waits.
+pub const CONTROL_CONNECTIONS_MAX: usize = 32;
+
+/// A whole request to the control socket, head and body.
+pub const CONTROL_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Messages in one page of the queue list.
+pub const CONTROL_PAGE_MAX: usize = 1_000;
+
+/// Octets of a queue query.
+pub const QUERY_MAX: usize = 2_000;
+
+/// Words of a queue query.
+pub const QUERY_WORDS_MAX: usize = 50;

@@ -10,8 +10,11 @@ use std::sync::Mutex;
 macro_rules! id {
     ($(#[$doc:meta])* pub struct $name:ident;) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub u64);
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode,
+        )]
+        #[cbor(transparent)]
+        pub struct $name(#[n(0)] pub u64);
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,19 +4,25 @@ use super::mailbox::Mailbox;
 use super::path::ReversePath;
 
 /// What MAIL said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct MailFrom {
     /// Where DSNs go.
+    #[n(0)]
     pub path: ReversePath,
     /// SIZE as the client declared it (RFC 1870).
+    #[n(1)]
     pub size: Option<u64>,
     /// BODY (RFC 6152, RFC 3030).
+    #[n(2)]
     pub body: BodyKind,
     /// SMTPUTF8 (RFC 6531).
+    #[n(3)]
     pub smtputf8: bool,
     /// RET (RFC 3461 section 4.3).
+    #[n(4)]
     pub ret: Option<Ret>,
     /// ENVID (RFC 3461 section 4.4), xtext decoded.
+    #[n(5)]
     pub envid: Option<String>,
 }
 

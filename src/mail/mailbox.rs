@@ -157,6 +157,23 @@ impl FromStr for Mailbox {
     }
 }
 
+/// Stored as it is written.
+impl<C> minicbor::Encode<C> for Mailbox {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.str(&self.to_string()).map(drop)
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for Mailbox {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::parse(d.str()?).map_err(minicbor::decode::Error::custom)
+    }
+}
+
 /// Reads behind the opening quote: the content without its escapes, and what follows `"@`.
 fn unquote(text: &str) -> Result<(String, &str), BadMailbox> {
     let mut local = String::new();

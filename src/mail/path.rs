@@ -76,6 +76,23 @@ impl fmt::Display for ForwardPath {
     }
 }
 
+/// Stored as it is written.
+impl<C> minicbor::Encode<C> for ReversePath {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.str(&self.to_string()).map(drop)
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for ReversePath {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::parse(d.str()?).map_err(minicbor::decode::Error::custom)
+    }
+}
+
 /// Source routes are accepted and ignored (RFC 5321 section 4.1.1.3): `@a.example,@b.example:u@c.example`.
 fn strip_route(text: &str) -> &str {
     match text.split_once(':') {

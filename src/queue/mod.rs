@@ -1,3 +1,104 @@
-//! Floor 5: the queue.
+//! Floor 5: the queue, where receivers and deliverers meet, and nowhere else.
+//!
+//! One ledger changes state: it reads, asks `mail::state::next`, and makes states, indexes, facts and the work that
+//! follows in one batch. What must happen later is a due record; a crash drops the claim, so there is no recovery code.
+//! Not here: who may send (`policy`), where mail goes (`deliver`), what a DSN looks like (`bounce`).
 
+pub mod accept;
+pub mod body;
+pub mod group;
+pub mod ledger;
+pub mod lend;
+pub mod list;
+pub mod pressure;
 pub mod query;
+pub mod record;
+pub mod retry;
+pub mod settle;
+pub mod upkeep;
+pub mod verbs;
+pub mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use accept::{AcceptError, Finishing, NewMail};
+pub use body::{BodyReader, BodyWriter, StoredBody};
+pub use lend::{Deliveries, DueRecipient, Lent};
+pub use pressure::Full;
+pub use record::{DsnWork, FailedRecipient, Message, MessageId, Origin, RecipientId};
+pub use settle::{Attempt, Delays};
+
+use crate::base::clock::Clock;
+use crate::base::id::Ids;
+use crate::config::Shared;
+use crate::journal::event::Events;
+use crate::store::Store;
+
+/// A handle on the queue; clones share it.
+#[derive(Clone)]
+pub struct Queue {
+    conf: Shared,
+    store: Store,
+    clock: Clock,
+    ids: Arc<Ids>,
+    events: Events,
+}
+
+impl Queue {
+    /// A queue over `store`.
+    pub fn new(conf: Shared, store: Store, clock: Clock, events: Events) -> Self {
+        Self {
+            conf,
+            store,
+            clock,
+            ids: Arc::new(Ids::new(0)),
+            events,
+        }
+    }
+
+    /// Begins a body; its id is the message's.
+    pub fn begin_body(&self) -> BodyWriter {
+        BodyWriter::new(self.clone(), MessageId(self.fresh_id()))
+    }
+
+    /// Reads the body of a message.
+    pub fn open_body(&self, message: &Message) -> BodyReader {
+        BodyReader::new(self.store.clone(), message.id, message.chunks)
+    }
+
+    /// For delivery: what is due, and claims of it.
+    pub fn deliveries(&self) -> Deliveries {
+        Deliveries::new(self.clone())
+    }
+
+    /// The store underneath, for owners of other records.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where events are told.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// The clock of this server.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The configuration in force.
+    pub fn conf(&self) -> &Shared {
+        &self.conf
+    }
+
+    fn fresh_id(&self) -> u64 {
+        self.ids.make(self.store.now().0)
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Queue")
+    }
+}

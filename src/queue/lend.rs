@@ -1,0 +1,185 @@
+//! Lends due parcels to delivery.
+//!
+//! A claim ends by `settle`, by being dropped, or with the process, so a crash can neither lose a recipient nor
+//! deliver it from two tasks at once. A message may still be sent twice when the reply to our final dot is lost
+//! (RFC 5321 section 6.1; RFC 1047); that is the protocol's price and not repaired here.
+//! Not here: the order in which groups are served (`deliver::schedule`), and the retry times (`retry`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Queue;
+use super::record::{Message, MessageId, Parcel, decode, message_key, message_of, number_of};
+use crate::mail::envelope::Notify;
+use crate::mail::mailbox::Mailbox;
+use crate::mail::state::{Move, State, next};
+use crate::store::{ClaimGuard, Claimed, Group, Head, StoreError, StoreTime, Work};
+
+/// What is due for delivery.
+#[derive(Clone, Debug)]
+pub struct Deliveries {
+    queue: Queue,
+}
+
+/// A parcel lent to a delivery; dropped, it is given back untried.
+#[derive(Debug)]
+pub struct Lent {
+    /// Its message.
+    pub message: Arc<Message>,
+    /// Its recipients that are due.
+    pub recipients: Vec<DueRecipient>,
+    /// Tries before this one.
+    pub attempts: u32,
+    pub(super) number: u64,
+    pub(super) parcel: Parcel,
+    pub(super) guard: ClaimGuard,
+}
+
+/// One recipient to try.
+#[derive(Clone, Debug)]
+pub struct DueRecipient {
+    /// Its index in the message.
+    pub index: u32,
+    /// Where to.
+    pub mailbox: Mailbox,
+    /// NOTIFY.
+    pub notify: Notify,
+    /// ORCPT.
+    pub orcpt: Option<String>,
+}
+
+impl Deliveries {
+    pub(super) fn new(queue: Queue) -> Self {
+        Self { queue }
+    }
+
+    /// Groups with due parcels, earliest first; then at most one that is not yet due. None while `[queue] paused`.
+    pub async fn ready(&self, limit: usize) -> Result<Vec<Head>, StoreError> {
+        if self.queue.conf.load().queue.paused {
+            return Ok(Vec::new());
+        }
+        self.queue.store.ready(Work::Deliver, limit).await
+    }
+
+    /// Lends at most `room` parcels of a group.
+    pub async fn claim(&self, group: &Group, room: usize) -> Result<Vec<Lent>, StoreError> {
+        let claimed = self
+            .queue
+            .store
+            .claim(Work::Deliver, group.clone(), room)
+            .await?;
+        let messages = self.messages(&claimed).await?;
+        let now = self.queue.store.now();
+        let mut lent = Vec::with_capacity(claimed.len());
+        for Claimed { record, guard, .. } in claimed {
+            let parcel = match decode::<Parcel>(&record.key, &record.value) {
+                Ok(parcel) => parcel,
+                Err(error) => {
+                    // Given back it would come again at once, for ever; kept it waits for the restart that a repair needs.
+                    tracing::error!(%error, "a parcel cannot be read; it stays where it is");
+                    guard.keep();
+                    continue;
+                }
+            };
+            let message = message_of(&record.key).and_then(|id| messages.get(&id));
+            let (Some(message), Some(number)) = (message, number_of(&record.key)) else {
+                tracing::error!(key = ?record.key, "a parcel has no message; it stays where it is");
+                guard.keep();
+                continue;
+            };
+            let recipients = due_recipients(&parcel, now);
+            lent.push(Lent {
+                message: Arc::clone(message),
+                recipients,
+                attempts: parcel.attempts,
+                number,
+                parcel,
+                guard,
+            });
+        }
+        Ok(lent)
+    }
+
+    /// Nothing of the group is lent before `until`; in the past: the snooze ends.
+    pub fn snooze(&self, group: &Group, until: StoreTime) {
+        self.queue.store.snooze(Work::Deliver, group.clone(), until);
+    }
+
+    /// Changes when something may have become due.
+    pub fn hint(&self) -> watch::Receiver<u64> {
+        self.queue.store.hint(Work::Deliver)
+    }
+
+    /// The store's now, which `Head::at` is compared with.
+    pub fn now(&self) -> StoreTime {
+        self.queue.store.now()
+    }
+
+    async fn messages(
+        &self,
+        claimed: &[Claimed],
+    ) -> Result<HashMap<MessageId, Arc<Message>>, StoreError> {
+        let mut ids: Vec<MessageId> = claimed
+            .iter()
+            .filter_map(|lent| message_of(&lent.record.key))
+            .collect();
+        ids.dedup();
+        let keys = ids.into_iter().map(message_key).collect();
+        let mut messages = HashMap::new();
+        for record in self.queue.store.get(keys).await?.into_iter().flatten() {
+            let message = Message::read(&record.key, &record.value)?;
+            messages.insert(message.id, Arc::new(message));
+        }
+        Ok(messages)
+    }
+}
+
+impl Lent {
+    /// The group it was claimed from.
+    pub fn group(&self) -> Option<Group> {
+        super::accept::group_of(&self.parcel)
+    }
+
+    /// Keeps the claim until the process ends: its final dot is out and we must stop.
+    pub fn keep(self) {
+        self.guard.keep();
+    }
+}
+
+fn due_recipients(parcel: &Parcel, now: StoreTime) -> Vec<DueRecipient> {
+    let due = parcel
+        .slots
+        .iter()
+        .filter(|slot| claimable(&slot.state, now).is_some());
+    due.map(|slot| DueRecipient {
+        index: slot.index,
+        mailbox: slot.mailbox.clone(),
+        notify: slot.notify,
+        orcpt: slot.orcpt.clone(),
+    })
+    .collect()
+}
+
+/// The claimed state of a slot that is due for delivery now.
+pub(super) fn claimable(state: &State, now: StoreTime) -> Option<State> {
+    let waiting = match state {
+        State::Releasing { until, .. } if *until > now.0 => return None,
+        State::Releasing { .. } => next(state, Move::Left).ok()?,
+        State::Due | State::MaybeDelivered => state.clone(),
+        State::Claimed
+        | State::Judging
+        | State::Held
+        | State::Trashed { .. }
+        | State::Relayed
+        | State::Failed
+        | State::Expired
+        | State::Deleted => return None,
+    };
+    if waiting == State::Judging {
+        None
+    } else {
+        next(&waiting, Move::Claim).ok()
+    }
+}

@@ -1,0 +1,396 @@
+//! The end of a try: one batch per transaction.
+//!
+//! Relayed and failed recipients end; deferred ones are due again together. Failures make the message's DSN due in a
+//! minute, so that those of one minute share one. What cannot be told to anybody, because its reverse-path is null,
+//! is held in `defect` rather than lost.
+
+use std::time::Duration;
+
+use super::Queue;
+use super::ledger;
+use super::lend::{Lent, claimable};
+use super::record::{
+    DsnWork, FailedRecipient, HoldId, Kept, Message, Parcel, Slot, dsn_key, encode,
+};
+use super::retry;
+use crate::base::clock::micros;
+use crate::base::limit::{DIALOGUE_MAX, DIALOGUES_MAX};
+use crate::base::text::clean;
+use crate::journal::event::EventKind;
+use crate::journal::fact::{Fact, Held, Tried, TriedRecipient};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::outcome::{Fault, Outcome};
+use crate::mail::reply::Reply;
+use crate::mail::state::{Move, State, next};
+use crate::store::{Band, Batch, Counter, Due, Group, Op, Pre, StoreError, StoreTime, Work};
+
+/// Failures within this span share one DSN.
+const DSN_AFTER: Duration = Duration::from_secs(60);
+
+/// What a try came to.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// For each recipient that was lent; one that is missing counts as untried.
+    pub outcomes: Vec<(u32, Outcome)>,
+    /// `mx.example[192.0.2.1]:25`, or `none`.
+    pub site: String,
+    /// TLS version, cipher and whether it was verified.
+    pub tls: Option<String>,
+    /// What was said; kept when somebody was not relayed.
+    pub dialogue: String,
+    /// How long it took.
+    pub delays: Delays,
+}
+
+/// Parts of the time a try took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Delays {
+    /// DNS, TCP, EHLO, TLS.
+    pub connect: Duration,
+    /// MAIL to the last reply.
+    pub transmit: Duration,
+}
+
+/// What became of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Became {
+    Relayed(Reply),
+    Deferred,
+    Failed,
+    Expired,
+    Held,
+    Untried,
+}
+
+impl Queue {
+    /// Ends a try. The recipients' new states, the facts and the work that follows land together or not at all.
+    pub async fn settle(&self, lent: Lent, attempt: Attempt) -> Result<(), StoreError> {
+        let Lent {
+            message,
+            mut parcel,
+            number,
+            guard,
+            ..
+        } = lent;
+        let now = self.store.now();
+        if attempt
+            .outcomes
+            .iter()
+            .all(|(_, outcome)| *outcome == Outcome::Untried)
+        {
+            // Dropping the guard gives the parcel back as it was.
+            return Ok(());
+        }
+        parcel.attempts += 1;
+        parcel.last_site = Some(attempt.site.clone());
+        let became = apply(&message, &mut parcel, &attempt, now);
+        let wait = retry::wait(
+            &self.conf.load().queue.retry,
+            parcel.attempts,
+            parcel.jitter,
+        );
+        parcel.next_try = now.0.saturating_add(micros(wait));
+        assert!(
+            parcel.next_try > now.0,
+            "a deferral must move forward, or the scheduler spins"
+        );
+        if became
+            .iter()
+            .any(|(_, became)| !matches!(became, Became::Relayed(_)))
+        {
+            keep_dialogue(&mut parcel, &attempt.dialogue);
+        }
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(guard.id()));
+        self.put_settled(&mut batch, &message, number, &mut parcel, &became, &attempt);
+        self.store.commit(batch).await?;
+        drop(guard);
+        self.tell_settled(&message, &parcel, &became);
+        Ok(())
+    }
+
+    fn put_settled(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        number: u64,
+        parcel: &mut Parcel,
+        became: &[(u32, Became)],
+        attempt: &Attempt,
+    ) {
+        let now = self.store.now();
+        let fact = Tried {
+            site: attempt.site.clone(),
+            tls: attempt.tls.clone(),
+            results: became
+                .iter()
+                .filter_map(|(index, became)| result(parcel, *index, became))
+                .collect(),
+            attempt: parcel.attempts,
+            next_try: waits(parcel).then(|| self.wall_of(parcel.next_try)),
+            dialogue: parcel
+                .dialogues
+                .last()
+                .filter(|_| unrelayed(became))
+                .cloned(),
+        };
+        self.put_fact(batch, message.id, Fact::Tried(fact));
+        let failed = self.failed(parcel, became, &attempt.site);
+        let dsns = usize::from(!failed.is_empty());
+        if dsns > 0 {
+            self.put_dsn(batch, message, failed);
+        }
+        let ended = became.iter().filter(|(_, became)| {
+            matches!(
+                became,
+                Became::Relayed(_) | Became::Failed | Became::Expired
+            )
+        });
+        ledger::count(batch, message.id, ended.count(), dsns);
+        let relayed = became
+            .iter()
+            .filter(|(_, became)| matches!(became, Became::Relayed(_)))
+            .count();
+        if relayed > 0 {
+            batch.ops.push(Op::Add(
+                Counter(b"relayed".as_slice().into()),
+                i64::try_from(relayed).unwrap_or(i64::MAX),
+            ));
+        }
+        self.move_held(batch, message, parcel);
+        ledger::put_parcel(batch, message.id, number, parcel, now);
+    }
+
+    /// Recipients that became held get a parcel each; the ones that stay keep theirs.
+    fn move_held(&self, batch: &mut Batch, message: &Message, parcel: &mut Parcel) {
+        if parcel.hold.is_some() || !parcel.slots.iter().any(|slot| slot.state == State::Held) {
+            return;
+        }
+        let (held, stay): (Vec<Slot>, Vec<Slot>) = parcel
+            .slots
+            .drain(..)
+            .partition(|slot| slot.state == State::Held);
+        parcel.slots = stay;
+        for slot in held {
+            let cause = slot
+                .fault
+                .as_ref()
+                .map(|fault| fault.reply.to_string())
+                .unwrap_or_default();
+            let hold = Hold {
+                queue: HoldQueue::Defect,
+                reason: HoldReason::Undeliverable,
+                cause: clean(&cause, 500),
+            };
+            let fact = Held {
+                recipients: vec![slot.mailbox.to_string()],
+                hold: hold.clone(),
+                by: "postwerk".into(),
+            };
+            self.put_fact(batch, message.id, Fact::Held(fact));
+            let mut own = Parcel {
+                slots: vec![slot],
+                ..parcel.clone()
+            };
+            own.hold = Some(Kept {
+                id: HoldId(self.fresh_id()),
+                hold,
+                since: self.clock.wall().0,
+            });
+            ledger::put_parcel(batch, message.id, self.fresh_id(), &own, self.store.now());
+        }
+    }
+
+    fn failed(
+        &self,
+        parcel: &Parcel,
+        became: &[(u32, Became)],
+        site: &str,
+    ) -> Vec<FailedRecipient> {
+        let ended = became
+            .iter()
+            .filter(|(_, became)| matches!(became, Became::Failed | Became::Expired));
+        ended
+            .filter_map(|(index, became)| {
+                let slot = parcel.slots.iter().find(|slot| slot.index == *index)?;
+                slot.notify.failure().then(|| FailedRecipient {
+                    index: *index,
+                    mailbox: slot.mailbox.clone(),
+                    orcpt: slot.orcpt.clone(),
+                    notify: slot.notify,
+                    fault: slot.fault.clone(),
+                    site: site.to_owned(),
+                    expired: *became == Became::Expired,
+                    at: self.clock.wall().0,
+                })
+            })
+            .collect()
+    }
+
+    /// Makes the DSN of a message due; `bounce` owns the work.
+    pub(super) fn put_dsn(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        failed: Vec<FailedRecipient>,
+    ) {
+        debug_assert!(
+            !message.from.path.is_null(),
+            "a null reverse-path never gets a DSN"
+        );
+        let key = dsn_key(message.id, self.fresh_id());
+        // All DSN work of one message is in one group, so that one claim can take it together.
+        let group = Group::of_key(&super::record::dsn_prefix(message.id));
+        let due = Due {
+            work: Work::Dsn,
+            group,
+            band: Band::Normal,
+            after: DSN_AFTER,
+        };
+        batch.ops.push(Op::Put {
+            key,
+            value: encode(&DsnWork { failed }),
+            due: Some(due),
+            terms: Vec::new(),
+        });
+    }
+
+    /// Store time as a wall time for people.
+    pub fn wall_of(&self, store_micros: u64) -> u64 {
+        let (now, wall) = (self.store.now().0, self.clock.wall().0);
+        wall.saturating_add(store_micros.saturating_sub(now))
+            .saturating_sub(now.saturating_sub(store_micros))
+    }
+
+    fn tell_settled(&self, message: &Message, parcel: &Parcel, became: &[(u32, Became)]) {
+        if !self.events.wanted() {
+            return;
+        }
+        for (index, became) in became {
+            let slot = parcel.slots.iter().find(|slot| slot.index == *index);
+            let address = slot
+                .map(|slot| slot.mailbox.to_string())
+                .unwrap_or_default();
+            let fault = slot.and_then(|slot| slot.fault.as_ref());
+            let said = fault
+                .map(|fault| fault.reply.to_string())
+                .unwrap_or_default();
+            match became {
+                Became::Relayed(reply) => {
+                    self.tell(EventKind::Delivered, message, address, reply.to_string())
+                }
+                Became::Deferred => self.tell(EventKind::Deferred, message, address, said),
+                Became::Failed | Became::Expired => {
+                    self.tell(EventKind::Bounced, message, address, said)
+                }
+                Became::Held => self.tell(EventKind::Held, message, address, said),
+                Became::Untried => {}
+            }
+        }
+    }
+}
+
+/// Moves each slot that was tried, and says what became of it.
+fn apply(
+    message: &Message,
+    parcel: &mut Parcel,
+    attempt: &Attempt,
+    now: StoreTime,
+) -> Vec<(u32, Became)> {
+    let mut all = Vec::new();
+    let expired = parcel.expires <= now.0;
+    for slot in &mut parcel.slots {
+        let Some(claimed) = claimable(&slot.state, now) else {
+            continue;
+        };
+        let outcome = attempt
+            .outcomes
+            .iter()
+            .find(|(index, _)| *index == slot.index)
+            .map(|(_, outcome)| outcome);
+        let (step, became, fault) = meaning(message, slot, outcome, expired);
+        match next(&claimed, step) {
+            Ok(state) => slot.state = state,
+            Err(error) => {
+                debug_assert!(false, "a claimed recipient takes {step:?}: {error}");
+                continue;
+            }
+        }
+        if let Some(fault) = fault {
+            slot.fault = Some(fault);
+        }
+        all.push((slot.index, became));
+    }
+    all
+}
+
+fn meaning(
+    message: &Message,
+    slot: &Slot,
+    outcome: Option<&Outcome>,
+    expired: bool,
+) -> (Move, Became, Option<Fault>) {
+    let end = |fault: &Fault, step, became| {
+        // Nobody can be told of it: RFC 5321 section 4.5.5 forbids a DSN to `<>`. A person decides.
+        if message.from.path.is_null() {
+            (Move::Hold, Became::Held, Some(fault.clone()))
+        } else {
+            (step, became, Some(fault.clone()))
+        }
+    };
+    match outcome {
+        Some(Outcome::Relayed(reply)) => (Move::Relay, Became::Relayed(reply.clone()), None),
+        Some(Outcome::Deferred(fault)) if expired => end(fault, Move::Expire, Became::Expired),
+        Some(Outcome::Deferred(fault)) => (Move::Defer, Became::Deferred, Some(fault.clone())),
+        Some(Outcome::Failed(fault)) => end(fault, Move::Fail, Became::Failed),
+        Some(Outcome::Untried) | None => (Move::Unclaim, Became::Untried, slot.fault.clone()),
+    }
+}
+
+fn result(parcel: &Parcel, index: u32, became: &Became) -> Option<TriedRecipient> {
+    let slot = parcel.slots.iter().find(|slot| slot.index == index)?;
+    let fault = slot.fault.as_ref();
+    let (action, reply) = match became {
+        Became::Relayed(reply) => ("relayed", Some(reply.clone())),
+        Became::Deferred => ("deferred", fault.map(|fault| fault.reply.clone())),
+        Became::Failed => ("failed", fault.map(|fault| fault.reply.clone())),
+        Became::Expired => ("expired", fault.map(|fault| fault.reply.clone())),
+        Became::Held => ("held", fault.map(|fault| fault.reply.clone())),
+        Became::Untried => return None,
+    };
+    let step = fault
+        .filter(|_| action != "relayed")
+        .map(|fault| fault.step.clone())
+        .unwrap_or_default();
+    Some(TriedRecipient {
+        address: slot.mailbox.to_string(),
+        action: action.to_owned(),
+        reply,
+        step,
+    })
+}
+
+fn waits(parcel: &Parcel) -> bool {
+    parcel
+        .slots
+        .iter()
+        .any(|slot| matches!(slot.state, State::Due | State::MaybeDelivered))
+}
+
+fn unrelayed(became: &[(u32, Became)]) -> bool {
+    became
+        .iter()
+        .any(|(_, became)| !matches!(became, Became::Relayed(_) | Became::Untried))
+}
+
+fn keep_dialogue(parcel: &mut Parcel, dialogue: &str) {
+    if dialogue.is_empty() {
+        return;
+    }
+    while parcel.dialogues.len() >= DIALOGUES_MAX {
+        parcel.dialogues.remove(0);
+    }
+    parcel
+        .dialogues
+        .push(dialogue.chars().take(DIALOGUE_MAX).collect());
+}

@@ -1,0 +1,341 @@
+//! The queue's own due work: lifetimes that end, messages with nothing left to do, trash, bodies nobody accepted.
+
+use super::Queue;
+use super::ledger::{self, Stored};
+use super::record::{
+    FailedRecipient, HoldId, Kept, Message, Parcel, chunk_key, chunks_end, message_key, message_of,
+    number_of, parcel_key, sweep_key,
+};
+use super::worker;
+use crate::base::shutdown::Shutdown;
+use crate::journal::event::EventKind;
+use crate::journal::fact::{Acted, Expired, Fact};
+use crate::journal::line;
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::outcome::{Fault, Scope};
+use crate::mail::reply::{EnhancedStatus, Reply};
+use crate::mail::state::{Move, State, next};
+use crate::store::{Batch, Claimed, Due, Group, Key, Op, Pre, StoreError, Work};
+
+/// An expiry that meets a delivery waits so long and looks again.
+const EXPIRE_AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
+/// Facts removed with one operation.
+const HISTORY_ROWS: usize = 5_000;
+/// History is looked at this often.
+const HISTORY_EVERY: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+impl Queue {
+    /// Does the queue's own work until the server stops.
+    pub async fn upkeep(&self, shutdown: &Shutdown) {
+        let run = |work| {
+            let queue = self.clone();
+            worker::run(
+                self.store.clone(),
+                self.clock.clone(),
+                shutdown.clone(),
+                work,
+                move |claimed| {
+                    let queue = queue.clone();
+                    async move {
+                        for one in claimed {
+                            queue.keep_up(work, one).await?;
+                        }
+                        Ok(())
+                    }
+                },
+            )
+        };
+        tokio::join!(
+            run(Work::Expire),
+            run(Work::Retire),
+            run(Work::HoldEnd),
+            run(Work::Sweep),
+            self.history(shutdown)
+        );
+    }
+
+    async fn keep_up(&self, work: Work, claimed: Claimed) -> Result<(), StoreError> {
+        let done = match work {
+            Work::Expire => self.expire(&claimed).await,
+            Work::Retire => self.retire(&claimed).await,
+            Work::HoldEnd => self.end_trash(&claimed).await,
+            Work::Sweep => self.sweep(&claimed).await,
+            Work::Deliver | Work::Judge | Work::Dsn | Work::Notice | Work::Digest | Work::Cert => {
+                Ok(())
+            }
+        };
+        match done {
+            // Somebody else was faster; the work is looked at again when it is due again.
+            Err(StoreError::Conflict(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// The lifetime of a message is over: what still waits ends, what is held or leaving does not.
+    async fn expire(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let message = Message::read(&claimed.record.key, &claimed.record.value)?;
+        let now = self.store.now();
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(claimed.guard.id()));
+        let (mut failed, mut ended, mut later) = (Vec::new(), Vec::new(), None::<u64>);
+        for stored in self.parcels_of(message.id).await? {
+            if !stored.parcel.slots.iter().any(|slot| waits(&slot.state)) {
+                continue;
+            }
+            if stored.parcel.expires > now.0 {
+                later = Some(later.unwrap_or(u64::MAX).min(stored.parcel.expires));
+                continue;
+            }
+            self.expire_parcel(&mut batch, &message, stored, &mut failed, &mut ended);
+        }
+        let due = later.map(|at| {
+            self.expire_due(
+                &claimed.record.key,
+                std::time::Duration::from_micros(at - now.0),
+            )
+        });
+        let key = claimed.record.key.clone();
+        batch.ops.push(Op::Put {
+            key,
+            value: claimed.record.value.clone(),
+            due,
+            terms: Vec::new(),
+        });
+        let dsns = usize::from(!failed.is_empty());
+        if dsns > 0 {
+            self.put_dsn(&mut batch, &message, failed);
+        }
+        ledger::count(&mut batch, message.id, ended.len(), dsns);
+        if !ended.is_empty() {
+            self.put_fact(
+                &mut batch,
+                message.id,
+                Fact::Expired(Expired {
+                    recipients: ended.clone(),
+                }),
+            );
+        }
+        match self.store.commit(batch).await {
+            Ok(_) => {
+                for address in ended {
+                    self.tell(
+                        EventKind::Bounced,
+                        &message,
+                        address,
+                        "lifetime over".to_owned(),
+                    );
+                }
+                Ok(())
+            }
+            Err(StoreError::Conflict(_)) => self.expire_again(claimed).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    fn expire_parcel(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        stored: Stored,
+        failed: &mut Vec<FailedRecipient>,
+        ended: &mut Vec<String>,
+    ) {
+        let Stored {
+            number,
+            version,
+            mut parcel,
+        } = stored;
+        batch
+            .pre
+            .push(Pre::Is(parcel_key(message.id, number), version));
+        let (out, stay): (Vec<_>, Vec<_>) =
+            parcel.slots.drain(..).partition(|slot| waits(&slot.state));
+        parcel.slots = stay;
+        for mut slot in out {
+            let fault = slot.fault.get_or_insert_with(never_tried).clone();
+            if message.from.path.is_null() {
+                let Ok(state) = next(&slot.state, Move::Hold) else {
+                    continue;
+                };
+                slot.state = state;
+                let hold = Hold {
+                    queue: HoldQueue::Defect,
+                    reason: HoldReason::Undeliverable,
+                    cause: fault.reply.to_string(),
+                };
+                let mut own = Parcel {
+                    slots: vec![slot],
+                    ..parcel.clone()
+                };
+                own.hold = Some(Kept {
+                    id: HoldId(self.fresh_id()),
+                    hold,
+                    since: self.clock.wall().0,
+                });
+                ledger::put_parcel(batch, message.id, self.fresh_id(), &own, self.store.now());
+                continue;
+            }
+            let Ok(state) = next(&slot.state, Move::Expire) else {
+                continue;
+            };
+            slot.state = state;
+            ended.push(slot.mailbox.to_string());
+            if slot.notify.failure() {
+                failed.push(FailedRecipient {
+                    index: slot.index,
+                    mailbox: slot.mailbox.clone(),
+                    orcpt: slot.orcpt.clone(),
+                    notify: slot.notify,
+                    fault: Some(fault),
+                    site: parcel.last_site.clone().unwrap_or_default(),
+                    expired: true,
+                    at: self.clock.wall().0,
+                });
+            }
+            parcel.slots.push(slot);
+        }
+        ledger::put_parcel(batch, message.id, number, &parcel, self.store.now());
+    }
+
+    /// A delivery has one of the parcels: it will expire or defer it itself; look again soon.
+    async fn expire_again(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(claimed.guard.id()));
+        let due = Some(self.expire_due(&claimed.record.key, EXPIRE_AGAIN));
+        let key = claimed.record.key.clone();
+        batch.ops.push(Op::Put {
+            key,
+            value: claimed.record.value.clone(),
+            due,
+            terms: Vec::new(),
+        });
+        self.store.commit(batch).await.map(drop)
+    }
+
+    pub(super) fn expire_due(&self, key: &Key, after: std::time::Duration) -> Due {
+        Due {
+            work: Work::Expire,
+            group: Group::of_key(key),
+            band: crate::store::Band::Normal,
+            after,
+        }
+    }
+
+    /// Nothing of the message is left to do: it goes, its facts stay.
+    async fn retire(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let Some(id) = message_of(&claimed.record.key) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(claimed.guard.id()));
+        for stored in self.parcels_of(id).await? {
+            debug_assert!(
+                stored.parcel.slots.iter().all(|slot| slot.state.is_final()),
+                "{id} retires with a recipient left"
+            );
+            batch.ops.push(Op::Delete(parcel_key(id, stored.number)));
+        }
+        batch.ops.push(Op::DeleteRange {
+            from: chunk_key(id, 0),
+            to: chunks_end(id),
+            limit: usize::MAX,
+        });
+        batch.ops.push(Op::Delete(message_key(id)));
+        self.store.commit(batch).await?;
+        line::removed(id);
+        Ok(())
+    }
+
+    /// The trash time of a parcel is over.
+    async fn end_trash(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let key = &claimed.record.key;
+        let (Some(id), Some(number)) = (message_of(key), number_of(key)) else {
+            return Ok(());
+        };
+        let mut parcel: Parcel = super::record::decode(key, &claimed.record.value)?;
+        let now = self.store.now();
+        let mut gone = Vec::new();
+        for slot in &mut parcel.slots {
+            if matches!(slot.state, State::Trashed { until, .. } if until <= now.0)
+                && let Ok(state) = next(&slot.state, Move::Delete)
+            {
+                slot.state = state;
+                gone.push(slot.mailbox.to_string());
+            }
+        }
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(claimed.guard.id()));
+        let note = "its time in the trash is over".to_owned();
+        ledger::count(&mut batch, id, gone.len(), 0);
+        let fact = Acted {
+            verb: "delete".into(),
+            recipients: gone,
+            by: "postwerk".into(),
+            note,
+        };
+        self.put_fact(&mut batch, id, Fact::Acted(fact));
+        ledger::put_parcel(&mut batch, id, number, &parcel, now);
+        self.store.commit(batch).await.map(drop)
+    }
+
+    /// A body that nobody accepted within its hour.
+    async fn sweep(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let Some(id) = message_of(&claimed.record.key) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(claimed.guard.id()));
+        batch.ops.push(Op::DeleteRange {
+            from: chunk_key(id, 0),
+            to: chunks_end(id),
+            limit: usize::MAX,
+        });
+        batch.ops.push(Op::Delete(sweep_key(id)));
+        self.store.commit(batch).await?;
+        tracing::info!(message = %id, "swept a body that no session finished");
+        Ok(())
+    }
+
+    /// Removes facts older than `[queue] history`. Ids sort by time, so that is one range.
+    async fn history(&self, shutdown: &Shutdown) {
+        while !shutdown.begun() {
+            let keep = crate::base::clock::micros(self.conf.load().queue.history);
+            let cut = self.store.now().0.saturating_sub(keep) << 8;
+            let mut batch = Batch {
+                side: crate::store::Side::Back,
+                ..Batch::default()
+            };
+            batch.ops.push(Op::DeleteRange {
+                from: Key::of(b'h', &[]),
+                to: Key::of(b'h', &[&cut.to_be_bytes()]),
+                limit: HISTORY_ROWS,
+            });
+            if let Err(error) = self.store.commit(batch).await {
+                tracing::warn!(%error, "old history could not be removed; it is tried again");
+            }
+            tokio::select! {
+                () = shutdown.wait() => {}
+                () = self.clock.sleep(HISTORY_EVERY) => {}
+            }
+        }
+    }
+}
+
+/// Whether a lifetime governs this state.
+fn waits(state: &State) -> bool {
+    matches!(state, State::Due | State::MaybeDelivered)
+}
+
+fn never_tried() -> Fault {
+    let status = EnhancedStatus(4, 4, 7);
+    Fault {
+        scope: Scope::Message,
+        reply: Reply::new(
+            451,
+            Some(status),
+            "the message could not be delivered within its lifetime",
+        ),
+        synthetic: true,
+        step: "queue".to_owned(),
+    }
+}

@@ -24,6 +24,22 @@ pub fn local(at: Wall) -> String {
         .to_string()
 }
 
+/// `Nov 21 19:58:28` as syslog writes it (RFC 3164 section 4.1.2), in the machine's zone.
+pub fn syslog(at: Wall) -> String {
+    timestamp(at)
+        .to_zoned(TimeZone::system())
+        .strftime("%b %e %H:%M:%S")
+        .to_string()
+}
+
+/// `19:58:28`, in the machine's zone.
+pub fn time_of_day(at: Wall) -> String {
+    timestamp(at)
+        .to_zoned(TimeZone::system())
+        .strftime("%H:%M:%S")
+        .to_string()
+}
+
 fn timestamp(at: Wall) -> Timestamp {
     let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)

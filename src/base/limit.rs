@@ -104,3 +104,12 @@ pub const QUERY_MAX: usize = 2_000;
 
 /// Words of a queue query.
 pub const QUERY_WORDS_MAX: usize = 50;
+
+/// Octets of a configuration file: 20,000 routes fit; more is another file by mistake.
+pub const CONFIG_MAX: usize = 1 << 20;
+
+/// Spans in `[queue] retry`; the last one repeats, so more say nothing new.
+pub const RETRIES_MAX: usize = 64;
+
+/// The largest `[queue] max_message_size` that can be set: a body is read and written again at every try.
+pub const MESSAGE_SIZE_MAX: super::size::ByteSize = super::size::ByteSize::mib(2 << 10);

@@ -1,7 +1,17 @@
 //! Floor 2: the configuration as the rest of the program sees it: typed, checked, with every default filled in.
 //!
 //! Loading is checking; a `Config` that exists is right. The contract of the keys stands in `conf/production.toml`.
-//! Not here: where a mistake is shown (`check`), and what the file looks like (`file`).
+//! Not here: where a mistake is shown (`problem`), what the file looks like (`file`), and what is left out (`default`).
+
+mod cross;
+mod default;
+mod file;
+mod load;
+pub mod pem;
+pub mod problem;
+mod secret;
+mod section;
+mod value;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +22,10 @@ use crate::base::secret::Secret;
 use crate::base::size::ByteSize;
 use crate::mail::domain::Domain;
 use crate::mail::mailbox::{Host, Mailbox};
+
+pub use load::{load, parse};
+pub use problem::{Problem, Problems, Severity};
+pub use secret::is_phc;
 
 /// Everything; one `Arc`, swapped as a whole on reload.
 #[derive(Clone, Debug)]
@@ -175,7 +189,11 @@ pub enum RateAction {
 
 /// `*@example.org`, `*@*.example.org`, `app@example.org`, `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddressPattern(pub String);
+pub struct AddressPattern {
+    /// None: any.
+    local: Option<Box<str>>,
+    host: DomainPattern,
+}
 
 /// `[[domain]]`
 #[derive(Clone, Debug)]

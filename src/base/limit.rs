@@ -58,6 +58,13 @@ pub const REPLY_TEXT_MAX: usize = 1_000;
 /// Lines of one reply of a peer; more is a broken peer.
 pub const REPLY_LINES_MAX: usize = 128;
 
+/// Octets of one line of a peer's reply. RFC 5321 section 4.5.3.1.5 asks for 512; real servers send longer ones.
+pub const REPLY_LINE_MAX: usize = 2_048;
+
+/// Commands of ours that may wait for their answers: about 50 of 80 octets fit the smallest socket buffers, so that
+/// neither side blocks on writing while the other does too (RFC 2920 section 3.1).
+pub const PIPELINE_MAX: usize = 50;
+
 /// Dialogues kept for a parcel that was not relayed, and octets of each.
 pub const DIALOGUES_MAX: usize = 3;
 /// See `DIALOGUES_MAX`.

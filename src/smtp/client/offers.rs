@@ -1,0 +1,138 @@
+//! What the peer's EHLO reply offers (RFC 5321 section 4.1.1.1), read by smtp-proto.
+//!
+//! Not here: what we make of it (`command`, `deliver::connect`).
+
+use smtp_proto::{
+    AUTH_CRAM_MD5, AUTH_LOGIN, AUTH_PLAIN, EXT_8BIT_MIME, EXT_DSN, EXT_PIPELINING, EXT_SIZE,
+    EXT_SMTP_UTF8, EXT_START_TLS, EhloResponse,
+};
+
+/// The service extensions of a peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    name: String,
+    extensions: u32,
+    mechanisms: u64,
+    size: u64,
+}
+
+/// Mechanisms that mail-send's `authenticate` masters; it loses its place in DIGEST-MD5.
+const MECHANISMS: u64 = AUTH_PLAIN | AUTH_LOGIN | AUTH_CRAM_MD5;
+
+impl Offers {
+    /// From the whole reply to EHLO. A line that smtp-proto cannot read costs only itself.
+    pub fn parse(octets: &[u8]) -> Self {
+        if let Ok(all) = EhloResponse::parse(&mut octets.iter()) {
+            return Self::from(all);
+        }
+        let mut lines = octets.split_inclusive(|b| *b == b'\n');
+        let mut offers = Self::default();
+        if let Some(first) = lines.next() {
+            offers.join(&[b"250 ", first.get(4..).unwrap_or_default()].concat());
+        }
+        for line in lines {
+            offers.join(&[b"250-x\r\n250 ", line.get(4..).unwrap_or_default()].concat());
+        }
+        offers
+    }
+
+    fn join(&mut self, octets: &[u8]) {
+        if let Ok(one) = EhloResponse::parse(&mut octets.iter()).map(Self::from) {
+            self.extensions |= one.extensions;
+            self.mechanisms |= one.mechanisms;
+            self.size = self.size.max(one.size);
+            if self.name.is_empty() {
+                self.name = one.name;
+            }
+        }
+    }
+
+    /// What the peer calls itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// RFC 2920.
+    pub fn pipelining(&self) -> bool {
+        self.has(EXT_PIPELINING)
+    }
+
+    /// RFC 6152.
+    pub fn eight_bit(&self) -> bool {
+        self.has(EXT_8BIT_MIME)
+    }
+
+    /// RFC 6531.
+    pub fn smtputf8(&self) -> bool {
+        self.has(EXT_SMTP_UTF8)
+    }
+
+    /// RFC 3461.
+    pub fn dsn(&self) -> bool {
+        self.has(EXT_DSN)
+    }
+
+    /// RFC 3207.
+    pub fn starttls(&self) -> bool {
+        self.has(EXT_START_TLS)
+    }
+
+    /// RFC 1870.
+    pub fn size(&self) -> bool {
+        self.has(EXT_SIZE)
+    }
+
+    /// The largest message it takes; none: it does not say (RFC 1870 section 4: 0 is no limit).
+    pub fn size_max(&self) -> Option<u64> {
+        (self.has(EXT_SIZE) && self.size > 0).then_some(self.size)
+    }
+
+    /// For mail-send's `authenticate`: only mechanisms that it masters. None: no common one.
+    pub fn for_login(&self) -> Option<EhloResponse<String>> {
+        let mut response = EhloResponse::new(self.name.clone());
+        response.auth_mechanisms = self.mechanisms & MECHANISMS;
+        (response.auth_mechanisms != 0).then_some(response)
+    }
+
+    fn has(&self, bit: u32) -> bool {
+        self.extensions & bit != 0
+    }
+}
+
+impl From<EhloResponse<String>> for Offers {
+    fn from(response: EhloResponse<String>) -> Self {
+        Self {
+            name: response.hostname,
+            extensions: response.capabilities,
+            mechanisms: response.auth_mechanisms,
+            size: u64::try_from(response.size).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ehlo_reply_tells_what_may_be_used() {
+        let offers = Offers::parse(
+            b"250-mx.example hi\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-AUTH PLAIN DIGEST-MD5\r\n250 8BITMIME\r\n",
+        );
+        assert_eq!(offers.name(), "mx.example");
+        assert!(offers.pipelining() && offers.eight_bit() && !offers.smtputf8() && !offers.dsn());
+        assert_eq!(offers.size_max(), Some(1000));
+        assert_eq!(
+            offers.for_login().map(|r| r.auth_mechanisms),
+            Some(AUTH_PLAIN)
+        );
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_costs_only_itself() {
+        let offers =
+            Offers::parse(b"250-mx.example\r\n250-SIZE many\r\n250-DSN\r\n250 PIPELINING\r\n");
+        assert!(offers.pipelining() && offers.dsn(), "got {offers:?}");
+        assert_eq!(offers.size_max(), None);
+    }
+}

@@ -65,6 +65,14 @@ pub const REPLY_LINE_MAX: usize = 2_048;
 /// neither side blocks on writing while the other does too (RFC 2920 section 3.1).
 pub const PIPELINE_MAX: usize = 50;
 
+/// One question to one name server; hickory asks `DNS_ATTEMPTS` times more, and other servers.
+pub const DNS_TIMEOUT: Duration = Duration::from_secs(5);
+/// See `DNS_TIMEOUT`.
+pub const DNS_ATTEMPTS: usize = 2;
+
+/// Questions under way to one name server; above it hickory says busy, and the mail waits.
+pub const DNS_ACTIVE_MAX: usize = 256;
+
 /// Dialogues kept for a parcel that was not relayed, and octets of each.
 pub const DIALOGUES_MAX: usize = 3;
 /// See `DIALOGUES_MAX`.

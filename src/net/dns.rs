@@ -1,1 +1,363 @@
-//! dns: being built.
+//! Where mail for a domain goes: MX records, addresses, and the many ways in which DNS says no (RFC 5321 section 5.1).
+//!
+//! A name that surely does not exist is told apart from a name server that cannot answer now: the first ends a
+//! recipient, the second never does. Answers are cached by hickory for as long as their TTL says, negative ones too.
+//! Not here: which hosts are tried when (`deliver::connect`), and what a fault means for a recipient (`deliver::trouble`).
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{Resolver as Hickory, TokioResolver};
+
+use crate::base::limit::{
+    DNS_ACTIVE_MAX, DNS_ATTEMPTS, DNS_TIMEOUT, HOST_ADDRESSES_MAX, MX_HOSTS_MAX,
+};
+use crate::base::text::clean;
+use crate::config::DnsConf;
+use crate::mail::domain::Domain;
+
+/// Asks name servers; clones share the cache.
+#[derive(Clone)]
+pub struct Resolver(Result<TokioResolver, String>);
+
+/// The hosts that take mail for a domain, best first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailHosts {
+    /// At most `MX_HOSTS_MAX`; equal preferences in random order (RFC 5321 section 5.1).
+    pub hosts: Vec<MailHost>,
+    /// How long that may be believed.
+    pub ttl: Duration,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailHost {
+    /// Lower is better.
+    pub preference: u16,
+    /// Its name.
+    pub name: Domain,
+}
+
+/// Why DNS gave no host or address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DnsFault {
+    /// NXDOMAIN.
+    #[error("the domain {0} does not exist")]
+    NoSuchDomain(Domain),
+    /// A single MX record that names the root (RFC 7505).
+    #[error("the domain {0} takes no mail (null MX)")]
+    NullMx(Domain),
+    /// The name exists, without an address.
+    #[error("{0} has neither an MX nor an address record")]
+    NoAddress(Domain),
+    /// MX records that name no host: addresses, names with spaces.
+    #[error("the MX records of {0} name no usable host")]
+    UnusableMx(Domain),
+    /// SERVFAIL, REFUSED, no answer in time, no name server: ask again later.
+    #[error("the name servers cannot answer for {name} now: {why}")]
+    NotNow {
+        /// Asked for.
+        name: Domain,
+        /// What happened.
+        why: String,
+    },
+}
+
+impl Resolver {
+    /// Asks `conf.servers`, or those of the system. A system without name servers is no error here: fixed routes
+    /// need none, and every lookup says what is missing.
+    pub fn new(conf: &DnsConf) -> Self {
+        let built = if conf.servers.is_empty() {
+            TokioResolver::builder_tokio()
+        } else {
+            let servers = conf.servers.iter().map(name_server).collect();
+            Ok(Hickory::builder_with_config(
+                ResolverConfig::from_name_servers(servers),
+                TokioRuntimeProvider::default(),
+            ))
+        };
+        Self(
+            built
+                .and_then(|mut builder| {
+                    adjust(builder.options_mut());
+                    builder.build()
+                })
+                .map_err(|error| format!("no name server is configured ({error})")),
+        )
+    }
+
+    /// MX hosts by preference; none: the domain itself (RFC 5321 section 5.1).
+    pub async fn mail_hosts(&self, domain: &Domain) -> Result<MailHosts, DnsFault> {
+        let answers = match self.ask(domain, RecordType::MX).await {
+            Ok(answers) => answers,
+            // The domain exists without MX: its own address is asked for when it is connected to.
+            Err(DnsFault::NoAddress(_)) => return Ok(implicit(domain)),
+            Err(fault) => return Err(fault),
+        };
+        let mut null = false;
+        let mut hosts = Vec::new();
+        let mut ttl = TTL_MAX;
+        for (record, seconds) in answers {
+            let RData::MX(mx) = record else { continue };
+            ttl = ttl.min(Duration::from_secs(u64::from(seconds)));
+            null |= mx.exchange.is_root();
+            if let Ok(name) = Domain::parse(&mx.exchange.to_ascii()) {
+                hosts.push(MailHost {
+                    preference: mx.preference,
+                    name,
+                });
+            }
+        }
+        if hosts.is_empty() {
+            return Err(if null {
+                DnsFault::NullMx(domain.clone())
+            } else {
+                DnsFault::UnusableMx(domain.clone())
+            });
+        }
+        fastrand::shuffle(&mut hosts);
+        hosts.sort_by_key(|host| host.preference);
+        hosts.dedup_by(|a, b| a.name == b.name);
+        hosts.truncate(MX_HOSTS_MAX);
+        Ok(MailHosts {
+            hosts,
+            ttl: ttl.max(TTL_MIN),
+        })
+    }
+
+    /// Addresses of a host, IPv4 first; at most `HOST_ADDRESSES_MAX`.
+    pub async fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, DnsFault> {
+        let resolver = self.inner(host)?;
+        let name = absolute(host)?;
+        let found = boxed(resolver.lookup_ip(name)).await;
+        let found = found.map_err(|error| fault(host, &error))?;
+        let mut addresses: Vec<IpAddr> = found.iter().collect();
+        fastrand::shuffle(&mut addresses);
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        addresses.dedup();
+        addresses.truncate(HOST_ADDRESSES_MAX);
+        if addresses.is_empty() {
+            return Err(DnsFault::NoAddress(host.clone()));
+        }
+        Ok(addresses)
+    }
+
+    async fn ask(&self, domain: &Domain, kind: RecordType) -> Result<Vec<(RData, u32)>, DnsFault> {
+        let resolver = self.inner(domain)?;
+        let name = absolute(domain)?;
+        let found = boxed(resolver.lookup(name, kind)).await;
+        let found = found.map_err(|error| fault(domain, &error))?;
+        let wanted = found.answers().iter();
+        let wanted: Vec<_> = wanted
+            .filter(|record| record.record_type() == kind)
+            .map(|record| (record.data.clone(), record.ttl))
+            .collect();
+        // A CNAME whose target has no such record (RFC 2308 section 2.2).
+        if wanted.is_empty() {
+            return Err(DnsFault::NoAddress(domain.clone()));
+        }
+        Ok(wanted)
+    }
+
+    fn inner(&self, name: &Domain) -> Result<&TokioResolver, DnsFault> {
+        self.0.as_ref().map_err(|why| DnsFault::NotNow {
+            name: name.clone(),
+            why: why.clone(),
+        })
+    }
+}
+
+impl MailHosts {
+    /// Without `own` and every host that is not better than it: who is listed after us would send the mail back
+    /// to us (RFC 5321 section 5.1). Empty: the mail loops.
+    pub fn before(mut self, own: &Domain) -> Self {
+        if let Some(ours) = self.hosts.iter().find(|host| host.name == *own) {
+            let limit = ours.preference;
+            self.hosts.retain(|host| host.preference < limit);
+        }
+        self
+    }
+}
+
+/// Whether a stranger's zone may send us there: not to ourselves, and not to nobody (hardening: loopback MX).
+pub fn is_foreign(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let broadcast =
+        matches!(address, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets().first() == Some(&0));
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || broadcast)
+}
+
+fn implicit(domain: &Domain) -> MailHosts {
+    MailHosts {
+        hosts: vec![MailHost {
+            preference: 0,
+            name: domain.clone(),
+        }],
+        ttl: TTL_MIN,
+    }
+}
+
+/// With its dot, so that no search list is tried.
+fn absolute(domain: &Domain) -> Result<Name, DnsFault> {
+    Name::from_ascii(format!("{domain}.")).map_err(|error| DnsFault::NotNow {
+        name: domain.clone(),
+        why: error.to_string(),
+    })
+}
+
+/// hickory's futures are large; they live on the heap only while a question is asked.
+fn boxed<'a, F: Future + Send + 'a>(
+    question: F,
+) -> std::pin::Pin<Box<dyn Future<Output = F::Output> + Send + 'a>> {
+    Box::pin(question)
+}
+
+fn fault(name: &Domain, error: &NetError) -> DnsFault {
+    let name = name.clone();
+    if error.is_nx_domain() {
+        return DnsFault::NoSuchDomain(name);
+    }
+    if let NetError::Dns(DnsError::NoRecordsFound(none)) = error
+        && none.response_code == ResponseCode::NoError
+    {
+        return DnsFault::NoAddress(name);
+    }
+    DnsFault::NotNow {
+        name,
+        why: clean(&error.to_string(), WHY_MAX),
+    }
+}
+
+fn name_server(at: &SocketAddr) -> NameServerConfig {
+    let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    for connection in &mut connections {
+        connection.port = at.port();
+    }
+    NameServerConfig::new(at.ip(), true, connections)
+}
+
+fn adjust(options: &mut ResolverOpts) {
+    options.timeout = DNS_TIMEOUT;
+    options.attempts = DNS_ATTEMPTS;
+    options.max_active_requests = DNS_ACTIVE_MAX;
+    // Both kinds in parallel; an answer for one is enough.
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    // Off-path answers must guess the letters' case as well; servers that do not keep it are asked by TCP.
+    options.edns0 = true;
+}
+
+/// What a domain's hosts are believed at least: a zone with TTL 0 must not cost a question for each mail.
+const TTL_MIN: Duration = Duration::from_secs(60);
+/// And at most.
+const TTL_MAX: Duration = Duration::from_secs(3_600);
+/// Characters of hickory's explanation that are kept.
+const WHY_MAX: usize = 200;
+
+#[cfg(test)]
+#[path = "dns_stub.rs"]
+pub mod stub;
+
+#[cfg(test)]
+mod tests {
+    use super::stub::{Stub, Zone};
+    use super::*;
+
+    fn name(text: &str) -> Domain {
+        Domain::parse(text).unwrap()
+    }
+
+    fn conf(stub: &Stub) -> DnsConf {
+        DnsConf {
+            servers: vec![stub.address()],
+        }
+    }
+
+    async fn resolver() -> (Stub, Resolver) {
+        let zone = Zone::default()
+            .mx("two.test", 20, "b.two.test")
+            .mx("two.test", 10, "a.two.test")
+            .mx("null.test", 0, ".")
+            .mx("number.test", 10, "192.0.2.1")
+            .mx("nowhere.test", 10, "gone.nowhere.test")
+            .a("plain.test", [192, 0, 2, 7])
+            .a("a.two.test", [192, 0, 2, 8])
+            .cname("alias.test", "two.test")
+            .fails("broken.test");
+        let stub = Stub::start(zone).await;
+        let resolver = Resolver::new(&conf(&stub));
+        (stub, resolver)
+    }
+
+    #[tokio::test]
+    async fn hosts_come_by_preference_and_by_alias() {
+        let (_stub, resolver) = resolver().await;
+        for domain in ["two.test", "alias.test"] {
+            let found = resolver.mail_hosts(&name(domain)).await.unwrap();
+            let names: Vec<&str> = found.hosts.iter().map(|h| h.name.as_str()).collect();
+            assert_eq!(names, ["a.two.test", "b.two.test"], "case: {domain}");
+        }
+        let own = resolver.mail_hosts(&name("two.test")).await.unwrap();
+        assert_eq!(own.clone().before(&name("b.two.test")).hosts.len(), 1);
+        assert_eq!(own.before(&name("a.two.test")).hosts.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_domain_without_mx_is_its_own_host() {
+        let (_stub, resolver) = resolver().await;
+        let found = resolver.mail_hosts(&name("plain.test")).await.unwrap();
+        assert_eq!(found.hosts[0].name, name("plain.test"));
+        assert_eq!(
+            resolver.addresses(&name("plain.test")).await,
+            Ok(vec![[192, 0, 2, 7].into()])
+        );
+    }
+
+    #[tokio::test]
+    async fn each_no_of_dns_is_told_apart() {
+        let (_stub, resolver) = resolver().await;
+        let ask = async |domain: &str| resolver.mail_hosts(&name(domain)).await.unwrap_err();
+        assert_eq!(ask("null.test").await, DnsFault::NullMx(name("null.test")));
+        assert_eq!(
+            ask("none.test").await,
+            DnsFault::NoSuchDomain(name("none.test"))
+        );
+        assert_eq!(
+            ask("number.test").await,
+            DnsFault::UnusableMx(name("number.test"))
+        );
+        assert!(matches!(ask("broken.test").await, DnsFault::NotNow { .. }));
+        let gone = resolver.addresses(&name("gone.nowhere.test")).await;
+        assert_eq!(gone, Err(DnsFault::NoSuchDomain(name("gone.nowhere.test"))));
+    }
+
+    #[test]
+    fn no_zone_may_send_us_home() {
+        for (address, foreign) in [
+            ("127.0.0.1", false),
+            ("127.8.8.8", false),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("::1", false),
+            ("::ffff:127.0.0.1", false),
+            ("224.0.0.1", false),
+            ("255.255.255.255", false),
+            ("192.0.2.1", true),
+            ("10.0.0.1", true),
+            ("2001:db8::1", true),
+        ] {
+            assert_eq!(
+                is_foreign(address.parse().unwrap()),
+                foreign,
+                "case: {address}"
+            );
+        }
+    }
+}

@@ -1,1 +1,336 @@
-//! tls: being built.
+//! TLS towards next hops: verified where the configuration asks for it, else better than nothing (RFC 3207, RFC 7435).
+//!
+//! Opportunistic TLS verifies nothing: a mail that would go out in the clear gains by any certificate. Required and
+//! implicit TLS verify the host's name against the system's roots, or against a file of roots, and never fall back.
+//! Not here: when STARTTLS is said (`deliver::connect`), and our own certificate (`certs`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::mail::mailbox::Host;
+
+/// Makes TLS connections; clones share sessions and roots.
+#[derive(Clone)]
+pub struct ClientTls(Arc<Shared>);
+
+struct Shared {
+    provider: Arc<CryptoProvider>,
+    unverified: Arc<ClientConfig>,
+    /// Read at first use: most servers never need the system's roots, and they take milliseconds and memory.
+    verified: Mutex<HashMap<Roots, Arc<ClientConfig>>>,
+}
+
+/// Which roots; a file that changed is read again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Roots {
+    System,
+    File(PathBuf, Option<SystemTime>),
+}
+
+/// How much the peer's certificate must prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof<'a> {
+    /// Nothing.
+    Nothing,
+    /// That it is the host, by the system's roots, or by those of a PEM file.
+    Name(Option<&'a Path>),
+}
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFault {
+    /// Our own side: the roots.
+    #[error("the roots of trust cannot be read from {from}: {why}")]
+    Roots {
+        /// A path, or the system.
+        from: String,
+        /// What the library says.
+        why: String,
+    },
+    /// The library cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
+    /// The peer, or the line, or the certificate.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(#[source] std::io::Error),
+}
+
+impl ClientTls {
+    /// Nothing is read yet.
+    pub fn new() -> Result<Self, TlsFault> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let unverified = builder(&provider)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(Arc::clone(&provider))))
+            .with_no_client_auth();
+        Ok(Self(Arc::new(Shared {
+            provider,
+            unverified: Arc::new(unverified),
+            verified: Mutex::default(),
+        })))
+    }
+
+    /// Shakes hands as a client. Without a bound in time: the caller has one.
+    pub async fn connect<S>(
+        &self,
+        stream: S,
+        host: &Host,
+        proof: Proof<'_>,
+    ) -> Result<TlsStream<S>, TlsFault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let config = match proof {
+            Proof::Nothing => Arc::clone(&self.0.unverified),
+            Proof::Name(roots) => self.verified(roots)?,
+        };
+        let name = server_name(host).map_err(TlsFault::Handshake)?;
+        TlsConnector::from(config)
+            .connect(name, stream)
+            .await
+            .map_err(TlsFault::Handshake)
+    }
+
+    fn verified(&self, roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsFault> {
+        let key = match roots {
+            None => Roots::System,
+            Some(path) => {
+                let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
+                Roots::File(path.to_owned(), changed.ok())
+            }
+        };
+        let known = |map: &HashMap<Roots, Arc<ClientConfig>>| map.get(&key).map(Arc::clone);
+        if let Some(config) = known(
+            &self
+                .0
+                .verified
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        ) {
+            return Ok(config);
+        }
+        // Two that come at once both read; one result is kept.
+        let made = Arc::new(self.make(roots)?);
+        let mut map = self
+            .0
+            .verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        map.retain(|old, _| match (old, &key) {
+            (Roots::File(old, _), Roots::File(new, _)) => old != new,
+            (Roots::System | Roots::File(..), _) => true,
+        });
+        map.insert(key, Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn make(&self, roots: Option<&Path>) -> Result<ClientConfig, TlsFault> {
+        let provider = &self.0.provider;
+        let verifier: Arc<dyn ServerCertVerifier> = match roots {
+            None => Arc::new(
+                rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(|error| {
+                    TlsFault::Roots {
+                        from: "the system".to_owned(),
+                        why: error.to_string(),
+                    }
+                })?,
+            ),
+            Some(path) => {
+                let fault = |why: String| TlsFault::Roots {
+                    from: path.display().to_string(),
+                    why,
+                };
+                let mut store = RootCertStore::empty();
+                let found =
+                    CertificateDer::pem_file_iter(path).map_err(|e| fault(e.to_string()))?;
+                for certificate in found {
+                    let certificate = certificate.map_err(|error| fault(error.to_string()))?;
+                    store
+                        .add(certificate)
+                        .map_err(|error| fault(error.to_string()))?;
+                }
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
+                    .build()
+                    .map_err(|error| fault(error.to_string()))?
+            }
+        };
+        Ok(builder(provider)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth())
+    }
+}
+
+/// `TLSv1.3 TLS_AES_256_GCM_SHA384`, as logs and Received fields say it.
+pub fn facts(
+    version: Option<ProtocolVersion>,
+    suite: Option<rustls::SupportedCipherSuite>,
+) -> String {
+    let version = match version {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(_) | None => "TLS",
+    };
+    let suite = suite.and_then(|suite| suite.suite().as_str());
+    let suite = suite.unwrap_or("unknown cipher").replace("TLS13_", "TLS_");
+    format!("{version} {suite}")
+}
+
+/// What SNI and the certificate name.
+fn server_name(host: &Host) -> Result<ServerName<'static>, std::io::Error> {
+    match host {
+        Host::Literal(address) => Ok(ServerName::IpAddress((*address).into())),
+        Host::Domain(domain) => {
+            ServerName::try_from(domain.as_str().to_owned()).map_err(std::io::Error::other)
+        }
+    }
+}
+
+fn builder(
+    provider: &Arc<CryptoProvider>,
+) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, TlsFault> {
+    Ok(ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()?)
+}
+
+/// Takes any certificate, if the peer has its key.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_rustls::TlsAcceptor;
+
+    struct Peer {
+        acceptor: TlsAcceptor,
+        certificate: String,
+    }
+
+    fn peer(name: &str) -> Peer {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key =
+            rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+                .unwrap();
+        Peer {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            certificate: made.cert.pem(),
+        }
+    }
+
+    async fn shake(peer: &Peer, host: &str, proof: Proof<'_>) -> Result<String, TlsFault> {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let accept = peer.acceptor.accept(theirs);
+        let accept = tokio::spawn(async move { accept.await.is_ok() });
+        let host = Host::Domain(host.parse().unwrap());
+        let stream = ClientTls::new()?.connect(ours, &host, proof).await?;
+        assert!(accept.await.unwrap());
+        let session = stream.get_ref().1;
+        Ok(facts(
+            session.protocol_version(),
+            session.negotiated_cipher_suite(),
+        ))
+    }
+
+    #[tokio::test]
+    async fn opportunistic_takes_any_certificate() {
+        let text = shake(&peer("else.example"), "mx.example", Proof::Nothing)
+            .await
+            .unwrap();
+        assert!(text.starts_with("TLSv1.3 TLS_"), "got {text}");
+    }
+
+    #[tokio::test]
+    async fn a_verified_name_needs_its_root() {
+        let peer = peer("mx.example");
+        let folder = tempfile::tempdir().unwrap();
+        let roots = folder.path().join("roots.pem");
+        std::fs::write(&roots, &peer.certificate).unwrap();
+        assert!(
+            shake(&peer, "mx.example", Proof::Name(Some(&roots)))
+                .await
+                .is_ok()
+        );
+        for (host, roots) in [
+            ("other.example", Some(roots.as_path())),
+            ("mx.example", None),
+        ] {
+            let result = shake(&peer, host, Proof::Name(roots)).await;
+            assert!(
+                matches!(result, Err(TlsFault::Handshake(_))),
+                "case: {host} {roots:?}, got {result:?}"
+            );
+        }
+        let missing = folder.path().join("none.pem");
+        let result = shake(&peer, "mx.example", Proof::Name(Some(&missing))).await;
+        assert!(
+            matches!(result, Err(TlsFault::Roots { .. })),
+            "got {result:?}"
+        );
+    }
+}

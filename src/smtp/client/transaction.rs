@@ -1,6 +1,6 @@
 //! One mail transaction as a pure machine: MAIL, RCPT for each recipient, DATA, the body, the dot.
 //!
-//! The driver asks `next` what to do and tells `answer` what the peer said. Every recipient gets one verdict, also
+//! The driver asks `wants` what to do and tells `answer` what the peer said. Every recipient gets one verdict, also
 //! when the peer closes in the middle: what was answered until then stays. Commands are pipelined in groups
 //! (RFC 2920), never more than `PIPELINE_MAX` unanswered, so that both sides' buffers cannot fill up against each other.
 //! Not here: which reply means what for the queue (`deliver::trouble`).
@@ -140,7 +140,7 @@ impl Transaction {
     }
 
     /// What to do now.
-    pub fn next(&mut self) -> Next<'_> {
+    pub fn wants(&mut self) -> Next<'_> {
         if self.cut.is_some() || self.end.is_some() {
             return Next::Over;
         }

@@ -19,7 +19,7 @@ fn play(machine: &mut Transaction, script: &[&str]) -> Vec<String> {
     let mut writes = Vec::new();
     let mut replies = script.iter();
     loop {
-        match machine.next() {
+        match machine.wants() {
             Next::Send(octets) => writes.push(String::from_utf8_lossy(octets).into_owned()),
             Next::Await(stage) => match replies.next() {
                 Some(&"-") | None => machine.lose(format!("lost while waiting for {stage}")),

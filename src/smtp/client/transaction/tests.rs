@@ -50,79 +50,89 @@ fn verdicts(machine: &Transaction) -> Vec<String> {
     machine.finish().verdicts.iter().map(show).collect()
 }
 
+/// Name, recipients, the peer's replies, one verdict for each recipient.
+type Case = (
+    &'static str,
+    usize,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const CASES: &[Case] = &[
+    (
+        "all taken",
+        2,
+        &["250", "250", "250", "354", "250 ok"],
+        &["taken 250", "taken 250"],
+    ),
+    (
+        "one refused",
+        2,
+        &["250", "550", "250", "354", "250"],
+        &["RCPT TO 550", "taken 250"],
+    ),
+    (
+        "all refused, no DATA",
+        2,
+        &["250", "550", "450", "503"],
+        &["RCPT TO 550", "RCPT TO 450"],
+    ),
+    (
+        "all refused, 354",
+        1,
+        &["250", "550", "354", "554"],
+        &["RCPT TO 550"],
+    ),
+    (
+        "MAIL refused",
+        2,
+        &["451", "503", "503", "503"],
+        &["MAIL FROM 451", "MAIL FROM 451"],
+    ),
+    (
+        "MAIL refused, the rest taken",
+        1,
+        &["550", "250", "354", "250"],
+        &["MAIL FROM 550"],
+    ),
+    (
+        "DATA refused",
+        2,
+        &["250", "250", "550", "451"],
+        &["DATA 451", "RCPT TO 550"],
+    ),
+    (
+        "dot refused",
+        2,
+        &["250", "250", "550", "354", "552"],
+        &["end of DATA 552", "RCPT TO 550"],
+    ),
+    (
+        "cut in RCPT",
+        3,
+        &["250", "550", "-"],
+        &["RCPT TO 550", "lost RCPT TO", "lost RCPT TO"],
+    ),
+    (
+        "421 in RCPT",
+        2,
+        &["250", "550", "421 bye"],
+        &["RCPT TO 550", "closing RCPT TO 421"],
+    ),
+    (
+        "cut after the dot",
+        2,
+        &["250", "550", "250", "354", "-"],
+        &["RCPT TO 550", "lost end of DATA"],
+    ),
+    ("cut at once", 1, &["-"], &["lost MAIL FROM"]),
+    ("354 to MAIL", 1, &["354"], &["lost MAIL FROM"]),
+    ("250 to DATA", 1, &["250", "250", "250"], &["lost DATA"]),
+];
+
 #[test]
 fn every_recipient_gets_its_own_verdict() {
-    for (name, recipients, script, wanted) in [
-        (
-            "all taken",
-            2,
-            &["250", "250", "250", "354", "250 ok"][..],
-            &["taken 250", "taken 250"][..],
-        ),
-        (
-            "one refused",
-            2,
-            &["250", "550", "250", "354", "250"],
-            &["RCPT TO 550", "taken 250"],
-        ),
-        (
-            "all refused, no DATA",
-            2,
-            &["250", "550", "450", "503"],
-            &["RCPT TO 550", "RCPT TO 450"],
-        ),
-        (
-            "all refused, 354",
-            1,
-            &["250", "550", "354", "554"],
-            &["RCPT TO 550"],
-        ),
-        (
-            "MAIL refused",
-            2,
-            &["451", "503", "503", "503"],
-            &["MAIL FROM 451", "MAIL FROM 451"],
-        ),
-        (
-            "MAIL refused, the rest taken",
-            1,
-            &["550", "250", "354", "250"],
-            &["MAIL FROM 550"],
-        ),
-        (
-            "DATA refused",
-            2,
-            &["250", "250", "550", "451"],
-            &["DATA 451", "RCPT TO 550"],
-        ),
-        (
-            "dot refused",
-            2,
-            &["250", "250", "550", "354", "552"],
-            &["end of DATA 552", "RCPT TO 550"],
-        ),
-        (
-            "cut in RCPT",
-            3,
-            &["250", "550", "-"],
-            &["RCPT TO 550", "lost RCPT TO", "lost RCPT TO"],
-        ),
-        (
-            "421 in RCPT",
-            2,
-            &["250", "550", "421 bye"],
-            &["RCPT TO 550", "closing RCPT TO 421"],
-        ),
-        (
-            "cut after the dot",
-            2,
-            &["250", "550", "250", "354", "-"],
-            &["RCPT TO 550", "lost end of DATA"],
-        ),
-        ("cut at once", 1, &["-"], &["lost MAIL FROM"]),
-        ("354 to MAIL", 1, &["354"], &["lost MAIL FROM"]),
-        ("250 to DATA", 1, &["250", "250", "250"], &["lost DATA"]),
-    ] {
+    for &(name, recipients, script, wanted) in CASES {
         for pipelining in [true, false] {
             if !pipelining
                 && script.len() > 2

@@ -110,7 +110,7 @@ fn band_of(parcel: &Parcel) -> Band {
 }
 
 /// `ended` recipients of a message have reached their end, and `more` pieces of work were added to it.
-pub(super) fn count(batch: &mut Batch, id: MessageId, ended: usize, more: usize) {
+pub fn count(batch: &mut Batch, id: MessageId, ended: usize, more: usize) {
     let by = i32::try_from(more).unwrap_or(i32::MAX) - i32::try_from(ended).unwrap_or(i32::MAX);
     if by != 0 {
         let key = message_key(id);

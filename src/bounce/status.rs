@@ -1,0 +1,108 @@
+//! The machine's part of a DSN: `message/delivery-status` (RFC 3464 section 2), and its UTF-8 form (RFC 6533).
+
+use super::report::Report;
+use crate::base::clock::Wall;
+use crate::base::text::clean;
+use crate::mail::date;
+use crate::mail::reply::EnhancedStatus;
+use crate::queue::FailedRecipient;
+
+/// Where a field is folded; RFC 5322 section 2.1.1 asks for 78.
+const LINE: usize = 76;
+/// Octets of a word that is cut rather than folded: a line has at most 998.
+const WORD_MAX: usize = 900;
+/// A message that ended without being refused: its time was over (RFC 3463, X.4.7).
+const EXPIRED: EnhancedStatus = EnhancedStatus(4, 4, 7);
+
+/// The fields of the message and of each recipient, groups separated by an empty line.
+pub(super) fn fields(report: &Report<'_>) -> String {
+    let message = report.message;
+    let mut out = Fields {
+        text: String::new(),
+        utf8: report.utf8(),
+    };
+    out.field("Reporting-MTA", &format!("dns; {}", report.hostname));
+    if let Some(envid) = &message.from.envid {
+        out.field("Original-Envelope-Id", envid);
+    }
+    out.field("X-Postwerk-Queue-ID", &message.id.to_string());
+    out.field("Arrival-Date", &date::rfc5322(Wall(message.wall)));
+    for one in report.failed {
+        out.text.push_str("\r\n");
+        recipient(&mut out, one);
+    }
+    out.text
+}
+
+/// The status of a recipient, as the fields and the text say it.
+pub(super) fn status_of(one: &FailedRecipient) -> EnhancedStatus {
+    match &one.fault {
+        Some(fault) => fault.reply.status_or_class(),
+        None if one.expired => EXPIRED,
+        None => EnhancedStatus(5, 0, 0),
+    }
+}
+
+/// `mx.example.org` of `mx.example.org[192.0.2.1]:25`, if a remote was reached at all.
+pub(super) fn remote_of(one: &FailedRecipient) -> Option<&str> {
+    let said = one.fault.as_ref().is_some_and(|fault| !fault.synthetic);
+    let host = one.site.split('[').next().filter(|host| !host.is_empty());
+    host.filter(|host| said && *host != "none")
+}
+
+fn recipient(out: &mut Fields, one: &FailedRecipient) {
+    if let Some((kind, address)) = one.orcpt.as_deref().and_then(|text| text.split_once(';')) {
+        out.field("Original-Recipient", &format!("{kind}; {address}"));
+    }
+    let address = one.mailbox.to_string();
+    let kind = if address.is_ascii() {
+        "rfc822"
+    } else {
+        "utf-8"
+    };
+    out.field("Final-Recipient", &format!("{kind}; {address}"));
+    out.field("Action", "failed");
+    out.field("Status", &status_of(one).to_string());
+    if let Some(host) = remote_of(one) {
+        out.field("Remote-MTA", &format!("dns; {host}"));
+    }
+    if let Some(fault) = &one.fault {
+        let kind = if fault.synthetic {
+            "X-Postwerk"
+        } else {
+            "smtp"
+        };
+        out.field("Diagnostic-Code", &format!("{kind}; {}", fault.reply));
+    }
+    out.field("Last-Attempt-Date", &date::rfc5322(Wall(one.at)));
+}
+
+struct Fields {
+    text: String,
+    utf8: bool,
+}
+
+impl Fields {
+    /// One folded field. What is not ASCII stays only in the UTF-8 form; line ends of others never stay.
+    fn field(&mut self, name: &str, value: &str) {
+        let value = clean(value, 4_000);
+        let mut column = name.len() + 1;
+        self.text.push_str(name);
+        self.text.push(':');
+        for word in value.split(' ').filter(|word| !word.is_empty()) {
+            let word: String = word
+                .chars()
+                .map(|c| if c.is_ascii() || self.utf8 { c } else { '?' })
+                .take(WORD_MAX / 4)
+                .collect();
+            if column + 1 + word.len() > LINE && column > name.len() + 1 {
+                self.text.push_str("\r\n");
+                column = 0;
+            }
+            self.text.push(' ');
+            self.text.push_str(&word);
+            column += 1 + word.len();
+        }
+        self.text.push_str("\r\n");
+    }
+}

@@ -13,17 +13,21 @@ use crate::config::{self, Problems};
 /// What follows `postwerk check`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration to check
-    #[arg(value_name = "FILE", env = "POSTWERK_CONFIG", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    /// The configuration to check [default: as --config]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The same, as the other commands have it
+    #[arg(long, short, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = DEFAULT_FILE)]
+    pub config: PathBuf,
     /// Print one JSON object a line: file, line, col, severity, key, text, remedy
     #[arg(long)]
     pub json: bool,
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> ExitCode {
-    let problems = match config::load(&args.file) {
+pub fn run(args: Args) -> ExitCode {
+    let file = args.file.unwrap_or(args.config);
+    let problems = match config::load(&file) {
         Ok((_, warnings)) => Problems(warnings),
         Err(problems) => problems,
     };

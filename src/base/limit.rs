@@ -1,4 +1,7 @@
 //! Every bound of the program, with its reason. What happens when it is reached stands where it is used.
+//!
+//! A constant is documented by why it is that number; `tests/tidy.rs` holds that. What a user may change has its
+//! default in `config` and its ceiling here.
 
 use std::time::Duration;
 

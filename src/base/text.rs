@@ -1,4 +1,7 @@
 //! Text of peers, made safe and short before it is stored, logged or shown.
+//!
+//! What comes out holds no control characters and no more octets than asked for.
+//! Not here: addresses, replies and headers, which are parsed (`mail`).
 
 /// What control characters, bidi overrides and zero-width characters become.
 const MARK: char = '?';

@@ -1,4 +1,7 @@
 //! Dates as mails and logs write them.
+//!
+//! Pure: the moment comes in, the text comes out, always in UTC or the zone of the machine as the name says.
+//! Not here: what time it is (`base::clock`).
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

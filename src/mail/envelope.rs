@@ -1,4 +1,7 @@
 //! Envelope: reverse-path, recipients and ESMTP parameters; never headers (RFC 5321 section 2.3.1).
+//!
+//! A value here is parsed and within its limits.
+//! Not here: the wire form of commands (`smtp`), and the state of a recipient (`state`).
 
 use super::mailbox::Mailbox;
 use super::path::ReversePath;

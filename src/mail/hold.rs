@@ -1,4 +1,7 @@
 //! Why a recipient is kept for a person: queue, reason and cause.
+//!
+//! A hold has one queue and one closed reason; both names are stored and shown, so they never change.
+//! Not here: who may release what (`queue`).
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,7 @@
 //! What one try at one site meant for one recipient. Faults of a remote are values, not errors.
+//!
+//! A fault says whom it concerns: the recipient, the message, the host or the site.
+//! Not here: how replies become faults (`deliver::trouble`).
 
 use super::reply::Reply;
 

@@ -1,4 +1,7 @@
 //! Reverse-path and forward-path: two types, because one may be null and the other may be `Postmaster`.
+//!
+//! Both are parsed at the door; inside there are only valid ones.
+//! Not here: the mailbox they hold (`mailbox`).
 
 use std::fmt;
 

@@ -1,4 +1,7 @@
 //! Trace fields: the Received field that we add, and what those of others tell (RFC 5321 section 4.4).
+//!
+//! What we add is one field, folded, that any server can parse.
+//! Not here: when a loop is a loop (`policy`).
 
 use std::net::IpAddr;
 

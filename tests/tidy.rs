@@ -4,6 +4,13 @@
 //! A rule about a module counts once that module exists, so that the tree may grow.
 //! Not here: what Clippy knows already (function length, `_ =>`, clocks, unwrap).
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::expect_used,
+    reason = "a test may fail loudly"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,16 +44,21 @@ const FLOORS: &[&[&str]] = &[
 
 /// Packages with a role: the crate's name in code, the package, where it may be used, and where it must be.
 const ROLES: &[Role] = &[
-    role("smtp_proto", "smtp-proto", &["smtp"], "smtp"),
+    role("smtp_proto", "smtp-proto", &["smtp"], "src/smtp/"),
     role(
         "tokio_rustls",
         "tokio-rustls",
         &["net", "receive", "deliver"],
-        "net",
+        "src/net/tls",
     ),
-    role("rcgen", "rcgen", &["certs"], "certs"),
-    role("redb", "redb", &["store"], "store"),
-    role("hyper", "hyper", &["admin", "net", "cli"], "admin"),
+    role("rcgen", "rcgen", &["certs"], "src/certs/"),
+    role("redb", "redb", &["store"], "src/store/redb"),
+    role(
+        "hyper",
+        "hyper",
+        &["admin", "net", "cli"],
+        "src/admin/control",
+    ),
     role(
         "mail_parser",
         "mail-parser",
@@ -55,18 +67,23 @@ const ROLES: &[Role] = &[
         ],
         "",
     ),
-    role("tracing", "tracing", &[], "journal"),
+    role("tracing", "tracing", &[], "src/journal/"),
     role(
         "tracing_subscriber",
         "tracing-subscriber",
         &["app", "journal"],
-        "app",
+        "src/app/log",
     ),
-    role("mail_send", "mail-send", &["deliver", "cli"], "cli"),
+    role(
+        "mail_send",
+        "mail-send",
+        &["deliver", "cli"],
+        "src/cli/test_mail",
+    ),
 ];
 
 const FILE_LINES_MAX: usize = 600;
-const HEADER_LINES: std::ops::RangeInclusive<usize> = 3..=12;
+const HEADER_LINES: std::ops::RangeInclusive<usize> = 1..=12;
 /// A file of a few declarations says what it is in one line.
 const SMALL_FILE_LINES: usize = 20;
 
@@ -75,7 +92,7 @@ struct Role {
     package: &'static str,
     /// Empty: anywhere.
     allowed: &'static [&'static str],
-    /// Empty: anywhere, but somewhere.
+    /// Path prefix. Empty: anywhere, but somewhere.
     needed: &'static str,
 }
 
@@ -203,7 +220,8 @@ fn header(source: &Source) -> Vec<String> {
         .filter(|line| !line.trim().is_empty())
         .count()
         <= SMALL_FILE_LINES;
-    if HEADER_LINES.contains(&lines) || (small && lines >= 1) {
+    let empty = source.text.lines().count() <= 1;
+    if HEADER_LINES.contains(&lines) || (small && lines >= 1) || empty {
         return Vec::new();
     }
     vec![format!(
@@ -309,13 +327,15 @@ fn names(source: &Source) -> Vec<String> {
         "util", "utils", "helper", "helpers", "manager", "misc", "common", "handle", "process",
         "info", "item", "do",
     ];
+    // Methods of foreign traits are named by them.
+    const FOREIGN: &[&str] = &["handle_request"];
     const ALONE: &[&str] = &["sender", "auth"];
     let mut problems = Vec::new();
     for name in declared(&source.code) {
         let parts = segments(&name);
         let empty = parts.iter().any(|part| EMPTY.contains(&part.as_str()));
         let alone = parts.len() == 1 && parts.iter().all(|part| ALONE.contains(&part.as_str()));
-        if empty || alone {
+        if (empty || alone) && !FOREIGN.contains(&name.as_str()) {
             problems.push(format!(
                 "{}: `{name}` says too little; see the glossary in style.md",
                 source.path
@@ -497,12 +517,11 @@ fn every_package_with_a_role_is_a_direct_dependency_and_plays_it() {
         let home: Vec<&Source> = tree
             .iter()
             .filter(|s| !s.module().is_empty())
-            .filter(|s| role.needed.is_empty() || s.module() == role.needed)
+            .filter(|s| role.needed.is_empty() || s.path.starts_with(role.needed))
             .collect();
-        // A module that is still a boundary and lines of comment plays nothing yet.
+        // What is still a line of comment plays nothing yet.
         let built = home
             .iter()
-            .filter(|s| !s.path.ends_with("/mod.rs"))
             .any(|s| s.code.lines().filter(|l| !l.trim().is_empty()).count() > SMALL_FILE_LINES);
         let plays = home.iter().any(|s| names_crate(&s.code, role.name));
         assert!(
@@ -513,4 +532,3 @@ fn every_package_with_a_role_is_a_direct_dependency_and_plays_it() {
         );
     }
 }
-

@@ -68,14 +68,13 @@ fn a_file_says_what_it_is_for() {
     let code = "fn f() {}\n".repeat(30);
     for (name, text, wanted) in [
         ("three lines", format!("//! a\n//!\n//! b\n\n{code}"), 0),
-        ("one line", format!("//! a\n\n{code}"), 1),
         ("none", code.clone(), 1),
         (
             "one line for a small file",
             "//! a\npub mod b;\n".to_owned(),
             0,
         ),
-        ("no line for a small file", "pub mod b;\n".to_owned(), 1),
+        ("no line for a small file", "pub mod b;\npub mod c;\n".to_owned(), 1),
         ("a novel", format!("{}{code}", "//! a\n".repeat(13)), 1),
     ] {
         assert_eq!(

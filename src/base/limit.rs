@@ -131,3 +131,22 @@ pub const RETRIES_MAX: usize = 64;
 
 /// The largest `[queue] max_message_size` that can be set: a body is read and written again at every try.
 pub const MESSAGE_SIZE_MAX: super::size::ByteSize = super::size::ByteSize::mib(2 << 10);
+
+/// One read of a session: commands, and mails of the usual size.
+pub const READ_SMALL: usize = 4 << 10;
+
+/// One read while mail text comes faster than `READ_SMALL`; given back at the end of the mail.
+pub const READ_LARGE: usize = 64 << 10;
+
+/// Recipients above `RECIPIENTS_MAX` that are answered 452 without being counted as errors: a client that sends a
+/// long list in one group must not lose those that were accepted.
+pub const RECIPIENTS_OVERSHOOT: u32 = 1_000;
+
+/// Octets of the name that a client gives itself; RFC 1035 section 2.3.4 has 255 for a domain.
+pub const HELO_MAX: usize = 255;
+
+/// Octets of ENVID and of its decoded form (RFC 3461 section 4.4).
+pub const ENVID_MAX: usize = 100;
+
+/// Octets of ORCPT (RFC 3461 section 4.2).
+pub const ORCPT_MAX: usize = 500;

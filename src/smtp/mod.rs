@@ -3,4 +3,5 @@
 pub mod client;
 pub mod command;
 pub mod data;
+pub mod parameter;
 pub mod server;

@@ -123,6 +123,24 @@ pub const QUERY_MAX: usize = 2_000;
 /// Words of a queue query.
 pub const QUERY_WORDS_MAX: usize = 50;
 
+/// argon2 at work at once: each takes 19 MiB and a core for 20 ms.
+pub const HASHES_MAX: usize = 2;
+
+/// Octets of an account's name: it becomes part of a key.
+pub const ACCOUNT_NAME_MAX: usize = 100;
+
+/// Octets of a password. What is longer is wrong without being hashed.
+pub const PASSWORD_MAX: usize = 1_024;
+
+/// Octets of a new password: below it guessing is faster than our slowness.
+pub const PASSWORD_MIN: usize = 8;
+
+/// Right logins remembered in each of two generations; 1,000 clients that log in for each mail fit.
+pub const LOGINS_MAX: usize = 1_000;
+
+/// Stored accounts that a list shows.
+pub const ACCOUNTS_MAX: usize = 10_000;
+
 /// Octets of a configuration file: 20,000 routes fit; more is another file by mistake.
 pub const CONFIG_MAX: usize = 1 << 20;
 

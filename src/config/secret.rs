@@ -124,8 +124,8 @@ fn check_phc(text: &str) -> Result<(), Fault> {
             "one check of this hash costs more than 256 MiB or 20 rounds",
         ));
     }
-    if hash.hash.is_none() {
-        return Err(bad("the hash itself is missing from the PHC string"));
+    if hash.salt.is_none() || hash.hash.is_none() {
+        return Err(bad("salt or hash is missing from the PHC string"));
     }
     Ok(())
 }

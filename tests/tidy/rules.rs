@@ -74,7 +74,11 @@ fn a_file_says_what_it_is_for() {
             "//! a\npub mod b;\n".to_owned(),
             0,
         ),
-        ("no line for a small file", "pub mod b;\npub mod c;\n".to_owned(), 1),
+        (
+            "no line for a small file",
+            "pub mod b;\npub mod c;\n".to_owned(),
+            1,
+        ),
         ("a novel", format!("{}{code}", "//! a\n".repeat(13)), 1),
     ] {
         assert_eq!(

@@ -168,3 +168,41 @@ pub const ENVID_MAX: usize = 100;
 
 /// Octets of ORCPT (RFC 3461 section 4.2).
 pub const ORCPT_MAX: usize = 500;
+
+/// Batches, octets and operations that share one commit: more would make the first wait for the last.
+pub const COMMIT_BATCHES_MAX: usize = 256;
+/// See `COMMIT_BATCHES_MAX`.
+pub const COMMIT_BYTES_MAX: usize = 8 << 20;
+/// See `COMMIT_BATCHES_MAX`. Batches of the back inbox get a quarter of it.
+pub const COMMIT_OPS_MAX: usize = 4_000;
+
+/// Operations of a batch that is committed alone: a mail for 1,000 recipients in 1,000 domains needs about 7,000.
+pub const BATCH_OPS_MAX: usize = 20_000;
+/// Octets of such a batch; larger bodies are staged.
+pub const BATCH_BYTES_MAX: usize = 32 << 20;
+
+/// Batches that wait for the writer; then `commit` waits. Above the connections of a usual configuration.
+pub const FRONT_INBOX: usize = 1_024;
+/// Batches of bulk work that wait for the writer.
+pub const BACK_INBOX: usize = 64;
+
+/// Octets of a key; the longest are parcels' and accounts'.
+pub const KEY_MAX: usize = 512;
+/// Octets of a group: a domain (255), an account's name, and room.
+pub const GROUP_MAX: usize = 1_024;
+
+/// Octets of one page of a scan, so that a page of body chunks stays in memory.
+pub const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Threads that read: enough to keep a disk busy, few enough to cost nothing.
+pub const READERS: usize = 4;
+
+/// Groups of one kind of work whose next due time is kept in memory; the rest is sought again when half are used up.
+pub const HEADS_MAX: usize = 50_000;
+/// Groups that are sought in one read transaction, so that old pages are not kept from being freed.
+pub const HEADS_PAGE: usize = 500;
+
+/// Records whose panics are remembered.
+pub const PANICS_MAX: usize = 10_000;
+/// A record is due again this long after work on it panicked.
+pub const PANIC_REST: Duration = Duration::from_secs(60);

@@ -15,6 +15,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+#[cfg(test)]
+mod conformance;
+pub mod redb;
+#[cfg(test)]
+mod sabotage;
+
+pub use redb::memory;
+
 /// A record's key, ordered bytewise. The first octet says whose it is (see definitions: `m p b h …`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Box<[u8]>);
@@ -73,11 +81,12 @@ pub enum Op {
         /// At most this many.
         limit: usize,
     },
-    /// Adds to a counter. Counters are read by `get` under `Counter::key`, as 8 octets big-endian, and are never a precondition.
+    /// Adds to a counter. Counters are read by `get` under `Counter::key`, as 8 octets big-endian (two's complement;
+    /// absent at zero), and are never a precondition.
     Add(Counter, i64),
-    /// Changes the frame's count of an existing record, not its version; at zero its due slot becomes `at_zero`.
+    /// Changes the frame's count of a record, not its version; at zero its due slot becomes `at_zero`.
     Count {
-        /// Whose; it must exist.
+        /// Whose; when it does not exist the batch conflicts at `pre.len()` + this operation's place.
         key: Key,
         /// Added to the count.
         by: i32,
@@ -95,6 +104,8 @@ pub enum Pre {
     Is(Key, Version),
     /// The claim is still ours; the commit ends it.
     Mine(ClaimId),
+    /// Nobody has claimed the record, and nobody does before this batch is committed.
+    Free(Key),
 }
 
 /// When a record is due, for which work, and together with what.
@@ -222,6 +233,8 @@ pub struct Claimed {
     pub record: Record,
     /// Its band.
     pub band: Band,
+    /// How often work on it has panicked since the start. At three its owner sets it aside instead of trying again.
+    pub panics: u8,
     /// Gives it back when dropped without a settle.
     pub guard: ClaimGuard,
 }
@@ -301,6 +314,10 @@ pub trait Engine: Send + Sync + 'static {
     fn now(&self) -> StoreTime;
     /// What the disk still takes.
     fn room(&self) -> Room;
+    /// Insertions and removals in its trees so far, without the one that every commit adds for the store's time.
+    fn written(&self) -> u64;
+    /// Commits what waits, refuses what comes later, and closes the files. Twice is as once.
+    fn close(&self) -> Call<'_, ()>;
 }
 
 /// A handle on the store; clones share it.
@@ -465,5 +482,12 @@ impl fmt::Debug for Group {
 impl fmt::Debug for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
+impl std::ops::Add<Duration> for StoreTime {
+    type Output = Self;
+    fn add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(crate::base::clock::micros(by)))
     }
 }

@@ -1,0 +1,374 @@
+//! The embedded engine: redb behind the store's boundary.
+//!
+//! One writer thread owns the write transactions, four threads read, and claims, heads and snoozes live in memory.
+//! The database sits in a lock that every read and commit shares; only opening it again takes it alone.
+//! Not here: each part's own work, see the modules; what records mean.
+
+mod apply;
+mod claims;
+mod frame;
+mod heads;
+mod inbox;
+mod index;
+mod lend;
+mod open;
+mod plan;
+mod pool;
+mod reader;
+mod room;
+mod time;
+mod writer;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
+
+use ::redb::backends::InMemoryBackend;
+use ::redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend};
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+
+use self::apply::Tally;
+use self::claims::Claims;
+use self::heads::Heads;
+use self::inbox::Inbox;
+use self::open::Last;
+use self::pool::Pool;
+use self::time::StoreClock;
+use super::{
+    Batch, Call, Claimed, Due, Engine, Group, Head, Key, Op, Page, Record, Room, Span, Store,
+    StoreError, StoreTime, Version, Work,
+};
+use crate::base::clock::Clock;
+use crate::base::limit::READERS;
+use crate::base::size::ByteSize;
+
+pub use self::open::{OpenError, SCHEMA};
+
+type Opener = Box<dyn Fn() -> Result<(Database, Last), OpenError> + Send + Sync>;
+
+/// What the threads share.
+struct Shared {
+    db: RwLock<Option<Database>>,
+    opener: Opener,
+    inbox: Inbox,
+    pool: Pool,
+    heads: Heads,
+    claims: Claims,
+    clock: Clock,
+    time: StoreClock,
+    probe: room::Probe,
+    reserve: Option<ByteSize>,
+    room: AtomicU8,
+    version: AtomicU64,
+    used: AtomicU64,
+    written: AtomicU64,
+    /// Entries and records that claims and seeks looked at.
+    steps: AtomicU64,
+    closed: watch::Sender<bool>,
+}
+
+struct RedbEngine(Arc<Shared>);
+
+/// Opens the store in a file, or makes it. `reserve`: none is the default of `Room`.
+pub fn open(
+    path: &Path,
+    cache: ByteSize,
+    reserve: Option<ByteSize>,
+    clock: Clock,
+) -> Result<Store, OpenError> {
+    let file = path.to_owned();
+    let probed = path.to_owned();
+    start(
+        Box::new(move || open::file(&file, cache)),
+        Box::new(move || room::probe(&probed)),
+        reserve,
+        clock,
+    )
+    .map(store)
+}
+
+/// The same engine without a disk; what it holds ends with it.
+pub fn memory(clock: Clock) -> Store {
+    let backend = Shelf(Arc::new(InMemoryBackend::new()));
+    let opener = move || open::backend(Path::new("memory"), ByteSize::mib(8), backend.clone());
+    let shared = start(Box::new(opener), Box::new(|| None), None, clock);
+    #[expect(
+        clippy::expect_used,
+        reason = "memory has no lock, no damage and no disk"
+    )]
+    let shared = shared.expect("a new store in memory opens");
+    store(shared)
+}
+
+fn store(shared: Arc<Shared>) -> Store {
+    Store::new(Arc::new(RedbEngine(shared)))
+}
+
+fn start(
+    opener: Opener,
+    probe: room::Probe,
+    reserve: Option<ByteSize>,
+    clock: Clock,
+) -> Result<Arc<Shared>, OpenError> {
+    let (db, last) = opener()?;
+    let shared = Arc::new(Shared {
+        db: RwLock::new(Some(db)),
+        opener,
+        inbox: Inbox::new(),
+        pool: Pool::default(),
+        heads: Heads::standard(),
+        claims: Claims::default(),
+        time: StoreClock::new(clock.clone(), StoreTime(last.time)),
+        clock,
+        probe,
+        reserve,
+        room: AtomicU8::new(Room::Plenty as u8),
+        version: AtomicU64::new(last.version),
+        used: AtomicU64::new(last.used),
+        written: AtomicU64::new(0),
+        steps: AtomicU64::new(0),
+        closed: watch::Sender::new(false),
+    });
+    spawn(&shared, "store-write".to_owned(), writer::run)?;
+    for n in 1..=READERS {
+        spawn(&shared, format!("store-read-{n}"), pool::run)?;
+    }
+    // A small store is complete when this returns; of a large one the rest follows while mail flows.
+    for work in Work::ALL {
+        shared.seek(work);
+    }
+    Ok(shared)
+}
+
+fn spawn(shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), OpenError> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name(name)
+        .spawn(move || run(&shared))
+        .map(drop)
+        .map_err(|source| OpenError::Io {
+            path: "a thread of the store".into(),
+            source,
+        })
+}
+
+impl Shared {
+    fn db(&self) -> RwLockReadGuard<'_, Option<Database>> {
+        self.db.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drop_db(&self) {
+        let old = self
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(old);
+    }
+
+    fn open_again(self: &Arc<Self>) -> Result<(), OpenError> {
+        let (db, last) = (self.opener)()?;
+        self.version.fetch_max(last.version, Ordering::Relaxed);
+        self.used.store(last.used, Ordering::Relaxed);
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+        // A commit in doubt may have made records due that no head knows of.
+        for work in Work::ALL {
+            self.seek(work);
+        }
+        Ok(())
+    }
+
+    /// Runs `look` in a snapshot that ends with it.
+    fn read<T>(
+        &self,
+        look: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let guard = self.db();
+        let db = guard
+            .as_ref()
+            .ok_or_else(|| StoreError::Unavailable("it is closed, or being opened again".into()))?;
+        look(&db.begin_read().map_err(reader::begin_failed)?)
+    }
+
+    /// Seeks the heads of a kind of work: the first groups now, the rest on a reader thread.
+    fn seek(self: &Arc<Self>, work: Work) {
+        if self.heads.begin_seek(work) {
+            seek_from(self, work, vec![work as u8]);
+        }
+    }
+
+    fn room(&self) -> Room {
+        room::room_of(self.room.load(Ordering::Relaxed))
+    }
+
+    fn last_version(&self) -> Version {
+        Version(self.version.load(Ordering::Relaxed))
+    }
+
+    fn used(&self, grown: i64) -> u64 {
+        self.used
+            .load(Ordering::Relaxed)
+            .saturating_add_signed(grown)
+    }
+
+    fn count(&self, tally: Tally, last: Version) {
+        self.version.fetch_max(last.0, Ordering::Relaxed);
+        self.used.store(self.used(tally.grown), Ordering::Relaxed);
+        self.written.fetch_add(tally.writes, Ordering::Relaxed);
+    }
+
+    fn stop(&self) {
+        self.pool.close();
+        self.drop_db();
+        self.closed.send_replace(true);
+    }
+}
+
+fn seek_from(shared: &Arc<Shared>, work: Work, start: Vec<u8>) {
+    let (groups, next) = match shared.read(|txn| lend::groups(shared, txn, work, start)) {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::error!(?work, %error, "the due index cannot be read");
+            (Vec::new(), None)
+        }
+    };
+    let mut lowered = false;
+    for (group, at) in groups {
+        lowered |= shared.heads.found(work, &group, at);
+    }
+    match next {
+        Some(start) => shared
+            .pool
+            .submit(Box::new(move |shared| seek_from(shared, work, start))),
+        None => shared.heads.end_seek(work),
+    }
+    if lowered {
+        shared.heads.wake(work);
+    }
+}
+
+impl RedbEngine {
+    /// One hop to a reader thread and back.
+    async fn hop<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Arc<Shared>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        // The caller may be gone; then what was read, and claimed, is dropped here.
+        self.0
+            .pool
+            .submit(Box::new(move |shared| drop(answer.send(job(shared)))));
+        answered
+            .await
+            .map_err(|_| StoreError::Unavailable("it is closed, or the read panicked".into()))?
+    }
+}
+
+impl Engine for RedbEngine {
+    fn commit(&self, batch: Batch) -> Call<'_, Version> {
+        Box::pin(self.0.inbox.send(batch))
+    }
+
+    fn stage(&self, key: Key, chunk: Bytes) -> Call<'_, ()> {
+        let put = Op::Put {
+            key,
+            value: chunk,
+            due: None::<Due>,
+            terms: Vec::new(),
+        };
+        let batch = Batch {
+            ops: vec![put],
+            ..Batch::default()
+        };
+        Box::pin(async move { self.0.inbox.send(batch).await.map(drop) })
+    }
+
+    fn get(&self, keys: Vec<Key>) -> Call<'_, Vec<Option<Record>>> {
+        Box::pin(self.hop(move |shared| shared.read(|txn| reader::get(txn, &keys))))
+    }
+
+    fn scan(&self, span: Span, after: Option<Key>, reverse: bool, limit: usize) -> Call<'_, Page> {
+        Box::pin(self.hop(move |shared| {
+            shared.read(|txn| reader::scan(txn, &span, after.as_ref(), reverse, limit))
+        }))
+    }
+
+    fn ready(&self, work: Work, limit: usize) -> Call<'_, Vec<Head>> {
+        let (heads, seek) = self.0.heads.ready(work, limit, self.0.time.now());
+        if seek {
+            self.0
+                .pool
+                .submit(Box::new(move |shared| shared.seek(work)));
+        }
+        Box::pin(std::future::ready(Ok(heads)))
+    }
+
+    fn claim(&self, work: Work, group: Group, room: usize) -> Call<'_, Vec<Claimed>> {
+        Box::pin(self.hop(move |shared| lend::claim(shared, work, &group, room)))
+    }
+
+    fn snooze(&self, work: Work, group: Group, until: StoreTime) {
+        if self.0.heads.snooze(work, &group, until, self.0.time.now()) {
+            self.0.heads.wake(work);
+        }
+    }
+
+    fn hint(&self, work: Work) -> watch::Receiver<u64> {
+        self.0.heads.subscribe(work)
+    }
+
+    fn now(&self) -> StoreTime {
+        self.0.time.now()
+    }
+
+    fn room(&self) -> Room {
+        self.0.room()
+    }
+
+    fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
+    }
+
+    fn close(&self) -> Call<'_, ()> {
+        Box::pin(async move {
+            self.0.inbox.close();
+            // The sender lives in what we hold.
+            drop(self.0.closed.subscribe().wait_for(|closed| *closed).await);
+            Ok(())
+        })
+    }
+}
+
+impl Drop for RedbEngine {
+    fn drop(&mut self) {
+        self.0.inbox.close();
+    }
+}
+
+/// Memory that outlives the database over it, so that it can be opened again.
+#[derive(Clone, Debug)]
+struct Shelf(Arc<InMemoryBackend>);
+
+impl StorageBackend for Shelf {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write(offset, data)
+    }
+}

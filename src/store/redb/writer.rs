@@ -1,0 +1,257 @@
+//! The one thread that writes.
+//!
+//! It commits what waits, once, with both fsyncs of a two-phase commit, and answers afterwards: `Ok` means durable.
+//! Order after a commit: claims end, heads are lowered, callers are answered; so whoever sees the answer sees the
+//! rest. After an error of the storage it answers, drops the database and opens it again, and never goes on in doubt.
+//! Not here: what a batch does (`plan`, `apply`).
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redb::{CommitError, Database, Durability, StorageError, TableError, TransactionError};
+
+use super::apply::{Done, Tables, Tally};
+use super::inbox::{Letter, Turn};
+use super::plan::{Moment, Plan, Refusal};
+use super::{Shared, open, room};
+use crate::store::{Batch, ClaimId, Counter, Pre, Room, StoreError, StoreTime, Version, Work};
+
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How a whole commit failed.
+enum Failure {
+    /// Nothing was written.
+    Before(String),
+    /// It may be on disk.
+    During(String),
+}
+
+type Answers = Vec<(
+    tokio::sync::oneshot::Sender<Result<Version, StoreError>>,
+    Result<Version, StoreError>,
+)>;
+
+/// What a commit knows of its batches.
+struct Course {
+    answers: Vec<Result<Version, StoreError>>,
+    done: Vec<Done>,
+    sums: BTreeMap<Counter, i64>,
+    last: Version,
+}
+
+pub(super) fn run(shared: &Arc<Shared>) {
+    let mut gauge = room::Gauge::new(Arc::clone(shared));
+    loop {
+        gauge.look();
+        match shared.inbox.next(IDLE) {
+            Turn::Commit(letters) => {
+                if shared.db().is_none() {
+                    reopen(shared);
+                }
+                serve(shared, letters);
+            }
+            Turn::Idle => {
+                if shared.db().is_none() {
+                    reopen(shared);
+                }
+            }
+            Turn::End => break,
+        }
+    }
+    shared.stop();
+}
+
+/// Commits and answers; on a failure of the storage also opens the database again.
+fn serve(shared: &Arc<Shared>, letters: Vec<Letter>) {
+    let (batches, waiters): (Vec<Batch>, Vec<_>) = letters
+        .into_iter()
+        .map(|letter| (letter.batch, letter.answer))
+        .unzip();
+    if shared.room() == Room::None {
+        let full: Arc<str> = "the disk is full; free some space".into();
+        for waiter in waiters {
+            drop(waiter.send(Err(StoreError::Unavailable(Arc::clone(&full)))));
+        }
+        return;
+    }
+    let claims: Vec<ClaimId> = batches.iter().flat_map(mine).collect();
+    let result = catch_unwind(AssertUnwindSafe(|| commit(shared, batches)))
+        .unwrap_or_else(|_| Err(Failure::During("the writer panicked".into())));
+    shared.claims.unlock();
+    let error = match result {
+        Ok(course) => {
+            let answers: Answers = waiters.into_iter().zip(course.answers).collect();
+            for (waiter, answer) in answers {
+                drop(waiter.send(answer));
+            }
+            return;
+        }
+        Err(Failure::Before(text)) => StoreError::Unavailable(text.into()),
+        Err(Failure::During(text)) => StoreError::InDoubt(text.into()),
+    };
+    tracing::error!(%error, "a commit failed; opening the store again");
+    give_up(shared, &claims);
+    shared.drop_db();
+    for waiter in waiters {
+        drop(waiter.send(Err(error.clone())));
+    }
+    reopen(shared);
+}
+
+fn mine(batch: &Batch) -> impl Iterator<Item = ClaimId> + use<> {
+    let ids: Vec<ClaimId> = batch
+        .pre
+        .iter()
+        .filter_map(|pre| match pre {
+            Pre::Mine(id) => Some(id.clone()),
+            Pre::Absent(_) | Pre::Is(..) | Pre::Free(_) => None,
+        })
+        .collect();
+    ids.into_iter()
+}
+
+fn commit(shared: &Arc<Shared>, batches: Vec<Batch>) -> Result<Course, Failure> {
+    let guard = shared.db();
+    let Some(db) = guard.as_ref() else {
+        return Err(Failure::Before("it is being opened again".into()));
+    };
+    let now = shared.time.now();
+    let mut course = Course {
+        answers: Vec::with_capacity(batches.len()),
+        done: Vec::with_capacity(batches.len()),
+        sums: BTreeMap::new(),
+        last: shared.last_version(),
+    };
+    let tally = write(shared, db, batches, now, &mut course)?;
+    drop(guard);
+    shared.count(tally, course.last);
+    settle(shared, &course);
+    Ok(course)
+}
+
+fn write(
+    shared: &Shared,
+    db: &Database,
+    batches: Vec<Batch>,
+    now: StoreTime,
+    course: &mut Course,
+) -> Result<Tally, Failure> {
+    let mut txn = db.begin_write()?;
+    txn.set_durability(Durability::Immediate)
+        .map_err(|error| Failure::Before(error.to_string()))?;
+    txn.set_two_phase_commit(true);
+    txn.set_quick_repair(true);
+    let mut tables = Tables::open(&txn)?;
+    for batch in batches {
+        let version = Version(course.last.0.saturating_add(1).max(now.0));
+        let moment = Moment {
+            now,
+            claims: &shared.claims,
+        };
+        let plan = match Plan::make(batch, version, &moment, &tables) {
+            Ok(plan) => plan,
+            Err((Refusal::Batch(error), claims)) => {
+                give_up(shared, &claims);
+                course.answers.push(Err(error));
+                continue;
+            }
+            Err((Refusal::Storage(error), _)) => return Err(error.into()),
+        };
+        for (counter, by) in &plan.adds {
+            let sum = course.sums.entry(counter.clone()).or_insert(0);
+            *sum = sum.saturating_add(*by);
+        }
+        course.done.push(tables.apply(plan)?);
+        course.answers.push(Ok(version));
+        course.last = version;
+    }
+    if course.done.is_empty() {
+        drop(tables);
+        txn.abort()?;
+        return Ok(Tally::default());
+    }
+    tables.add(&course.sums)?;
+    let used = shared.used(tables.tally.grown);
+    tables.remember(open::LAST, &open::last_record(now, course.last, used))?;
+    let tally = tables.tally;
+    drop(tables);
+    txn.commit()?;
+    Ok(tally)
+}
+
+/// The commit is durable: memory follows.
+fn settle(shared: &Shared, course: &Course) {
+    let mut woken = [false; Work::ALL.len()];
+    let mut lower = |slot: &super::frame::Slot| {
+        if shared.heads.lower(slot)
+            && let Some(flag) = woken.get_mut(slot.work as usize - 1)
+        {
+            *flag = true;
+        }
+    };
+    for done in &course.done {
+        for id in &done.settles {
+            // A claim that ends without a change of its record leaves it due as it was.
+            if let Some(slot) = shared.claims.settled(id)
+                && !done.keys.contains(&id.key)
+            {
+                lower(&slot);
+            }
+        }
+        for key in &done.keys {
+            shared.claims.wake(key);
+        }
+        done.dues.iter().for_each(&mut lower);
+    }
+    for (work, woken) in Work::ALL.into_iter().zip(woken) {
+        if woken {
+            shared.heads.wake(work);
+        }
+    }
+}
+
+/// Batches that carried these claims were not done.
+fn give_up(shared: &Shared, claims: &[ClaimId]) {
+    for id in claims {
+        if let Some(slot) = shared.claims.end_settle(id, shared.time.now())
+            && shared.heads.lower(&slot)
+        {
+            shared.heads.wake(slot.work);
+        }
+    }
+}
+
+fn reopen(shared: &Arc<Shared>) {
+    match shared.open_again() {
+        Ok(()) => tracing::info!("the store is open again"),
+        Err(error) => {
+            tracing::error!(%error, "the store cannot be opened again; trying every second")
+        }
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Before(error.to_string())
+    }
+}
+
+impl From<TransactionError> for Failure {
+    fn from(error: TransactionError) -> Self {
+        Self::Before(error.to_string())
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        Self::Before(error.to_string())
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        Self::During(error.to_string())
+    }
+}

@@ -1,1 +1,33 @@
-//! admin: being built.
+//! Floor 11: what operators reach: the control socket now, the pages and the remote API later.
+//!
+//! Handlers answer from the queue and change it only by its verbs; they hold no state of their own, so that the same
+//! handlers can serve the socket and a remote. Not here: what a verb may do (`queue::verbs`), how it prints (`cli`).
+
+pub mod api;
+pub mod control;
+pub mod find;
+pub mod problem;
+pub mod view;
+
+pub use control::ControlError;
+
+use crate::accounts::Accounts;
+use crate::base::clock::Clock;
+use crate::base::shutdown::Shutdown;
+use crate::config::Shared;
+use crate::queue::Queue;
+
+/// What operators work with.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// In force.
+    pub conf: Shared,
+    /// Listed and acted on.
+    pub queue: Queue,
+    /// Listed and edited.
+    pub accounts: Accounts,
+    /// For deadlines.
+    pub clock: Clock,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}

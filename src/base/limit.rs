@@ -102,20 +102,23 @@ pub const DSN_FULL_MAX: u64 = 64 << 10;
 /// Recipients that one DSN names one by one; above it the rest is only counted.
 pub const DSN_RECIPIENTS_MAX: usize = 1_000;
 
-/// Octets of a request to the control socket: 10,000 ids of one line each fit.
+/// Octets of a request to the control socket: its most ids with an address each fit.
 pub const CONTROL_BODY_MAX: usize = 1 << 20;
 
-/// Ids in one request to the control socket; the command line sends more as several requests.
-pub const CONTROL_IDS_MAX: usize = 5_000;
+/// Ids in one request to the control socket, each with a commit of its own; the command line sends more in turns.
+pub const CONTROL_IDS_MAX: usize = 1_000;
 
 /// Connections to the control socket at once; the next one waits.
 pub const CONTROL_CONNECTIONS_MAX: usize = 32;
 
-/// A whole request to the control socket, head and body.
-pub const CONTROL_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// One request to the control socket and its answer: 1,000 commits on a slow disk take 10 s.
+pub const CONTROL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Messages in one page of the queue list.
-pub const CONTROL_PAGE_MAX: usize = 1_000;
+/// Octets of an answer of the control socket that the command line takes: a page of the largest messages.
+pub const CONTROL_ANSWER_MAX: usize = 256 << 20;
+
+/// Messages in one page of the queue list; each may have 1,000 recipients.
+pub const CONTROL_PAGE_MAX: usize = 200;
 
 /// Octets of a queue query.
 pub const QUERY_MAX: usize = 2_000;

@@ -155,6 +155,19 @@ impl Query {
         })
     }
 
+    /// Whether it asks for a state that is an end; else ended recipients are left out.
+    pub fn wants_ended(&self) -> bool {
+        self.positive().flatten().any(|test| match test {
+            Test::Status(word) => ENDS.contains(word),
+            Test::Queue(_)
+            | Test::From(_)
+            | Test::To(_)
+            | Test::Id(_)
+            | Test::Older(_)
+            | Test::Newer(_) => false,
+        })
+    }
+
     fn positive(&self) -> impl Iterator<Item = &[Test]> {
         self.terms
             .iter()
@@ -368,6 +381,7 @@ fn wrong(column: usize, what: String) -> QueryError {
 }
 
 const WORDS: [&str; 7] = ["queue", "from", "to", "id", "older", "newer", "status"];
+const ENDS: [&str; 4] = ["relayed", "failed", "expired", "deleted"];
 const QUEUES: [&str; 4] = ["due", "bad", "quarantine", "defect"];
 
 #[cfg(test)]

@@ -1,0 +1,321 @@
+//! `postwerk queue …`: list, show, retry, requeue, delete, hold, release, undo.
+//!
+//! Talks to the running server over its control socket. ID means all unfinished recipients of a message, `ID/ADDRESS`
+//! one of them, and `-` reads them from standard input, one a line. What could not be done is told one by one, exit 1;
+//! no server is exit 75. Not here: what a verb may do (`queue::verbs`), how an answer looks (`print`).
+
+mod print;
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::control::{Answer, Client, ClientError, encoded};
+use crate::admin::api::{Done, Order};
+use crate::admin::view::{Row, Story};
+use crate::base::clock::Clock;
+use crate::base::text::clean;
+
+/// What follows `postwerk queue`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// The configuration that names the data directory
+    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::check::DEFAULT_FILE)]
+    config: PathBuf,
+    /// The data directory itself; no configuration is read
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List what is in the queue
+    List(List),
+    /// Tell all about one message: where it came from, every try, what comes next
+    Show {
+        /// Queue id, 16 hex digits
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Print the SMTP dialogues of tries that failed
+        #[arg(long)]
+        dialogue: bool,
+    },
+    /// Try now
+    Retry(Ids),
+    /// Judge again, as if it had just arrived
+    Requeue(Undoable),
+    /// Put into the trash for 7 days, or delete at once
+    Delete {
+        /// At once and for good
+        #[arg(long)]
+        now: bool,
+        #[command(flatten)]
+        ids: Ids,
+    },
+    /// Keep in the hold queue `quarantine`
+    Hold(Ids),
+    /// Let out of its hold queue, unchecked
+    Release(Undoable),
+    /// Take back a delete, release or requeue that still waits
+    Undo(Ids),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Print JSON Lines, with the names of `postqueue -j` first
+    #[arg(long)]
+    json: bool,
+    /// Only these: queue: from: to: id: older: newer: status:, `-` negates
+    #[arg(
+        long = "where",
+        value_name = "QUERY",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    query: String,
+    /// At most so many messages
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Ids {
+    /// Queue ids, ID/ADDRESS for one recipient, or `-` to read them from standard input
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Undoable {
+    /// Wait a little first, so that `queue undo ID` can take it back
+    #[arg(long)]
+    undo: bool,
+    #[command(flatten)]
+    ids: Ids,
+}
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+enum QueueError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The reader of our output has gone: no error, but nothing more to do.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(
+        "the server answers what this program does not understand ({0}); both must be of one version"
+    )]
+    Answer(#[from] serde_json::Error),
+}
+
+/// Ids sent with one request: each is a commit, and somebody watches.
+const IDS_AT_ONCE: usize = 100;
+/// Messages asked for with one request.
+const PAGE: usize = 100;
+
+/// Runs it.
+pub fn run(args: Args) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("postwerk: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(act(args)) {
+        Ok(code) => code,
+        Err(QueueError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(QueueError::Client(error)) => {
+            eprintln!("postwerk: {error}");
+            error.exit_code()
+        }
+        Err(error) => {
+            eprintln!("postwerk: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn act(args: Args) -> Result<ExitCode, QueueError> {
+    let client = Client::of(args.data.as_deref(), &args.config)?;
+    let (verb, ids, undo, now) = match args.action {
+        Action::List(wanted) => return list(&client, &wanted).await,
+        Action::Show { id, json, dialogue } => return show(&client, &id, json, dialogue).await,
+        Action::Retry(ids) => ("retry", ids, false, false),
+        Action::Requeue(Undoable { undo, ids }) => ("requeue", ids, undo, false),
+        Action::Delete { now, ids } => ("delete", ids, false, now),
+        Action::Hold(ids) => ("hold", ids, false, false),
+        Action::Release(Undoable { undo, ids }) => ("release", ids, undo, false),
+        Action::Undo(ids) => ("undo", ids, false, false),
+    };
+    let ids = gather(&ids.ids, &mut io::stdin().lock())?;
+    let mut all_done = true;
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        let order = Order {
+            ids: ids.to_vec(),
+            undo,
+            now,
+        };
+        let answer = client
+            .post(&format!("/api/v1/queue/{verb}"), &order)
+            .await?;
+        all_done &= tell(&answer, verb)?;
+    }
+    Ok(if all_done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn list(client: &Client, wanted: &List) -> Result<ExitCode, QueueError> {
+    let mut out = io::stdout().lock();
+    let (mut count, mut after) = (0, None::<String>);
+    let most = wanted.limit.unwrap_or(usize::MAX);
+    while count < most {
+        let limit = PAGE.min(most - count);
+        let from = after
+            .map(|after| format!("&after={after}"))
+            .unwrap_or_default();
+        let query = encoded(&wanted.query);
+        let path = format!("/api/v1/queue?q={query}&limit={limit}{from}");
+        let Answer { body, next } = client.get(&path).await?;
+        for line in body.lines() {
+            count += 1;
+            if wanted.json {
+                writeln!(out, "{line}")?;
+                continue;
+            }
+            if count == 1 {
+                print::head(&mut out)?;
+            }
+            let row: Row = serde_json::from_str(line)?;
+            print::row(&mut out, &row, Clock::system().wall())?;
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if !wanted.json {
+        print::foot(&mut out, count, after.is_some())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(
+    client: &Client,
+    id: &str,
+    json: bool,
+    dialogue: bool,
+) -> Result<ExitCode, QueueError> {
+    let id = id.split('/').next().unwrap_or(id);
+    let answer = client
+        .get(&format!("/api/v1/queue/{}", encoded(id)))
+        .await?;
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", answer.body)?;
+    } else {
+        let story: Story = serde_json::from_str(&answer.body)?;
+        print::story(&mut out, &story, Clock::system().wall(), dialogue)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The ids as they were given; `-` stands for the first word of each line of `input`.
+fn gather(given: &[String], input: &mut impl BufRead) -> Result<Vec<String>, io::Error> {
+    let mut ids = Vec::new();
+    for id in given {
+        if id != "-" {
+            ids.push(id.clone());
+            continue;
+        }
+        for line in input.lines() {
+            // `mailq` marks ids that are active or held; recipes pass them on.
+            let line = line?;
+            let word = line.split_whitespace().next().unwrap_or_default();
+            let word = word.trim_end_matches(['*', '!', '#']);
+            if !word.is_empty() {
+                ids.push(word.to_owned());
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// Tells what could not be done on standard error, and how much was done; whether that was everything.
+fn tell(answer: &Answer, verb: &str) -> Result<bool, QueueError> {
+    let mut all_done = true;
+    for line in answer.body.lines() {
+        let done: Done = serde_json::from_str(line)?;
+        let id = clean(&done.id, 300);
+        match done.error {
+            Some(error) => {
+                all_done = false;
+                eprintln!("postwerk: {id}: {}", clean(&error, 500));
+            }
+            None => writeln!(
+                io::stdout().lock(),
+                "{id}: {verb}: {} recipient{}",
+                done.recipients,
+                if done.recipients == 1 { "" } else { "s" }
+            )?,
+        }
+    }
+    Ok(all_done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hyphen_reads_ids_from_standard_input() {
+        let given = ["A".to_owned(), "-".to_owned()];
+        let mut input = "B*  1234 Sat\n\n  C/x@y.example\n".as_bytes();
+        assert_eq!(
+            gather(&given, &mut input).unwrap(),
+            ["A", "B", "C/x@y.example"]
+        );
+    }
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_verbs_are_read_as_the_manual_says() {
+        use clap::Parser as _;
+        for line in [
+            "q list --json --where queue:bad --data /tmp/x",
+            "q list --where -to:@example.org",
+            "q --config a.toml show 0643E1B2A90C7701",
+            "q retry A B",
+            "q requeue --undo A",
+            "q delete --now -",
+            "q hold A/x@y.example",
+            "q release A",
+            "q undo A",
+        ] {
+            let words = line.split(' ');
+            assert!(Program::try_parse_from(words).is_ok(), "case: {line}");
+        }
+        for line in ["q retry", "q hold --now A", "q list A"] {
+            let words = line.split(' ');
+            assert!(Program::try_parse_from(words).is_err(), "case: {line}");
+        }
+    }
+}

@@ -1,1 +1,5 @@
-//! manual: being built.
+//! Decisions, and why they were made. Each is a page; the code says what, these say why.
+
+pub mod bounds;
+pub mod modules;
+pub mod records;

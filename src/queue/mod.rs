@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod body;
 pub mod group;
+pub mod judging;
 pub mod ledger;
 pub mod lend;
 pub mod list;
@@ -15,6 +16,8 @@ pub mod query;
 pub mod record;
 pub mod retry;
 pub mod settle;
+#[cfg(test)]
+mod tests;
 pub mod upkeep;
 pub mod verbs;
 pub mod worker;

@@ -297,20 +297,21 @@ impl Queue {
     }
 
     /// Removes facts older than `[queue] history`. Ids sort by time, so that is one range.
+    pub(super) async fn forget_history(&self) -> Result<(), StoreError> {
+        let keep = crate::base::clock::micros(self.conf.load().queue.history);
+        let cut = self.store.now().0.saturating_sub(keep) << 8;
+        let mut batch = Batch { side: crate::store::Side::Back, ..Batch::default() };
+        batch.ops.push(Op::DeleteRange {
+            from: Key::of(b'h', &[]),
+            to: Key::of(b'h', &[&cut.to_be_bytes()]),
+            limit: HISTORY_ROWS,
+        });
+        self.store.commit(batch).await.map(drop)
+    }
+
     async fn history(&self, shutdown: &Shutdown) {
         while !shutdown.begun() {
-            let keep = crate::base::clock::micros(self.conf.load().queue.history);
-            let cut = self.store.now().0.saturating_sub(keep) << 8;
-            let mut batch = Batch {
-                side: crate::store::Side::Back,
-                ..Batch::default()
-            };
-            batch.ops.push(Op::DeleteRange {
-                from: Key::of(b'h', &[]),
-                to: Key::of(b'h', &[&cut.to_be_bytes()]),
-                limit: HISTORY_ROWS,
-            });
-            if let Err(error) = self.store.commit(batch).await {
+            if let Err(error) = self.forget_history().await {
                 tracing::warn!(%error, "old history could not be removed; it is tried again");
             }
             tokio::select! {

@@ -1,0 +1,308 @@
+//! One running server. Two of them in one process do not know each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+
+use crate::accounts::Accounts;
+use crate::base::clock::Clock;
+use crate::base::shutdown::{Finish, Shutdown};
+use crate::certs::{CertError, Certs};
+use crate::config::{Config, Shared};
+use crate::journal::event::{Events, Subscription};
+use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
+use crate::mail::mailbox::{BadMailbox, Mailbox};
+use crate::mail::path::ReversePath;
+use crate::queue::{AcceptError, NewMail, Origin, Queue};
+use crate::receive::{Listeners, ListenersError};
+use crate::store::redb::OpenError;
+use crate::store::{Band, Store, StoreError};
+use crate::{admin, bounce, deliver, judge, receive, store};
+
+/// The store's file in the data directory.
+const STORE_FILE: &str = "store.redb";
+
+/// Waited for tasks beyond `[queue] stop_timeout` before they are ended.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// A running server. Dropping it ends it without waiting; prefer [`Server::shutdown`].
+#[derive(Debug)]
+pub struct Server {
+    conf: Shared,
+    store: Store,
+    queue: Queue,
+    certs: Certs,
+    clock: Clock,
+    addresses: Vec<SocketAddr>,
+    shutdown: Shutdown,
+    finish: Finish,
+    tasks: JoinSet<()>,
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data directory.
+    #[error("cannot use `data_dir` {dir}: {source}; create it and make it writable for this user")]
+    DataDir {
+        /// Which.
+        dir: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A record that is needed to start.
+    #[error(transparent)]
+    Record(#[from] StoreError),
+    /// An account that stands in file and store.
+    #[error("account `{0}` stands in the configuration and in the store; remove one with `postwerk account remove {0}` or from the file")]
+    AccountTwice(String),
+    /// A certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertError),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] admin::ControlError),
+    /// A listener.
+    #[error(transparent)]
+    Listener(#[from] ListenersError),
+}
+
+/// A message that a program hands over without a socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// The reverse-path; empty for `<>`.
+    pub from: String,
+    /// Forward-paths; at least one.
+    pub to: Vec<String>,
+    /// Header section, an empty line and body. Line ends become CRLF.
+    pub content: Vec<u8>,
+}
+
+/// Why a submission was not taken; nothing of it is kept.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// A path that cannot be parsed.
+    #[error("`{address}` is no address: {source}")]
+    Address {
+        /// Which.
+        address: String,
+        /// Why.
+        source: BadMailbox,
+    },
+    /// No recipient.
+    #[error("a message needs at least one recipient")]
+    NoRecipient,
+    /// Larger than `[queue] max_message_size`.
+    #[error("the message is larger than [queue] max_message_size")]
+    TooLarge,
+    /// The queue refused.
+    #[error(transparent)]
+    Queue(#[from] AcceptError),
+}
+
+impl Server {
+    /// Starts everything; the listeners last. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is wrong and what to change; then nothing is left running.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let data_dir = config.server.data_dir.clone();
+        let dir_error = |source| StartError::DataDir { dir: data_dir.display().to_string(), source };
+        std::fs::create_dir_all(&data_dir).map_err(dir_error)?;
+        let (cache, reserve) = (config.queue.cache, config.queue.reserve);
+        let store = store::redb::open(&data_dir.join(STORE_FILE), cache, reserve, clock.clone()).await?;
+        let certs = Certs::load(&config)?;
+        let conf: Shared = Arc::new(ArcSwap::from_pointee(config));
+        let accounts = Accounts::new(Arc::clone(&conf), store.clone());
+        if let Some(name) = accounts.conflicts().await?.into_iter().next() {
+            return Err(StartError::AccountTwice(name));
+        }
+        let queue = Queue::new(Arc::clone(&conf), store.clone(), clock.clone(), Events::new());
+        let listeners = Listeners::bind(&conf.load()).await?;
+        let (shutdown, finish) = Shutdown::new();
+        let mut server = Self {
+            addresses: listeners.addresses(),
+            conf,
+            store,
+            queue,
+            certs,
+            clock,
+            shutdown,
+            finish,
+            tasks: JoinSet::new(),
+        };
+        server.begin(accounts, listeners).await?;
+        Ok(server)
+    }
+
+    async fn begin(&mut self, accounts: Accounts, listeners: Listeners) -> Result<(), StartError> {
+        let (conf, queue, clock, shutdown) = (&self.conf, &self.queue, &self.clock, &self.shutdown);
+        let upkeep = { let (queue, shutdown) = (queue.clone(), shutdown.clone()); async move { queue.upkeep(&shutdown).await } };
+        self.tasks.spawn(upkeep);
+        self.tasks.spawn(judge::run(queue.clone(), shutdown.clone()));
+        self.tasks.spawn(bounce::run(bounce::Context {
+            conf: Arc::clone(conf),
+            queue: queue.clone(),
+            clock: clock.clone(),
+            shutdown: shutdown.clone(),
+        }));
+        self.tasks.spawn(deliver::run(deliver::Context {
+            conf: Arc::clone(conf),
+            queue: queue.clone(),
+            clock: clock.clone(),
+            shutdown: shutdown.clone(),
+            own_addresses: listeners.addresses(),
+        }));
+        let control = admin::control::bind(&conf.load().server.data_dir)?;
+        self.tasks.spawn(control.run(admin::Context {
+            conf: Arc::clone(conf),
+            queue: queue.clone(),
+            accounts: accounts.clone(),
+            clock: clock.clone(),
+            shutdown: shutdown.clone(),
+        }));
+        self.tasks.spawn(receive::run(
+            listeners,
+            receive::Context {
+                conf: Arc::clone(conf),
+                queue: queue.clone(),
+                accounts,
+                certs: self.certs.clone(),
+                clock: clock.clone(),
+                shutdown: shutdown.clone(),
+            },
+        ));
+        Ok(())
+    }
+
+    /// Where the listeners are bound, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> Subscription {
+        self.queue.events().subscribe()
+    }
+
+    /// The queue, for the tests of the product itself.
+    #[doc(hidden)]
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Takes a message without a socket; the queue id, once it is safe on disk.
+    ///
+    /// The program is trusted as a listener trusts an account without `senders`.
+    ///
+    /// # Errors
+    /// See [`SubmitError`]; then nothing of the message is kept.
+    pub async fn submit(&self, mail: Submission) -> Result<String, SubmitError> {
+        let envelope = envelope(&mail)?;
+        let content = crlf(&mail.content);
+        let conf = self.conf.load_full();
+        if content.len() as u64 > conf.queue.max_message_size.0 {
+            return Err(SubmitError::TooLarge);
+        }
+        let mut body = self.queue.begin_body();
+        body.write(&content).await?;
+        let origin = Origin {
+            listener: "local".to_owned(),
+            helo: conf.server.hostname.to_string(),
+            with: "local".to_owned(),
+            tenant: conf.tenants.first().map(|tenant| tenant.id.clone()).unwrap_or_default(),
+            ..Origin::default()
+        };
+        let mail = NewMail { body: body.finish(), envelope, origin, hold: None, band: Band::Normal };
+        Ok(self.queue.accept(mail, None).await?.to_string())
+    }
+
+    /// Puts a new, already checked configuration in force. Listeners and the data directory stay as they are.
+    ///
+    /// # Errors
+    /// A certificate that cannot be used leaves everything as it was.
+    pub async fn reload(&self, config: Config) -> Result<(), CertError> {
+        self.certs.reload(&config)?;
+        let old = self.conf.load();
+        if old.server.data_dir != config.server.data_dir {
+            tracing::warn!("`data_dir` changed; that takes a restart");
+        }
+        if old.listeners.iter().map(|listener| listener.bind).ne(config.listeners.iter().map(|listener| listener.bind)) {
+            tracing::warn!("the addresses of [[listener]] changed; that takes a restart");
+        }
+        self.conf.store(Arc::new(config));
+        Ok(())
+    }
+
+    /// Stops: listeners first, then sessions, claims and the writer. Bounded by `[queue] stop_timeout`.
+    pub async fn shutdown(self) {
+        let Self { conf, store, clock, shutdown, finish, mut tasks, .. } = self;
+        let bound = conf.load().queue.stop_timeout + STOP_GRACE;
+        shutdown.begin();
+        drop(shutdown);
+        let all = async {
+            while tasks.join_next().await.is_some() {}
+            finish.finished().await;
+        };
+        // The machine's clock, not a moved one: a real wait needs a bound that comes.
+        if Clock::system().timeout(bound, all).await.is_err() {
+            tracing::warn!("not everything ended in time; what is claimed becomes due again at the next start");
+        }
+        tasks.shutdown().await;
+        store.close().await;
+        drop(clock);
+    }
+}
+
+fn envelope(mail: &Submission) -> Result<Envelope, SubmitError> {
+    let bad = |address: &str| {
+        let address = address.to_owned();
+        move |source| SubmitError::Address { address, source }
+    };
+    let from = MailFrom::new(ReversePath::parse(&mail.from).map_err(bad(&mail.from))?);
+    let parse = |to: &String| Mailbox::parse(to).map(RcptTo::new).map_err(bad(to));
+    let recipients = mail.to.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    if recipients.is_empty() { Err(SubmitError::NoRecipient) } else { Ok(Envelope { from, recipients }) }
+}
+
+/// Every line end as CRLF: a program that writes `\n` means a line end.
+fn crlf(content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len() + content.len() / 40);
+    let mut last = 0u8;
+    for &byte in content {
+        match (last, byte) {
+            (b'\r', b'\n') => {}
+            (_, b'\r' | b'\n') => out.extend_from_slice(b"\r\n"),
+            _ => out.push(byte),
+        }
+        last = byte;
+    }
+    if !out.ends_with(b"\r\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_of_programs_become_crlf() {
+        for (given, wanted) in [
+            (&b"a\nb\n"[..], &b"a\r\nb\r\n"[..]),
+            (b"a\r\nb", b"a\r\nb\r\n"),
+            (b"a\rb\r\r\nc", b"a\r\nb\r\n\r\nc\r\n"),
+        ] {
+            assert_eq!(crlf(given), wanted, "case: {given:?}");
+        }
+    }
+}

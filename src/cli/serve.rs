@@ -1,0 +1,102 @@
+//! `postwerk serve`: the real thing, in the foreground.
+//!
+//! SIGTERM and Ctrl-C drain and stop within a bounded time; SIGHUP reads the file again, and a broken new file leaves
+//! the old one in force. A configuration error ends with exit 2 before any port is opened.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{ConfigArg, block_on};
+use crate::app::demo::stop_signal;
+use crate::app::server::Server;
+use crate::base::clock::Clock;
+use crate::config::{self, Config};
+
+/// Flags of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Exit code of a configuration error: `RestartPreventExitStatus` of the unit.
+const CONFIG_ERROR: u8 = 2;
+
+/// Runs the server.
+pub fn run(args: Args) -> ExitCode {
+    let path = args.config.config;
+    let config = match config::load(&path) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                eprintln!("{warning}");
+            }
+            config
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(CONFIG_ERROR);
+        }
+    };
+    let _log = match crate::app::log::start(&config.log) {
+        Ok(guard) => guard,
+        Err(error) => {
+            eprintln!("postwerk: {error}");
+            return ExitCode::from(CONFIG_ERROR);
+        }
+    };
+    match block_on(serve(config, &path)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("postwerk: cannot start the runtime: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config, path: &Path) -> ExitCode {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!(%error, "cannot listen for SIGHUP");
+            return ExitCode::FAILURE;
+        }
+    };
+    let server = match Server::start(config, Clock::system()).await {
+        Ok(server) => server,
+        Err(error) => {
+            tracing::error!("{error}");
+            eprintln!("postwerk: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for address in server.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    loop {
+        tokio::select! {
+            () = stop_signal() => break,
+            _ = hangup.recv() => reload(&server, path).await,
+        }
+    }
+    tracing::info!("stopping");
+    server.shutdown().await;
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+async fn reload(server: &Server, path: &Path) {
+    match config::load(path) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            match server.reload(config).await {
+                Ok(()) => tracing::info!(file = %path.display(), "configuration read again"),
+                Err(error) => tracing::error!(%error, "the old configuration stays in force"),
+            }
+        }
+        Err(problems) => tracing::error!("the old configuration stays in force: {problems}"),
+    }
+}

@@ -7,8 +7,8 @@
 //!   states of a parcel's slots; nobody else writes a parcel, so record, due slot and terms cannot disagree.
 //! * **A parcel number is not a sequence.** Parcels made at accept are numbered from 0; one that splits off later takes
 //!   a fresh id. A counter in the message record would make every split conflict with every other.
-//! * **A claim outranks `Is`.** A batch that changes a claimed record without carrying the claim is a `Conflict`, even
-//!   when the version matches: a person who deletes a mail that is in delivery is told "in delivery; try again",
+//! * **A claim outranks a person.** `Pre::Free` says that nobody has claimed the record, beside `Is` for its version:
+//!   a person who deletes a mail that is in delivery is told "in delivery; try again",
 //!   never "deleted" for a mail that then arrives.
 //! * **DSN work of one message is one group** (the hash of `n/<msg>`, not of the whole key), so that one claim takes
 //!   all failures of its minute and makes one DSN of them.

@@ -11,7 +11,7 @@ use crate::journal::fact::{Acted, Fact, Held};
 use crate::journal::line;
 use crate::mail::hold::Hold;
 use crate::mail::state::{Move, State, next};
-use crate::store::{Batch, Claimed, ClaimGuard, Pre, StoreError};
+use crate::store::{Batch, ClaimGuard, Claimed, Pre, StoreError};
 
 /// A parcel lent to `judge`; dropped, it is given back.
 #[derive(Debug)]
@@ -26,20 +26,38 @@ pub struct ToJudge {
 impl Queue {
     /// What a claim of Judge work is about; none when its message is gone.
     pub async fn to_judge(&self, claimed: Claimed) -> Result<Option<ToJudge>, StoreError> {
-        let found = self.parcel_at(&claimed.record.key, &claimed.record.value).await?;
-        Ok(found.map(|(message, number, parcel)| ToJudge { message, number, parcel, guard: claimed.guard }))
+        let found = self
+            .parcel_at(&claimed.record.key, &claimed.record.value)
+            .await?;
+        Ok(found.map(|(message, number, parcel)| ToJudge {
+            message,
+            number,
+            parcel,
+            guard: claimed.guard,
+        }))
     }
 
     /// Ends a judgement: without a hold the recipients are due now, else each is held anew.
     pub async fn judged(&self, work: ToJudge, hold: Option<Hold>) -> Result<(), StoreError> {
-        let ToJudge { message, number, mut parcel, guard } = work;
+        let ToJudge {
+            message,
+            number,
+            mut parcel,
+            guard,
+        } = work;
         let now = self.store.now();
-        let step = if hold.is_some() { Move::Hold } else { Move::Pass };
+        let step = if hold.is_some() {
+            Move::Hold
+        } else {
+            Move::Pass
+        };
         let mut addresses = Vec::new();
         for slot in &mut parcel.slots {
-            let waiting = match &slot.state {
-                State::Releasing { until, .. } if *until <= now.0 => next(&slot.state, Move::Left),
-                state => Ok(state.clone()),
+            let left = matches!(slot.state, State::Releasing { until, .. } if until <= now.0);
+            let waiting = if left {
+                next(&slot.state, Move::Left)
+            } else {
+                Ok(slot.state.clone())
             };
             let judged = waiting.ok().filter(|state| *state == State::Judging);
             if let Some(Ok(state)) = judged.map(|state| next(&state, step)) {
@@ -53,12 +71,21 @@ impl Queue {
         parcel.next_try = now.0;
         if let Some(hold) = &hold {
             self.hold_each(&mut batch, &message, number, parcel, hold);
-            let fact = Held { recipients: addresses.clone(), hold: hold.clone(), by: "postwerk".into() };
+            let fact = Held {
+                recipients: addresses.clone(),
+                hold: hold.clone(),
+                by: "postwerk".into(),
+            };
             self.put_fact(&mut batch, message.id, Fact::Held(fact));
         } else {
             ledger::put_parcel(&mut batch, message.id, number, &parcel, now);
             let note = "found good".to_owned();
-            let fact = Acted { verb: "judge".into(), recipients: addresses.clone(), by: "postwerk".into(), note };
+            let fact = Acted {
+                verb: "judge".into(),
+                recipients: addresses.clone(),
+                by: "postwerk".into(),
+                note,
+            };
             self.put_fact(&mut batch, message.id, Fact::Acted(fact));
         }
         self.store.commit(batch).await?;
@@ -66,23 +93,54 @@ impl Queue {
         if let Some(hold) = hold {
             line::acted(message.id, "placed on hold", "postwerk");
             for address in addresses {
-                self.tell(EventKind::Held, &message, address, format!("{}: {}", hold.reason, hold.cause));
+                self.tell(
+                    EventKind::Held,
+                    &message,
+                    address,
+                    format!("{}: {}", hold.reason, hold.cause),
+                );
             }
         }
         Ok(())
     }
 
     /// Puts each held slot into a parcel of its own; the first keeps the old number.
-    fn hold_each(&self, batch: &mut Batch, message: &Message, number: u64, mut parcel: Parcel, hold: &Hold) {
-        let (held, rest): (Vec<Slot>, Vec<Slot>) = parcel.slots.drain(..).partition(|slot| slot.state == State::Held);
+    fn hold_each(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        number: u64,
+        mut parcel: Parcel,
+        hold: &Hold,
+    ) {
+        let (held, rest): (Vec<Slot>, Vec<Slot>) = parcel
+            .slots
+            .drain(..)
+            .partition(|slot| slot.state == State::Held);
         let mut number = Some(number);
         if !rest.is_empty() {
-            let old = Parcel { slots: rest, ..parcel.clone() };
-            ledger::put_parcel(batch, message.id, number.take().unwrap_or_default(), &old, self.store.now());
+            let old = Parcel {
+                slots: rest,
+                ..parcel.clone()
+            };
+            ledger::put_parcel(
+                batch,
+                message.id,
+                number.take().unwrap_or_default(),
+                &old,
+                self.store.now(),
+            );
         }
         for slot in held {
-            let mut own = Parcel { slots: vec![slot], ..parcel.clone() };
-            own.hold = Some(Kept { id: HoldId(self.fresh_id()), hold: hold.clone(), since: self.clock.wall().0 });
+            let mut own = Parcel {
+                slots: vec![slot],
+                ..parcel.clone()
+            };
+            own.hold = Some(Kept {
+                id: HoldId(self.fresh_id()),
+                hold: hold.clone(),
+                since: self.clock.wall().0,
+            });
             let at = number.take().unwrap_or_else(|| self.fresh_id());
             ledger::put_parcel(batch, message.id, at, &own, self.store.now());
         }

@@ -145,9 +145,10 @@ impl Queue {
             version,
             mut parcel,
         } = stored;
+        let key = parcel_key(message.id, number);
         batch
             .pre
-            .push(Pre::Is(parcel_key(message.id, number), version));
+            .extend([Pre::Is(key.clone(), version), Pre::Free(key)]);
         let (out, stay): (Vec<_>, Vec<_>) =
             parcel.slots.drain(..).partition(|slot| waits(&slot.state));
         parcel.slots = stay;
@@ -300,7 +301,10 @@ impl Queue {
     pub(super) async fn forget_history(&self) -> Result<(), StoreError> {
         let keep = crate::base::clock::micros(self.conf.load().queue.history);
         let cut = self.store.now().0.saturating_sub(keep) << 8;
-        let mut batch = Batch { side: crate::store::Side::Back, ..Batch::default() };
+        let mut batch = Batch {
+            side: crate::store::Side::Back,
+            ..Batch::default()
+        };
         batch.ops.push(Op::DeleteRange {
             from: Key::of(b'h', &[]),
             to: Key::of(b'h', &[&cut.to_be_bytes()]),

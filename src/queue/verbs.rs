@@ -218,10 +218,11 @@ impl Queue {
             return;
         }
         acting.versions.push((number, version));
+        let key = parcel_key(id, number);
         acting
             .batch
             .pre
-            .push(Pre::Is(parcel_key(id, number), version));
+            .extend([Pre::Is(key.clone(), version), Pre::Free(key)]);
         let alone = verb == Verb::Hold;
         let stays = !rest.is_empty();
         if stays {

@@ -3,14 +3,15 @@
 //! serde stops at the first mistake; a person wants all of them at once. So the file is parsed into a table with spans,
 //! sections are asked for their keys one by one, each mistake is noted at its place, and a key nobody asked for is
 //! unknown. That a key was asked for is what makes it known: there is no second list to keep.
-//! Not here: what the values mean (`value`), and which keys there are (`load`, `section`).
+//! Not here: kinds of values (`kind`), what they mean (`value`), and which keys there are (`load`, `section`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::kind::not;
 use super::problem::{Problem, Severity};
 use crate::base::text;
 
@@ -36,17 +37,44 @@ pub(super) struct Notes<'i> {
     file: &'i Path,
     text: &'i str,
     found: RefCell<Vec<(usize, Problem)>>,
-    /// The file is no TOML: what is missing may stand in the part that could not be read.
-    torn: bool,
+    /// Where the file stops being TOML: what is missing may stand in the part that could not be read, and behind a
+    /// torn header keys stand where nobody wrote them.
+    torn: Option<usize>,
+    /// Keys nobody asked for, told when all that could have been meant is known.
+    strange: RefCell<Vec<Strange>>,
+    /// Keys that should be there, told unless a strange one was meant for them.
+    missing: RefCell<Vec<Missing>>,
+    /// Every key that was asked for, with the title of its section.
+    asked: RefCell<Vec<(String, &'static str)>>,
+}
+
+/// A key nobody asked for.
+struct Strange {
+    at: Span,
+    section: String,
+    word: String,
+    known: Vec<&'static str>,
+}
+
+/// A key that should be there.
+struct Missing {
+    at: Span,
+    section: String,
+    key: &'static str,
+    example: String,
 }
 
 /// A table of the file, or the place where it would stand.
 pub(super) struct Section<'n, 'i> {
     notes: &'n Notes<'i>,
     name: String,
+    /// As it is written: `[queue]`, `[[listener]]`.
+    title: String,
     table: Option<&'n DeTable<'i>>,
     at: Span,
     known: RefCell<Vec<&'static str>>,
+    /// What is missing was told in other words already.
+    quiet: Cell<bool>,
 }
 
 impl Fault {
@@ -59,7 +87,14 @@ impl Fault {
         }
     }
 
-    fn within(mut self, at: Span) -> Self {
+    /// With another remedy.
+    pub(super) fn instead(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+
+    /// At octets `at`, unless it has a place already.
+    pub(super) fn within(mut self, at: Span) -> Self {
         self.at.get_or_insert(at);
         self
     }
@@ -78,7 +113,13 @@ impl<'i> Notes<'i> {
             file,
             text,
             found: RefCell::default(),
-            torn: !syntax.is_empty(),
+            torn: syntax
+                .iter()
+                .map(|e| e.span().unwrap_or_default().start)
+                .min(),
+            strange: RefCell::default(),
+            missing: RefCell::default(),
+            asked: RefCell::default(),
         };
         for error in syntax {
             let at = error.span().unwrap_or_default();
@@ -103,16 +144,47 @@ impl<'i> Notes<'i> {
         // A line that is no TOML says nothing more that can be trusted.
         let torn_here =
             |(_, other): &(usize, Problem)| other.key.is_empty() && other.line == problem.line;
-        if !(self.torn && found.iter().any(torn_here)) {
+        if !(self.torn.is_some() && found.iter().any(torn_here)) {
             found.push((at.start, problem));
         }
     }
 
     /// All, in the order of the file.
     pub(super) fn into_problems(self) -> Vec<Problem> {
+        let missing = self.missing.take();
+        let mut meant = Vec::new();
+        for strange in self.strange.take() {
+            let near = text::nearest(&strange.word, strange.known.iter().copied());
+            meant.extend(near.map(|near| (strange.section.clone(), near)));
+            let fault = Fault::new("unknown key", self.remedy(&strange, near));
+            let key = joined(&strange.section, &text::clean(&strange.word, KEY_MAX));
+            self.note(Severity::Error, &strange.at, &key, fault);
+        }
+        for one in missing {
+            // One slip of the finger is one mistake, not two.
+            if self.torn.is_some() || meant.contains(&(one.section.clone(), one.key)) {
+                continue;
+            }
+            let fault = Fault::new("is missing", format!("write {} = {}", one.key, one.example));
+            let key = joined(&one.section, one.key);
+            self.note(Severity::Error, &one.at, &key, fault);
+        }
         let mut found = self.found.into_inner();
         found.sort_by_key(|(at, _)| *at);
         found.into_iter().map(|(_, problem)| problem).collect()
+    }
+
+    /// What was probably meant by a strange key; else where it belongs; else what is known there.
+    fn remedy(&self, strange: &Strange, near: Option<&str>) -> String {
+        if let Some(near) = near {
+            return format!("did you mean `{near}`?");
+        }
+        let asked = self.asked.borrow();
+        let home = asked.iter().find(|(_, key)| *key == strange.word);
+        if let Some((title, _)) = home.filter(|(title, _)| !title.is_empty()) {
+            return format!("move it to {title}");
+        }
+        format!("remove it (known here: {})", strange.known.join(", "))
     }
 }
 
@@ -122,64 +194,75 @@ impl<'n, 'i> Section<'n, 'i> {
         Self {
             notes,
             name: String::new(),
+            title: String::new(),
             table: Some(table),
             at: 0..0,
             known: RefCell::default(),
+            quiet: Cell::new(false),
         }
     }
 
     /// The table `[key]`, even when it is not there.
     pub(super) fn section(&self, key: &'static str) -> Self {
-        let (table, at) = match self.entry(key) {
-            None => (None, self.at.clone()),
-            Some((place, value)) => match value.get_ref() {
-                DeValue::Table(table) => (Some(table), place),
-                DeValue::Array(_) => {
-                    let fault = Fault::new("there is only one", format!("write [{key}] instead"));
-                    self.fault(key, fault.within(value.span()));
-                    (None, place)
-                }
-                DeValue::String(_)
-                | DeValue::Integer(_)
-                | DeValue::Float(_)
-                | DeValue::Boolean(_)
-                | DeValue::Datetime(_) => {
-                    self.fault(key, not(value, "a table", &format!("[{key}]")));
-                    (None, place)
-                }
-            },
+        let title = format!("[{key}]");
+        let Some((place, value)) = self.entry(key) else {
+            return self.child(key, title, None, self.at.clone());
         };
-        self.child(key, table, at)
+        if let DeValue::Table(table) = value.get_ref() {
+            return self.child(key, title, Some(table), place);
+        }
+        let mut table = None;
+        if let DeValue::Array(tables) = value.get_ref() {
+            let fault = Fault::new("there is only one", format!("write {title} instead"));
+            self.fault(key, fault.within(value.span()));
+            // Its keys are looked at all the same: all mistakes at once.
+            table = tables.iter().find_map(|one| as_table(one.get_ref()));
+        } else {
+            self.fault(key, not(value, "a table", &title));
+        }
+        let child = self.child(key, title, table, place);
+        child.quiet.set(table.is_none());
+        child
     }
 
     /// Every `[[key]]`.
     pub(super) fn sections(&self, key: &'static str) -> Vec<Self> {
-        let Some((_, value)) = self.entry(key) else {
+        let title = format!("[[{key}]]");
+        let Some((place, value)) = self.entry(key) else {
             return Vec::new();
         };
+        let child = |table, at| self.child(key, title.clone(), Some(table), at);
         let DeValue::Array(tables) = value.get_ref() else {
-            let fault = Fault::new("there can be several", format!("write [[{key}]] instead"));
+            let fault = Fault::new("there can be several", format!("write {title} instead"));
             self.fault(key, fault.within(value.span()));
-            return Vec::new();
+            let table = as_table(value.get_ref());
+            return table.map(|table| child(table, place)).into_iter().collect();
         };
         let mut sections = Vec::new();
         for each in tables {
-            if let DeValue::Table(table) = each.get_ref() {
-                sections.push(self.child(key, Some(table), each.span()));
-            } else {
-                self.fault(key, not(each, "a table", &format!("[[{key}]]")));
+            match as_table(each.get_ref()) {
+                Some(table) => sections.push(child(table, each.span())),
+                None => self.fault(key, not(each, "a table", &title)),
             }
         }
         sections
     }
 
-    fn child(&self, key: &'static str, table: Option<&'n DeTable<'i>>, at: Span) -> Self {
+    fn child(
+        &self,
+        key: &'static str,
+        title: String,
+        table: Option<&'n DeTable<'i>>,
+        at: Span,
+    ) -> Self {
         Self {
             notes: self.notes,
-            name: self.dotted(key),
+            name: joined(&self.name, key),
+            title,
             table,
             at,
             known: RefCell::default(),
+            quiet: Cell::new(false),
         }
     }
 
@@ -208,11 +291,13 @@ impl<'n, 'i> Section<'n, 'i> {
         example: &str,
         read: impl FnOnce(&'n Value<'i>) -> Result<T, E>,
     ) -> Option<T> {
-        if self.entry(key).is_none() && !self.notes.torn {
-            self.fault(
+        if self.entry(key).is_none() && !self.quiet.get() {
+            self.notes.missing.borrow_mut().push(Missing {
+                at: self.at.clone(),
+                section: self.name.clone(),
                 key,
-                Fault::new("is missing", format!("write {key} = {example}")),
-            );
+                example: example.to_owned(),
+            });
         }
         self.get(key, read)
     }
@@ -232,43 +317,44 @@ impl<'n, 'i> Section<'n, 'i> {
         self.note(Severity::Error, key, fault);
     }
 
-    /// Notes a warning there.
+    /// Notes a warning there; none for a file of which only a part could be read.
     pub(super) fn warn(&self, key: &'static str, fault: Fault) {
-        self.note(Severity::Warning, key, fault);
+        if self.notes.torn.is_none() {
+            self.note(Severity::Warning, key, fault);
+        }
     }
 
     fn note(&self, severity: Severity, key: &'static str, fault: Fault) {
         let at = self
             .entry(key)
             .map_or_else(|| self.at.clone(), |(_, value)| value.span());
-        self.notes.note(severity, &at, &self.dotted(key), fault);
+        self.notes
+            .note(severity, &at, &joined(&self.name, key), fault);
     }
 
-    /// Notes every key nobody asked for.
+    /// Every key that is to be asked for was: what else stands there is unknown.
     pub(super) fn finish(&self) {
         let known = self.known.borrow();
+        let mut asked = self.notes.asked.borrow_mut();
+        asked.extend(known.iter().map(|key| (self.title.clone(), *key)));
         for (key, _) in self.table.into_iter().flatten() {
             let word = key.get_ref().as_ref();
-            if known.contains(&word) {
-                continue;
+            let torn = self.notes.torn.is_some_and(|at| key.span().start > at);
+            let astray = torn && self.name.is_empty();
+            if !astray && !known.contains(&word) {
+                self.notes.strange.borrow_mut().push(Strange {
+                    at: key.span(),
+                    section: self.name.clone(),
+                    word: word.to_owned(),
+                    known: known.clone(),
+                });
             }
-            let remedy = match text::nearest(word, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("remove it; known here: {}", known.join(", ")),
-            };
-            let key_name = self.dotted(&text::clean(word, KEY_MAX));
-            self.notes.note(
-                Severity::Error,
-                &key.span(),
-                &key_name,
-                Fault::new("unknown key", remedy),
-            );
         }
     }
 
     fn entry(&self, key: &'static str) -> Option<(Span, &'n Value<'i>)> {
         let mut known = self.known.borrow_mut();
-        if !known.contains(&key) {
+        if !key.is_empty() && !known.contains(&key) {
             known.push(key);
         }
         self.table?
@@ -276,123 +362,27 @@ impl<'n, 'i> Section<'n, 'i> {
             .find(|(name, _)| name.get_ref() == key)
             .map(|(name, value)| (name.span(), value))
     }
+}
 
-    fn dotted(&self, key: &str) -> String {
-        if self.name.is_empty() || key.is_empty() {
-            format!("{}{key}", self.name)
-        } else {
-            format!("{}.{key}", self.name)
-        }
+fn joined(section: &str, key: &str) -> String {
+    if section.is_empty() || key.is_empty() {
+        format!("{section}{key}")
+    } else {
+        format!("{section}.{key}")
     }
 }
 
-/// A text.
-pub(super) fn string<'v>(value: &'v Value<'_>) -> Result<&'v str, Fault> {
-    if let DeValue::String(text) = value.get_ref() {
-        return Ok(text);
+fn as_table<'v, 'i>(value: &'v DeValue<'i>) -> Option<&'v DeTable<'i>> {
+    match value {
+        DeValue::Table(table) => Some(table),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_) => None,
     }
-    if let DeValue::Integer(number) = value.get_ref() {
-        return Err(not(value, "a text", &format!("\"{number}\"")));
-    }
-    Err(not(value, "a text", "it in \"quotes\""))
-}
-
-/// `true` or `false`.
-pub(super) fn flag(value: &Value<'_>) -> Result<bool, Fault> {
-    if let DeValue::Boolean(flag) = value.get_ref() {
-        return Ok(*flag);
-    }
-    Err(not(value, "true or false", "true or false without quotes"))
-}
-
-/// A whole number within bounds.
-pub(super) fn whole(
-    bounds: std::ops::RangeInclusive<usize>,
-) -> impl FnOnce(&Value<'_>) -> Result<usize, Fault> {
-    move |value| {
-        let (least, most) = (*bounds.start(), *bounds.end());
-        let remedy = format!("a number from {least} to {most}");
-        let DeValue::Integer(number) = value.get_ref() else {
-            return Err(not(value, "a whole number", &remedy));
-        };
-        usize::from_str_radix(number.as_str(), number.radix())
-            .ok()
-            .filter(|number| bounds.contains(number))
-            .ok_or_else(|| {
-                Fault::new(
-                    format!("{number} is out of bounds"),
-                    format!("write {remedy}"),
-                )
-            })
-    }
-}
-
-/// One of some words.
-pub(super) fn choice<T: Copy>(
-    words: &'static [(&'static str, T)],
-) -> impl FnOnce(&Value<'_>) -> Result<T, Fault> {
-    move |value| {
-        let word = string(value)?;
-        if let Some((_, chosen)) = words.iter().find(|(name, _)| *name == word) {
-            return Ok(*chosen);
-        }
-        let remedy = match text::nearest(word, words.iter().map(|(name, _)| *name)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => {
-                let all: Vec<String> = words
-                    .iter()
-                    .map(|(name, _)| format!("\"{name}\""))
-                    .collect();
-                format!("write one of {}", all.join(", "))
-            }
-        };
-        let shown = text::clean(word, KEY_MAX);
-        Err(Fault::new(
-            format!("\"{shown}\" is none of its words"),
-            remedy,
-        ))
-    }
-}
-
-/// A list; every wrong element is told.
-pub(super) fn list<'v, 'i: 'v, T>(
-    each: impl Fn(&'v Value<'i>) -> Result<T, Fault>,
-) -> impl FnOnce(&'v Value<'i>) -> Result<Vec<T>, Faults> {
-    move |value| {
-        let DeValue::Array(values) = value.get_ref() else {
-            return Err(not(value, "a list", "it in [brackets]").into());
-        };
-        let (mut read, mut faults) = (Vec::new(), Faults::new());
-        for one in values {
-            match each(one) {
-                Ok(one) => read.push(one),
-                Err(fault) => faults.push(fault.within(one.span())),
-            }
-        }
-        if faults.is_empty() {
-            Ok(read)
-        } else {
-            Err(faults)
-        }
-    }
-}
-
-fn not(value: &Value<'_>, wanted: &str, remedy: &str) -> Fault {
-    let is = match value.get_ref() {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    };
-    Fault::new(
-        format!("{wanted} belongs here, and this is {is}"),
-        format!("write {remedy}"),
-    )
-    .within(value.span())
 }
 
 /// Characters of a wrong word that are repeated.
-const KEY_MAX: usize = 60;
+pub(super) const KEY_MAX: usize = 60;

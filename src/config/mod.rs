@@ -6,11 +6,13 @@
 mod cross;
 mod default;
 mod file;
+mod kind;
 mod load;
 pub mod pem;
 pub mod problem;
 mod secret;
 mod section;
+mod single;
 mod value;
 
 use std::net::{IpAddr, SocketAddr};

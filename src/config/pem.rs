@@ -5,10 +5,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 
 /// Why a PEM file is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -75,14 +77,6 @@ impl PemError {
         text.split_once("; ")
             .map_or(String::new(), |(_, remedy)| remedy.to_owned())
     }
-
-    /// Whether the key's file is meant, not the certificate's.
-    pub fn is_of_key(&self, key: &Path) -> bool {
-        match self {
-            Self::Unreadable { path, .. } | Self::NoCertificate { path } => path == key,
-            Self::NoKey { .. } | Self::BadKey { .. } | Self::Mismatch { .. } => true,
-        }
-    }
 }
 
 /// Every certificate in the file; at least one.
@@ -97,20 +91,21 @@ pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError>
     }
 }
 
+/// The private key in the file, ready to sign.
+pub fn read_key(path: &Path) -> Result<Arc<dyn SigningKey>, PemError> {
+    let pem = read(path)?;
+    let der = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| PemError::NoKey {
+        path: path.to_owned(),
+    })?;
+    aws_lc_rs::sign::any_supported_type(&der).map_err(|why| PemError::BadKey {
+        path: path.to_owned(),
+        why,
+    })
+}
+
 /// A chain with its key, proven to be a pair.
 pub fn read_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, PemError> {
-    let chain = read_chain(cert)?;
-    let pem = read(key)?;
-    let der = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| PemError::NoKey {
-        path: key.to_owned(),
-    })?;
-    let signer = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).map_err(|why| {
-        PemError::BadKey {
-            path: key.to_owned(),
-            why,
-        }
-    })?;
-    let pair = CertifiedKey::new(chain, signer);
+    let pair = CertifiedKey::new(read_chain(cert)?, read_key(key)?);
     match pair.keys_match() {
         Ok(()) => Ok(pair),
         Err(_) => Err(PemError::Mismatch {

@@ -11,7 +11,8 @@ use std::path::Path;
 use argon2::Params;
 use argon2::password_hash::phc::PasswordHash;
 
-use super::file::{Fault, Section, string};
+use super::file::{Fault, Section};
+use super::kind::string;
 use crate::base::secret::Secret;
 
 /// What a secret is for.

@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use super::default::TENANT;
-use super::file::{Fault, Section, choice, flag, list, string};
+use super::file::{Fault, Section, Span};
+use super::kind::{choice, flag, list, placed, string};
 use super::secret::{self, Purpose};
 use super::value::{domain, mailbox, name, parsed, socket};
 use super::{
@@ -41,8 +42,8 @@ pub(super) fn listener<'n, 'i>(at: Section<'n, 'i>) -> Option<Placed<'n, 'i, Lis
     let tls = at.get("tls", choice(LISTENER_TLS));
     let sasl = at.get("auth", choice(SASL));
     let auth_clear = at.get("auth_clear", flag).unwrap_or(false);
-    let networks = list(parsed("network", Network::parse));
-    let trust = at.get("trust", networks);
+    let networks = list(placed(parsed("network", Network::parse)));
+    let trust: Vec<(Network, Span)> = at.get("trust", networks).unwrap_or_default();
     let bare_newline = at.get("bare_newline", choice(BARE));
     at.finish();
     let (bind, role) = (bind?, role?);
@@ -57,33 +58,31 @@ pub(super) fn listener<'n, 'i>(at: Section<'n, 'i>) -> Option<Placed<'n, 'i, Lis
             SaslRule::Off
         }),
         auth_clear,
-        trust: trust.unwrap_or_default(),
+        trust: trust.iter().map(|(network, _)| *network).collect(),
         bare_newline: bare_newline.unwrap_or(BareNewline::Reject),
     };
-    check_trust(&at, &conf);
+    check_trust(&at, &trust);
     check_sasl(&at, &conf);
     check_port(&at, &conf);
     Some(Placed { conf, at })
 }
 
-fn check_trust(at: &Section<'_, '_>, conf: &ListenerConf) {
-    for network in &conf.trust {
+fn check_trust(at: &Section<'_, '_>, trust: &[(Network, Span)]) {
+    for (network, place) in trust {
         if network.prefix == 0 {
-            at.fault(
-                "trust",
-                Fault::new(
-                    format!("{network} is the whole world: anybody could send mail through you"),
-                    "write your own networks, such as [\"127.0.0.0/8\", \"10.0.0.0/8\"]",
-                ),
+            let fault = Fault::new(
+                format!("{network} is the whole world: anybody could send mail through you"),
+                "write your own networks, such as [\"127.0.0.0/8\", \"10.0.0.0/8\"]",
             );
+            at.fault("trust", fault.within(place.clone()));
         } else if !network.is_private() {
-            at.warn(
-                "trust",
-                Fault::new(
-                    format!("{network} is not private: whoever has an address of it may relay without a password"),
-                    "make sure that it is all yours, or use auth",
+            let fault = Fault::new(
+                format!(
+                    "{network} is not private: whoever has an address of it may relay without a password"
                 ),
+                "make sure that it is all yours, or use auth",
             );
+            at.warn("trust", fault.within(place.clone()));
         }
     }
 }
@@ -103,24 +102,15 @@ fn check_sasl(at: &Section<'_, '_>, conf: &ListenerConf) {
         );
     }
     let submission = conf.role == Role::Submission;
-    if submission && conf.auth == SaslRule::Off && conf.trust.is_empty() && !at.has("trust") {
-        at.fault(
-            "auth",
-            Fault::new(
-                "nobody could send here: no passwords are asked and no network is trusted",
-                "write auth = \"required\", or trust = [\"127.0.0.0/8\"]",
-            ),
+    if submission && conf.auth == SaslRule::Off && conf.trust.is_empty() {
+        let fault = Fault::new(
+            "nobody could send here: no passwords are asked and no network is trusted",
+            "write auth = \"required\", or trust = [\"127.0.0.0/8\"]",
         );
-    } else if submission && conf.auth == SaslRule::Off && conf.trust.is_empty() {
-        at.fault(
-            "trust",
-            Fault::new(
-                "auth is off and trust is empty, so nobody could send here",
-                "write auth = \"required\", or trust = [\"127.0.0.0/8\"]",
-            ),
-        );
+        at.fault("auth", fault);
     }
-    let offered = conf.tls != ListenerTls::Off || (conf.auth_clear && loopback);
+    // A cleartext offer that is refused above needs no second complaint.
+    let offered = conf.tls != ListenerTls::Off || conf.auth_clear;
     if conf.auth != SaslRule::Off && !offered && conf.trust.is_empty() {
         at.fault(
             "auth",

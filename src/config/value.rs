@@ -8,7 +8,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::file::{Fault, Value, string};
+use super::file::{Fault, Value};
+use super::kind::{number, string};
 use super::{AddressPattern, DomainPattern, Network, NextHop, Rate, RateAction};
 use crate::base::size::{self, BadAmount, ByteSize};
 use crate::base::text::clean;
@@ -185,7 +186,7 @@ impl NextHop {
             None => (text, default_port),
             Some((name, port)) => (name, port.parse().map_err(|_| shape.to_owned())?),
         };
-        let domain = Domain::parse(name).map_err(|why| format!("{why}; {shape}"))?;
+        let domain = Domain::parse(name).map_err(|_| shape.to_owned())?;
         Self::at(Host::Domain(domain), port)
     }
 
@@ -274,33 +275,53 @@ pub(super) fn parsed<'v, T>(
 
 /// `5d`
 pub(super) fn span(value: &Value<'_>) -> Result<Duration, Fault> {
-    size::parse_span(string(value)?).map_err(amount)
+    let text = string(value).map_err(|fault| match number(value) {
+        Some(n) => fault.instead(format!(
+            "write it with its unit: \"{n}s\", \"{n}m\", \"{n}h\" or \"{n}d\""
+        )),
+        None => fault.instead("write a span such as \"4h\""),
+    })?;
+    size::parse_span(text).map_err(amount)
 }
 
 /// `50 MiB`
 pub(super) fn bytes(value: &Value<'_>) -> Result<ByteSize, Fault> {
-    ByteSize::parse(string(value)?).map_err(amount)
+    let text = string(value).map_err(|fault| {
+        // A short form that means the same, if there is one.
+        let size = number(value).map(|n| {
+            let short = ByteSize(n).to_string();
+            if ByteSize::parse(&short) == Ok(ByteSize(n)) {
+                short
+            } else {
+                format!("{n} B")
+            }
+        });
+        fault.instead(format!("write \"{}\"", size.unwrap_or("50 MiB".to_owned())))
+    })?;
+    ByteSize::parse(text).map_err(amount)
 }
 
 /// `mail.example.org`
 pub(super) fn domain(value: &Value<'_>) -> Result<Domain, Fault> {
-    let text = string(value)?;
+    let example = "write it as \"mail.example.org\"";
+    let text = string(value).map_err(|fault| fault.instead(example))?;
     Domain::parse(text).map_err(|why| {
         Fault::new(
             format!("\"{}\" is no domain: {why}", clean(text, SHOWN_MAX)),
-            "write it as \"mail.example.org\"",
+            example,
         )
     })
 }
 
 /// `chef@example.org`
 pub(super) fn mailbox(value: &Value<'_>) -> Result<Mailbox, Fault> {
-    let text = string(value)?;
+    let example = "write it as \"name@example.org\"";
+    let text = string(value).map_err(|fault| fault.instead(example))?;
     Mailbox::parse(text).map_err(|why| {
-        Fault::new(
-            format!("\"{}\" is no address: {why}", clean(text, SHOWN_MAX)),
-            "write it as \"name@example.org\"",
-        )
+        let why = why.to_string();
+        let why = why.split("; ").next().unwrap_or_default();
+        let shown = clean(text, SHOWN_MAX);
+        Fault::new(format!("\"{shown}\" is no address: {why}"), example)
     })
 }
 
@@ -318,7 +339,12 @@ pub(super) fn name(value: &Value<'_>) -> Result<String, Fault> {
 
 /// An address and port to listen on or to ask.
 pub(super) fn socket(value: &Value<'_>) -> Result<SocketAddr, Fault> {
-    let text = string(value)?;
+    let text = string(value).map_err(|fault| {
+        let port = number(value).unwrap_or(2525);
+        fault.instead(format!(
+            "write \"127.0.0.1:{port}\", or \"0.0.0.0:{port}\" for every address"
+        ))
+    })?;
     text.parse().map_err(|_| {
         let port = text.rsplit(':').next().unwrap_or_default();
         let port: u16 = port.parse().unwrap_or(2525);

@@ -20,5 +20,6 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 mod client;
+mod conf_bad;
 mod harness;
 mod remote;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::find::find;
 use super::problem::Problem;
 use super::view::{Row, Story};
+use crate::accounts::Accounts;
 use crate::base::limit::{CONTROL_BODY_MAX, CONTROL_IDS_MAX, CONTROL_PAGE_MAX};
 use crate::queue::query::Query;
 use crate::queue::verbs::{Actor, Target, Verb};
@@ -77,16 +78,17 @@ struct Page {
 }
 
 /// All routes; the caller adds who asks as an `Extension<Actor>`.
-pub fn router(queue: Queue) -> Router {
-    Router::new()
+pub fn router(queue: Queue, accounts: Accounts) -> Router {
+    let own = Router::new()
         .route("/livez", get(live))
         .route("/api/v1/status", get(status))
         .route("/api/v1/queue", get(list))
         .route("/api/v1/queue/{word}", get(show).post(act))
+        .with_state(queue);
+    own.merge(super::accounts::router(accounts))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(CONTROL_BODY_MAX))
-        .with_state(queue)
 }
 
 async fn live() -> &'static str {

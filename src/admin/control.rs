@@ -101,7 +101,7 @@ pub fn bind(data_dir: &Path) -> Result<Control, ControlError> {
 impl Control {
     /// Answers until the server stops; a request that is being answered is finished first.
     pub async fn run(self, context: Context) {
-        let router = api::router(context.queue.clone());
+        let router = api::router(context.queue.clone(), context.accounts.clone());
         let permits = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
@@ -185,3 +185,6 @@ fn user_name(uid: u32) -> Option<String> {
         (fields.nth(1)? == uid).then(|| name.to_owned())
     })
 }
+
+#[cfg(test)]
+mod tests;

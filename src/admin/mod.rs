@@ -3,6 +3,7 @@
 //! Handlers answer from the queue and change it only by its verbs; they hold no state of their own, so that the same
 //! handlers can serve the socket and a remote. Not here: what a verb may do (`queue::verbs`), how it prints (`cli`).
 
+pub mod accounts;
 pub mod api;
 pub mod control;
 pub mod find;

@@ -28,7 +28,8 @@ pub struct Row {
     /// Always false; Postfix has it.
     pub forced_expire: bool,
     /// The reverse-path; `MAILER-DAEMON` when it is null, as in Postfix.
-    pub sender: String,
+    #[serde(rename = "sender")]
+    pub from: String,
     /// Unfinished ones, unless the query asks for others.
     pub recipients: Vec<RowRecipient>,
     /// `bad`, `quarantine`, `defect`, if somebody of it is held.
@@ -164,7 +165,7 @@ impl Row {
             arrival_time: Wall(message.wall).secs(),
             message_size: message.size,
             forced_expire: false,
-            sender: sender(message),
+            from: reverse_path(message),
             hold_queue: held.and_then(|one| one.hold_queue.clone()),
             reason: held.and_then(|one| one.reason.clone()),
             next_try: next_try.min(),
@@ -331,7 +332,7 @@ fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
     }
 }
 
-fn sender(message: &Message) -> String {
+fn reverse_path(message: &Message) -> String {
     if message.from.path.is_null() {
         "MAILER-DAEMON".to_owned()
     } else {

@@ -4,6 +4,8 @@
 //! none. Nothing is ever told to a null reverse-path (RFC 5321 section 4.5.5); a DSN that cannot be delivered itself
 //! ends in the `defect` hold, which `queue::settle` does. Not here: reading the DSNs of others (`classify`).
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod returned;
 mod status;
 mod text;
@@ -190,3 +192,6 @@ fn bundles(claimed: Vec<Claimed>) -> Result<Vec<Bundle>, StoreError> {
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub(super) fn row(out: &mut impl Write, row: &Row, now: Wall) -> io::Result<()> 
             show_span(age),
             ByteSize(row.message_size).to_string(),
             row.queue_name,
-            row.sender
+            row.from
         ),
     )?;
     for one in &row.recipients {
@@ -82,7 +82,7 @@ fn about(out: &mut impl Write, row: &Row, now: Wall) -> io::Result<()> {
             "{}  {}  from {}  {subject}",
             row.queue_id,
             ByteSize(row.message_size),
-            row.sender
+            row.from
         ),
     )?;
     if let Some(id) = &row.message_id {
@@ -226,7 +226,7 @@ mod tests {
             arrival_time: NOW.secs() - 3_600,
             message_size: 1_234,
             forced_expire: false,
-            sender: "rechnung@verein.example".into(),
+            from: "rechnung@verein.example".into(),
             recipients: vec![recipient()],
             hold_queue: None,
             reason: None,

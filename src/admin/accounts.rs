@@ -1,19 +1,20 @@
 //! The handlers of `/api/v1/accounts`: list, add, another password, remove.
 //!
-//! Passwords come in and never go out. Accounts of the file are shown and not changed; `accounts` says so.
+//! Passwords come in and never go out; each change is logged with who made it. Accounts of the file are shown and not changed; `accounts` says so.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use crate::accounts::{AccountError, Accounts, NewAccount};
 use crate::base::secret::Secret;
 use crate::config::AddressPattern;
+use crate::queue::verbs::Actor;
 
 /// What `POST /api/v1/accounts` takes.
 #[derive(Clone, Serialize, Deserialize)]
@@ -60,9 +61,10 @@ async fn list(State(accounts): State<Accounts>) -> Result<Response, Problem> {
 
 async fn add(
     State(accounts): State<Accounts>,
+    Extension(by): Extension<Actor>,
     add: Result<Json<Add>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
-    let Json(add) = add.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let Json(add) = add.map_err(refused)?;
     let senders = add
         .senders
         .iter()
@@ -77,27 +79,41 @@ async fn add(
         senders,
         tenant: add.tenant,
     };
+    let name = new.name.clone();
     accounts.add(new).await?;
+    tracing::info!(account = name, by = by.0, "account added");
     Ok(StatusCode::CREATED)
 }
 
 async fn change(
     State(accounts): State<Accounts>,
+    Extension(by): Extension<Actor>,
     Path(name): Path<String>,
     change: Result<Json<Change>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
-    let Json(change) = change.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    let Json(change) = change.map_err(refused)?;
     let password = Secret::new(&change.password);
     accounts.change_password(&name, &password).await?;
+    tracing::info!(account = name, by = by.0, "password changed");
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn remove(
     State(accounts): State<Accounts>,
+    Extension(by): Extension<Actor>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     accounts.remove(&name).await?;
+    tracing::info!(account = name, by = by.0, "account removed");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// axum's own words could repeat the body, and the body holds a password.
+fn refused(error: JsonRejection) -> Problem {
+    Problem::new(
+        error.status(),
+        "the body is not what this path takes; see `postwerk account --help`",
+    )
 }
 
 impl From<AccountError> for Problem {

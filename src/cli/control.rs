@@ -107,6 +107,11 @@ impl Client {
         self.ask(Method::POST, path, body.into()).await
     }
 
+    /// Removes.
+    pub async fn delete(&self, path: &str) -> Result<Answer, ClientError> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
         let stream = UnixStream::connect(&self.socket)
             .await

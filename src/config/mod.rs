@@ -71,6 +71,13 @@ pub struct ServerConf {
     pub postmaster: Option<Mailbox>,
 }
 
+impl ServerConf {
+    /// The store's file in the data directory.
+    pub fn store_file(&self) -> PathBuf {
+        self.data_dir.join("store.redb")
+    }
+}
+
 /// `[[tenant]]`
 #[derive(Clone, Debug)]
 pub struct TenantConf {

@@ -153,12 +153,11 @@ impl fmt::Display for Problem {
         if !self.remedy.is_empty() {
             write!(f, "; {}", self.remedy)?;
         }
-        f.write_str("\n")?;
         if self.line > 0 && !self.source.trim().is_empty() {
             let (line, caret) = (self.line, "^".repeat(self.width));
             let indent = self.col.saturating_sub(1);
-            writeln!(f, "{line:>6} | {}", self.source)?;
-            writeln!(f, "{:>6} | {:indent$}{caret}", "", "")?;
+            write!(f, "\n{line:>6} | {}", self.source)?;
+            write!(f, "\n{:>6} | {:indent$}{caret}", "", "")?;
         }
         Ok(())
     }
@@ -168,7 +167,7 @@ impl fmt::Display for Problem {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.0 {
-            problem.fmt(f)?;
+            writeln!(f, "{problem}")?;
         }
         f.write_str(&self.closing())
     }
@@ -248,7 +247,7 @@ mod tests {
         assert_eq!(
             shown("[queue]\n  retri = 5\n", "retri"),
             "a.toml:2:3: error: queue.retri: unknown key; did you mean `retry`?\n     \
-             2 |   retri = 5\n       |   ^^^^^\n"
+             2 |   retri = 5\n       |   ^^^^^"
         );
     }
 

@@ -1,0 +1,210 @@
+//! May a mail be kept, and may it go out? Asked when its text is there.
+
+use super::{Client, TooFast, Verdict, reply};
+use crate::base::limit::{RECEIVED_MAX, RECEIVED_OWN_MAX};
+use crate::config::RateAction;
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::mailbox::Mailbox;
+
+/// What a mail is judged by when its text is there.
+#[derive(Clone, Copy, Debug)]
+pub struct TextFacts<'a> {
+    /// Who sent it.
+    pub client: Client<'a>,
+    /// Received fields.
+    pub received: usize,
+    /// Received fields by our own name.
+    pub received_own: usize,
+    /// `[queue] hops_max`
+    pub hops_max: usize,
+    /// Addresses in From; none if one of them cannot be read.
+    pub from: Option<&'a [Mailbox]>,
+    /// The account was too fast at MAIL.
+    pub too_fast: Option<TooFast>,
+    /// Malformed MIME, when `[checks]` asks for it.
+    pub broken_mime: Option<&'static str>,
+}
+
+/// Refusals first, then the holds in the order of what is worst.
+pub fn text(facts: &TextFacts<'_>) -> Verdict {
+    if facts.received > RECEIVED_MAX {
+        let text = format!(
+            "Too many hops: {} Received fields; the mail is in a loop",
+            facts.received
+        );
+        return Verdict::Reject(reply(554, (5, 4, 6), text));
+    }
+    if let Some(permit) = &facts.client.account
+        && !permit.senders.is_empty()
+        && !facts
+            .from
+            .is_some_and(|from| !from.is_empty() && from.iter().all(|m| permit.allows(m)))
+    {
+        let text = format!(
+            "From: the account {} may not send as this address",
+            permit.name
+        );
+        return Verdict::Reject(reply(553, (5, 7, 1), text));
+    }
+    match hold(facts) {
+        Some((queue, reason, cause)) => Verdict::Hold(Hold {
+            queue,
+            reason,
+            cause,
+        }),
+        None => Verdict::Accept,
+    }
+}
+
+fn hold(facts: &TextFacts<'_>) -> Option<(HoldQueue, HoldReason, String)> {
+    if facts.received > facts.hops_max || facts.received_own >= RECEIVED_OWN_MAX {
+        let cause = format!(
+            "{} Received fields, {} of them by this server",
+            facts.received, facts.received_own
+        );
+        return Some((HoldQueue::Defect, HoldReason::Loop, cause));
+    }
+    if let Some(what) = facts.broken_mime {
+        return Some((HoldQueue::Defect, HoldReason::BrokenMime, what.to_owned()));
+    }
+    let permit = facts.client.account.as_ref()?;
+    if permit.hold {
+        let cause = format!("everything of the account {} is held", permit.name);
+        return Some((HoldQueue::Quarantine, HoldReason::Account, cause));
+    }
+    match facts.too_fast?.action {
+        RateAction::Hold => {
+            let cause = format!("the account {} sends more than its rate", permit.name);
+            Some((HoldQueue::Quarantine, HoldReason::RateLimit, cause))
+        }
+        // They were answered at MAIL.
+        RateAction::Defer | RateAction::Reject => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AddressPattern, Role, SaslRule};
+    use crate::policy::Permit;
+
+    const PLAIN: TextFacts<'_> = TextFacts {
+        client: Client {
+            role: Role::Mx,
+            sasl: SaslRule::Off,
+            trusted: false,
+            account: None,
+        },
+        received: 1,
+        received_own: 0,
+        hops_max: 50,
+        from: None,
+        too_fast: None,
+        broken_mime: None,
+    };
+
+    fn held(facts: &TextFacts<'_>) -> Option<(HoldQueue, HoldReason)> {
+        match text(facts) {
+            Verdict::Hold(hold) => Some((hold.queue, hold.reason)),
+            Verdict::Accept | Verdict::Defer(_) | Verdict::Reject(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_loop_is_held_and_a_wild_one_refused() {
+        let defect = Some((HoldQueue::Defect, HoldReason::Loop));
+        for (received, received_own, wanted) in [
+            (50, 4, None),
+            (51, 0, defect),
+            (5, 5, defect),
+            (200, 0, defect),
+        ] {
+            let facts = TextFacts {
+                received,
+                received_own,
+                ..PLAIN
+            };
+            assert_eq!(held(&facts), wanted, "case: {received} {received_own}");
+        }
+        let wild = TextFacts {
+            received: 201,
+            ..PLAIN
+        };
+        let Verdict::Reject(reply) = text(&wild) else {
+            panic!("a wild loop was taken");
+        };
+        assert_eq!(
+            reply.status(),
+            Some(crate::mail::reply::EnhancedStatus(5, 4, 6))
+        );
+    }
+
+    #[test]
+    fn an_account_writes_only_its_addresses_into_from() {
+        let senders = [AddressPattern::parse("*@example.org").unwrap()];
+        let client = Client {
+            account: Some(Permit {
+                name: "app1",
+                senders: &senders,
+                hold: false,
+            }),
+            ..PLAIN.client
+        };
+        let good = [Mailbox::parse("a@example.org").unwrap()];
+        let bad = [good[0].clone(), Mailbox::parse("a@example.net").unwrap()];
+        for (name, from, refused) in [
+            ("its own", Some(&good[..]), false),
+            ("one foreign", Some(&bad[..]), true),
+            ("none", Some(&[][..]), true),
+            ("unreadable", None, true),
+        ] {
+            let facts = TextFacts {
+                client,
+                from,
+                ..PLAIN
+            };
+            assert_eq!(
+                matches!(text(&facts), Verdict::Reject(_)),
+                refused,
+                "case: {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn accounts_may_be_held_for_two_reasons() {
+        let permit = Permit {
+            name: "app1",
+            senders: &[],
+            hold: false,
+        };
+        let fast = TextFacts {
+            client: Client {
+                account: Some(permit),
+                ..PLAIN.client
+            },
+            too_fast: Some(TooFast {
+                action: RateAction::Hold,
+            }),
+            ..PLAIN
+        };
+        assert_eq!(
+            held(&fast),
+            Some((HoldQueue::Quarantine, HoldReason::RateLimit))
+        );
+        let all = TextFacts {
+            client: Client {
+                account: Some(Permit {
+                    hold: true,
+                    ..permit
+                }),
+                ..PLAIN.client
+            },
+            ..fast
+        };
+        assert_eq!(
+            held(&all),
+            Some((HoldQueue::Quarantine, HoldReason::Account))
+        );
+    }
+}

@@ -209,3 +209,12 @@ pub const HEADS_PAGE: usize = 500;
 pub const PANICS_MAX: usize = 10_000;
 /// A record is due again this long after work on it panicked.
 pub const PANIC_REST: Duration = Duration::from_secs(60);
+
+/// Keys that one limiter remembers; 10,000 accounts or addresses need less than 2 MiB.
+pub const LIMITER_KEYS_MAX: usize = 10_000;
+
+/// Connections that the system keeps for us before they are accepted.
+pub const LISTEN_BACKLOG: i32 = 1_024;
+
+/// Wait when no connection can be accepted because descriptors ran out; shorter would spin, longer would be felt.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

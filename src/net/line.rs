@@ -27,8 +27,13 @@ pub struct LineBuffer {
 /// What stands at the front of the buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// A whole line, without its CRLF.
-    Line(&'a [u8]),
+    /// A whole line.
+    Line {
+        /// Without its CRLF.
+        text: &'a [u8],
+        /// Something stands behind it already.
+        more: bool,
+    },
     /// A line whose end is a lone LF, or with a CR inside (RFC 5321 section 2.3.8 forbids both).
     BareNewline,
     /// More octets than allowed; where the line ends is not known.
@@ -68,7 +73,10 @@ impl LineBuffer {
         self.scanned = 0;
         let line = self.bytes.get(from..from + end).unwrap_or_default();
         match line.split_last() {
-            Some((b'\r', line)) if memchr(b'\r', line).is_none() => Found::Line(line),
+            Some((b'\r', text)) if memchr(b'\r', text).is_none() => Found::Line {
+                text,
+                more: self.start < self.bytes.len(),
+            },
             _ => Found::BareNewline,
         }
     }
@@ -141,17 +149,24 @@ mod tests {
         buffer
     }
 
+    fn taken(buffer: &mut LineBuffer, max: usize) -> Vec<u8> {
+        match buffer.take_line(max) {
+            Found::Line { text, .. } => text.to_vec(),
+            other => panic!("no line: {other:?}"),
+        }
+    }
+
     #[test]
     fn pipelined_lines_are_taken_one_by_one() {
         let mut buffer = buffer(b"NOOP\r\nRSET\r\nQU");
-        assert_eq!(buffer.take_line(100), Found::Line(b"NOOP"));
+        assert_eq!(taken(&mut buffer, 100), b"NOOP");
         assert!(!buffer.is_empty());
-        assert_eq!(buffer.take_line(100), Found::Line(b"RSET"));
+        assert_eq!(taken(&mut buffer, 100), b"RSET");
         assert_eq!(buffer.take_line(100), Found::Nothing);
         buffer.push(b"IT\r");
         assert_eq!(buffer.take_line(100), Found::Nothing);
         buffer.push(b"\n");
-        assert_eq!(buffer.take_line(100), Found::Line(b"QUIT"));
+        assert_eq!(taken(&mut buffer, 100), b"QUIT");
         assert!(buffer.is_empty());
     }
 
@@ -169,15 +184,12 @@ mod tests {
                 "case: {name}"
             );
         }
-        assert_eq!(buffer(b"\r\n").take_line(100), Found::Line(b""));
+        assert_eq!(taken(&mut buffer(b"\r\n"), 100), b"");
     }
 
     #[test]
     fn a_line_may_be_as_long_as_the_bound_with_its_crlf() {
-        assert_eq!(
-            buffer(b"12345678\r\n").take_line(10),
-            Found::Line(b"12345678")
-        );
+        assert_eq!(taken(&mut buffer(b"12345678\r\n"), 10), b"12345678");
         assert_eq!(buffer(b"123456789\r\n").take_line(10), Found::TooLong);
     }
 
@@ -190,9 +202,9 @@ mod tests {
     #[tokio::test]
     async fn octets_survive_reads_and_memory_is_given_back() {
         let mut buffer = buffer(b"A\r\nB");
-        assert_eq!(buffer.take_line(10), Found::Line(b"A"));
+        assert_eq!(taken(&mut buffer, 10), b"A");
         assert_eq!(buffer.fill(&mut &b"C\r\n"[..], false).await.unwrap(), 3);
-        assert_eq!(buffer.take_line(10), Found::Line(b"BC"));
+        assert_eq!(taken(&mut buffer, 10), b"BC");
         buffer.release();
         assert_eq!(buffer.bytes.capacity(), 0);
         assert_eq!(buffer.fill(&mut &b""[..], false).await.unwrap(), 0);

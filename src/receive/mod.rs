@@ -1,1 +1,2 @@
-//! receive: being built.
+//! x
+mod header;

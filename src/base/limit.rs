@@ -218,3 +218,28 @@ pub const LISTEN_BACKLOG: i32 = 1_024;
 
 /// Wait when no connection can be accepted because descriptors ran out; shorter would spin, longer would be felt.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Octets of a mail whose MIME structure is looked at; of a longer one only the beginning.
+pub const MIME_LOOK_MAX: usize = 1 << 20;
+
+/// Failed logins of one session before 421.
+pub const LOGIN_FAILURES_MAX: u32 = 5;
+
+/// Failed logins of one address in `LOGIN_SPAN` before it gets 421 without a look at the password.
+pub const LOGIN_FAILURES_OF_ADDRESS: u32 = 30;
+/// See `LOGIN_FAILURES_OF_ADDRESS`.
+pub const LOGIN_SPAN: Duration = Duration::from_secs(600);
+
+/// Wait after the first failed login of a session; the second waits twice as long, and so on.
+pub const LOGIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// A mail that is coming in when we stop may take so long to its end.
+pub const STOP_TEXT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The last reply of a session, and what the client still sends before it reads it.
+pub const LINGER: Duration = Duration::from_secs(2);
+/// Octets that are read away meanwhile.
+pub const LINGER_MAX: usize = 256 << 10;
+
+/// Open files that are neither connections nor deliveries: store, logs, the control socket.
+pub const FILES_SPARE: usize = 32;

@@ -1,1 +1,234 @@
-//! judge: being built.
+//! Floor 7: gathers the facts of a reception and asks `policy`.
+//!
+//! A `Reception` lives as long as a connection: what is known of its listener and its client. Configuration is taken
+//! anew at each MAIL, so that a reload reaches sessions that stay open.
+//! Not here: the verdicts themselves (`policy`), and what is done with them (`receive`).
+
+pub mod mime;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use mail_parser::{Address, HeaderName, HeaderValue, MessageParser};
+
+use crate::accounts::Account;
+use crate::config::{Config, ListenerConf, RateAction, Role};
+use crate::mail::mailbox::Mailbox;
+use crate::mail::path::{ForwardPath, ReversePath};
+use crate::mail::reply::{EnhancedStatus, Reply};
+use crate::mail::trace::count_received;
+use crate::policy::{self, Client, Permit, RcptFacts, TextFacts, TooFast, Verdict};
+
+/// What is known of a connection.
+#[derive(Debug)]
+pub struct Reception {
+    conf: Arc<Config>,
+    listener: Arc<ListenerConf>,
+    trusted: bool,
+    account: Option<Account>,
+}
+
+/// What a header section says that policy asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderFacts {
+    received: usize,
+    received_own: usize,
+    /// None: one of them cannot be read. Only looked up for accounts that may not write every address.
+    from: Option<Vec<Mailbox>>,
+}
+
+impl Reception {
+    /// Of a connection from `peer`.
+    pub fn new(conf: Arc<Config>, listener: Arc<ListenerConf>, peer: IpAddr) -> Self {
+        let trusted = policy::trusts(&listener.trust, peer);
+        Self {
+            conf,
+            listener,
+            trusted,
+            account: None,
+        }
+    }
+
+    /// A login succeeded.
+    pub fn login(&mut self, account: Account) {
+        self.account = Some(account);
+    }
+
+    /// A handshake forgets the login (RFC 3207 section 4.2).
+    pub fn forget_login(&mut self) {
+        self.account = None;
+    }
+
+    /// From now on this configuration counts.
+    pub fn renew(&mut self, conf: Arc<Config>) {
+        self.conf = conf;
+    }
+
+    /// May this mail begin?
+    pub fn mail(&self, from: &ReversePath, too_fast: bool) -> Verdict {
+        policy::mail(&self.client(), from, self.too_fast(too_fast))
+    }
+
+    /// The mailbox that a path means; the bare postmaster is whom `[server] postmaster` names.
+    ///
+    /// # Errors
+    /// The reply when nobody is named.
+    pub fn resolve(&self, path: ForwardPath) -> Result<Mailbox, Reply> {
+        match path {
+            ForwardPath::Mailbox(mailbox) => Ok(mailbox),
+            ForwardPath::Postmaster => self.conf.server.postmaster.clone().ok_or_else(|| {
+                Reply::new(
+                    550,
+                    Some(EnhancedStatus(5, 1, 1)),
+                    "<postmaster>: nobody is named for it; write the address with its domain",
+                )
+            }),
+        }
+    }
+
+    /// May it go there? The postmaster always may be written to (RFC 5321 section 4.5.1).
+    pub fn rcpt(&self, mailbox: &Mailbox) -> Verdict {
+        if self.conf.server.postmaster.as_ref() == Some(mailbox) {
+            return Verdict::Accept;
+        }
+        policy::rcpt(&RcptFacts {
+            client: self.client(),
+            mailbox,
+            domains: &self.conf.domains,
+        })
+    }
+
+    /// What the fields say.
+    pub fn header_facts(&self, fields: &[u8]) -> HeaderFacts {
+        let own = self.conf.server.hostname.as_str();
+        let (received, received_own) = count_received(fields, own);
+        let bound = self
+            .account
+            .as_ref()
+            .is_some_and(|account| !account.senders.is_empty());
+        HeaderFacts {
+            received,
+            received_own,
+            from: if bound { authors(fields) } else { None },
+        }
+    }
+
+    /// May it be kept, and may it go out?
+    pub fn text(
+        &self,
+        header: &HeaderFacts,
+        too_fast: bool,
+        broken_mime: Option<&'static str>,
+    ) -> Verdict {
+        policy::text(&TextFacts {
+            client: self.client(),
+            received: header.received,
+            received_own: header.received_own,
+            hops_max: self.conf.queue.hops_max,
+            from: header.from.as_deref(),
+            too_fast: self.too_fast(too_fast),
+            broken_mime,
+        })
+    }
+
+    /// Who logged in.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// Its listener.
+    pub fn listener(&self) -> &ListenerConf {
+        &self.listener
+    }
+
+    /// The configuration that counts now.
+    pub fn conf(&self) -> &Arc<Config> {
+        &self.conf
+    }
+
+    /// Whether the client may relay without a login.
+    pub fn trusted(&self) -> bool {
+        self.trusted
+    }
+
+    /// Whether mails are completed as a submission server does.
+    pub fn completes(&self) -> bool {
+        self.listener.role == Role::Submission
+    }
+
+    fn client(&self) -> Client<'_> {
+        Client {
+            role: self.listener.role,
+            sasl: self.listener.auth,
+            trusted: self.trusted,
+            account: self.account.as_ref().map(|account| Permit {
+                name: &account.name,
+                senders: &account.senders,
+                hold: account.hold,
+            }),
+        }
+    }
+
+    fn too_fast(&self, too_fast: bool) -> Option<TooFast> {
+        let rate = self.account.as_ref()?.rate?;
+        let action: RateAction = rate.action;
+        too_fast.then_some(TooFast { action })
+    }
+}
+
+/// All addresses of all From fields; none if one cannot be read.
+fn authors(fields: &[u8]) -> Option<Vec<Mailbox>> {
+    let message = MessageParser::new()
+        .with_address_headers()
+        .parse_headers(fields)?;
+    let mut found = Vec::new();
+    for header in message.headers() {
+        if header.name != HeaderName::From {
+            continue;
+        }
+        let HeaderValue::Address(address) = &header.value else {
+            return None;
+        };
+        let addresses: Vec<_> = match address {
+            Address::List(list) => list.iter().collect(),
+            Address::Group(groups) => groups.iter().flat_map(|group| &group.addresses).collect(),
+        };
+        for address in addresses {
+            found.push(Mailbox::parse(address.address.as_deref()?).ok()?);
+        }
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_from_address_counts() {
+        for (name, fields, wanted) in [
+            (
+                "one",
+                "From: A <a@b.example>\r\n",
+                Some(vec!["a@b.example"]),
+            ),
+            (
+                "two fields",
+                "From: a@b.example\r\nfrom: c@d.example\r\n",
+                Some(vec!["a@b.example", "c@d.example"]),
+            ),
+            (
+                "a list",
+                "From: a@b.example,\r\n C <c@d.example>\r\n",
+                Some(vec!["a@b.example", "c@d.example"]),
+            ),
+            ("none", "To: a@b.example\r\n", Some(vec![])),
+            ("no address", "From: somebody\r\n", None),
+        ] {
+            let got = authors(fields.as_bytes());
+            let got = got.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+            let wanted = wanted.map(|all| all.iter().map(ToString::to_string).collect());
+            assert_eq!(got, wanted, "case: {name}");
+        }
+    }
+}

@@ -50,10 +50,14 @@ pub enum ListenError {
 
 /// Opens a listening socket; needs a runtime. A port that a dead server of ours still holds is taken over.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    listening(address).map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ListenError::Taken { address, source },
-        io::ErrorKind::PermissionDenied => ListenError::Forbidden { address, source },
-        _ => ListenError::Other { address, source },
+    listening(address).map_err(|source| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            ListenError::Taken { address, source }
+        } else if source.kind() == io::ErrorKind::PermissionDenied {
+            ListenError::Forbidden { address, source }
+        } else {
+            ListenError::Other { address, source }
+        }
     })
 }
 

@@ -191,7 +191,11 @@ fn line_kind(line: &[u8]) -> LineKind {
             let good = name
                 .map(<[u8]>::trim_ascii_end)
                 .is_some_and(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic));
-            if good { LineKind::Field } else { LineKind::Text }
+            if good {
+                LineKind::Field
+            } else {
+                LineKind::Text
+            }
         }
     }
 }

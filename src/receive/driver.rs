@@ -1,0 +1,584 @@
+//! One connection, from its greeting to its end: reads what the session machine wants, and finds its answers.
+//!
+//! Every wait has a deadline by the clock: a command, a whole transaction, a handshake, the last reply. Replies of a
+//! pipelined group go out in one write, before the next read and before anything slow.
+//! Not here: the order of the dialog (`smtp::server`), and what becomes of a text (`text`).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::Hall;
+use super::text::{Refusal, Text, of_accept};
+use super::wire::Wire;
+use crate::base::clock::Mono;
+use crate::base::limit::{
+    HANDSHAKE_TIMEOUT, LINGER, LOGIN_FAILURES_MAX, LOGIN_PAUSE, STOP_TEXT_TIMEOUT,
+};
+use crate::config::{Config, ListenerConf, ListenerTls, SaslRule};
+use crate::journal::line;
+use crate::judge::Reception;
+use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
+use crate::mail::hold::Hold;
+use crate::mail::reply::{EnhancedStatus, Reply};
+use crate::net::limiter::peer_key;
+use crate::net::line::Found;
+use crate::policy::Verdict;
+use crate::queue::{NewMail, Origin};
+use crate::smtp::command::Recipient;
+use crate::smtp::server::{Answer, Ask, End, Login, Offer, SaslOffer, Session, Step, Then};
+use crate::store::Band;
+
+/// A connection and all that is known of it.
+pub(super) struct Driver {
+    hall: Arc<Hall>,
+    wire: Wire,
+    session: Session,
+    reception: Reception,
+    peer: SocketAddr,
+    tls: Option<String>,
+    failures: u32,
+    mail: Option<Box<Mail>>,
+}
+
+/// A transaction.
+struct Mail {
+    from: MailFrom,
+    recipients: Vec<RcptTo>,
+    /// The account was too fast, and its mails are held for that.
+    too_fast: bool,
+    deadline: Mono,
+    text: Option<Text>,
+}
+
+/// How a wait for octets ended.
+enum Waited {
+    Filled,
+    Gone,
+    Over(End),
+}
+
+/// How reading a text ended.
+enum Read {
+    /// It is complete, or so many octets of a chunk are there.
+    Whole,
+    Gone,
+    Over(End),
+    /// So much more than is taken that its end is not waited for.
+    Flood,
+}
+
+impl Driver {
+    pub(super) fn new(
+        hall: Arc<Hall>,
+        conf: Arc<Config>,
+        listener: Arc<ListenerConf>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Self {
+        let offer = offer(&conf, &listener, peer);
+        let implicit = listener.tls == ListenerTls::Implicit;
+        Self {
+            hall,
+            wire: Wire::new(stream),
+            session: Session::new(Arc::new(offer), implicit),
+            reception: Reception::new(conf, listener, peer.ip()),
+            peer,
+            tls: None,
+            failures: 0,
+            mail: None,
+        }
+    }
+
+    /// Serves it to its end.
+    pub(super) async fn run(mut self) {
+        line::connect(self.peer);
+        // Errors of the connection are the client's business: it sees them too.
+        if let Err(error) = self.converse().await {
+            tracing::debug!(peer = %self.peer, %error, "connection lost");
+        }
+        line::disconnect(self.peer, &self.session.summary());
+    }
+
+    async fn converse(&mut self) -> io::Result<()> {
+        if self.reception.listener().tls == ListenerTls::Implicit {
+            self.handshake().await?;
+        }
+        let early = !self.reception.trusted() && self.wire.is_early();
+        let mut step = self.session.greet(Answer::Yes, early);
+        loop {
+            if let Some(reply) = &step.reply {
+                self.wire.say(reply);
+            }
+            step = match step.then {
+                Then::Line => match self.next_line().await? {
+                    Some(step) => step,
+                    None => return Ok(()),
+                },
+                Then::Ask(ask) => match self.find(ask).await? {
+                    Some(step) => step,
+                    None => return Ok(()),
+                },
+                Then::Tls => {
+                    self.wire.flush().await?;
+                    self.handshake().await?;
+                    self.session.tls_started();
+                    self.reception.forget_login();
+                    Step {
+                        reply: None,
+                        then: Then::Line,
+                    }
+                }
+                Then::Close => {
+                    let linger = step.reply.is_none_or(|reply| reply.code() != 221);
+                    let closed = self.hall.clock.timeout(LINGER, self.wire.close(linger));
+                    return closed.await.unwrap_or(Ok(()));
+                }
+            };
+            if !self.session.in_transaction() {
+                self.mail = None;
+            }
+        }
+    }
+
+    async fn handshake(&mut self) -> io::Result<()> {
+        let config = self.hall.certs.server_config();
+        let done = self
+            .hall
+            .clock
+            .timeout(HANDSHAKE_TIMEOUT, Box::pin(self.wire.secure(config)));
+        let facts = done
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        line::tls_from(self.peer, &facts);
+        self.tls = Some(facts);
+        Ok(())
+    }
+
+    /// The session's answer to the next line; none when the client is gone.
+    async fn next_line(&mut self) -> io::Result<Option<Step>> {
+        loop {
+            match self.wire.buffer.take_line(self.session.line_max()) {
+                Found::Line { text, more } => return Ok(Some(self.session.line(text, more))),
+                Found::BareNewline => return Ok(Some(self.session.bare_newline())),
+                Found::TooLong => return Ok(Some(self.session.line_too_long())),
+                Found::Nothing => {}
+            }
+            match self.wait().await? {
+                Waited::Filled => {}
+                Waited::Gone => return Ok(None),
+                Waited::Over(end) => return Ok(Some(self.session.end(end))),
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> io::Result<Waited> {
+        let idle = self.reception.conf().limits.command_timeout;
+        let (span, end) = self.patience(idle);
+        let hall = Arc::clone(&self.hall);
+        tokio::select! {
+            biased;
+            read = hall.clock.timeout(span, self.wire.fill(false)) => match read {
+                Ok(read) => Ok(if read? == 0 { Waited::Gone } else { Waited::Filled }),
+                Err(_) => Ok(Waited::Over(end)),
+            },
+            () = hall.shutdown.wait() => Ok(Waited::Over(End::Shutdown)),
+        }
+    }
+
+    /// How long the next octet may take, and what is said when it does not come.
+    fn patience(&self, idle: Duration) -> (Duration, End) {
+        let left = self
+            .mail
+            .as_ref()
+            .map(|mail| mail.deadline - self.hall.clock.mono());
+        match left {
+            Some(left) if left < idle => (left, End::Slow),
+            Some(_) | None => (idle, End::Idle),
+        }
+    }
+
+    /// Finds the answer to what the session asks; none when the client is gone meanwhile.
+    async fn find(&mut self, ask: Ask) -> io::Result<Option<Step>> {
+        let answer = match ask {
+            Ask::Hello(_) => Answer::Yes,
+            Ask::Mail(from) => self.mail(from),
+            Ask::Rcpt(to) => self.rcpt(to),
+            Ask::Data => self.data(),
+            Ask::Login(login) => {
+                self.wire.flush().await?;
+                Box::pin(self.login(login)).await
+            }
+            Ask::Body => match Box::pin(self.read_dotted()).await? {
+                Read::Whole => Box::pin(self.keep()).await,
+                read @ (Read::Gone | Read::Over(_) | Read::Flood) => {
+                    return Ok(self.broken_off(&read));
+                }
+            },
+            Ask::Chunk { size, last, keep } => match Box::pin(self.read_chunk(size, keep)).await? {
+                Read::Whole if last && keep => Box::pin(self.keep()).await,
+                Read::Whole => self.chunk_refused(),
+                read @ (Read::Gone | Read::Over(_) | Read::Flood) => {
+                    return Ok(self.broken_off(&read));
+                }
+            },
+        };
+        Ok(Some(self.session.answer(answer)))
+    }
+
+    fn broken_off(&mut self, read: &Read) -> Option<Step> {
+        match read {
+            Read::Gone => None,
+            Read::Over(end) => Some(self.session.end(*end)),
+            Read::Whole | Read::Flood => Some(self.session.answer(Answer::Cut(Reply::new(
+                552,
+                Some(EnhancedStatus(5, 3, 4)),
+                "The mail is too large; closing",
+            )))),
+        }
+    }
+
+    fn mail(&mut self, from: MailFrom) -> Answer {
+        self.reception.renew(self.hall.conf.load_full());
+        if let Err(full) = self.hall.queue.pressure() {
+            return Answer::No(of_accept(&full.into()));
+        }
+        let now = self.hall.clock.mono();
+        let too_fast = self.reception.account().is_some_and(|account| {
+            account.rate.is_some_and(|rate| {
+                !self
+                    .hall
+                    .rates
+                    .take_of(&account.name, rate.count, rate.span, now)
+            })
+        });
+        let verdict = self.reception.mail(&from.path, too_fast);
+        if let Some(reply) = refusal(verdict) {
+            self.log_reject("MAIL", &reply, Some(&from), None);
+            return Answer::No(reply);
+        }
+        self.mail = Some(Box::new(Mail {
+            from,
+            recipients: Vec::new(),
+            too_fast,
+            deadline: now + self.reception.conf().limits.transaction_timeout,
+            text: None,
+        }));
+        Answer::Yes
+    }
+
+    fn rcpt(&mut self, to: Recipient) -> Answer {
+        let shown = to.path.to_string();
+        let found = self.reception.resolve(to.path);
+        let refused = match &found {
+            Ok(mailbox) => refusal(self.reception.rcpt(mailbox)),
+            Err(reply) => Some(reply.clone()),
+        };
+        match (found, refused, &mut self.mail) {
+            (Ok(mailbox), None, Some(mail)) => {
+                mail.recipients.push(RcptTo {
+                    mailbox,
+                    notify: to.notify,
+                    orcpt: to.orcpt,
+                });
+                Answer::Yes
+            }
+            (_, Some(reply), mail) => {
+                let from = mail.as_ref().map(|mail| mail.from.clone());
+                self.log_reject("RCPT", &reply, from.as_ref(), Some(&shown));
+                Answer::No(reply)
+            }
+            (_, None, _) => Answer::No(internal()),
+        }
+    }
+
+    fn data(&mut self) -> Answer {
+        match (self.hall.queue.pressure(), &mut self.mail) {
+            (Ok(()), Some(mail)) => {
+                mail.text = Some(Text::dotted(&self.reception));
+                Answer::Yes
+            }
+            (Err(full), _) => Answer::No(of_accept(&full.into())),
+            (Ok(()), None) => Answer::No(internal()),
+        }
+    }
+
+    async fn login(&mut self, login: Login) -> Answer {
+        let key = peer_key(self.peer.ip()).to_string();
+        if !self.hall.failures.has(&key, self.hall.clock.mono()) {
+            line::sasl_failed(
+                self.peer,
+                login.mechanism,
+                "too many failures of this address",
+            );
+            return Answer::Cut(Reply::new(
+                421,
+                Some(EnhancedStatus(4, 7, 0)),
+                "Too many failed logins from your address; try again in some minutes",
+            ));
+        }
+        let found = self
+            .hall
+            .accounts
+            .try_check(&login.name, login.password.reveal())
+            .await;
+        match found {
+            Ok(Some(account)) => {
+                self.reception.login(account);
+                Answer::Yes
+            }
+            Ok(None) => {
+                line::sasl_failed(
+                    self.peer,
+                    login.mechanism,
+                    &format!("wrong name or password: {}", login.name),
+                );
+                self.login_failed(&key).await
+            }
+            Err(error) => {
+                tracing::error!(%error, "a login could not be checked");
+                Answer::No(Reply::new(
+                    454,
+                    Some(EnhancedStatus(4, 7, 0)),
+                    "Logins cannot be checked at the moment; try again later",
+                ))
+            }
+        }
+    }
+
+    /// Guessing is made slow, within a session and across those of one address.
+    async fn login_failed(&mut self, key: &str) -> Answer {
+        self.failures += 1;
+        self.hall.failures.take(key, self.hall.clock.mono());
+        self.hall.clock.sleep(LOGIN_PAUSE * self.failures).await;
+        if self.failures >= LOGIN_FAILURES_MAX {
+            return Answer::Cut(Reply::new(
+                421,
+                Some(EnhancedStatus(4, 7, 0)),
+                "Too many failed logins; closing",
+            ));
+        }
+        Answer::No(Reply::new(
+            535,
+            Some(EnhancedStatus(5, 7, 8)),
+            "Wrong name or password",
+        ))
+    }
+
+    async fn read_dotted(&mut self) -> io::Result<Read> {
+        let mut stop = None;
+        loop {
+            let Some(text) = self.mail.as_mut().and_then(|mail| mail.text.as_mut()) else {
+                return Ok(Read::Gone);
+            };
+            let unread = self.wire.buffer.unread();
+            let (used, end) = text.take(unread, &self.hall, &self.reception).await;
+            self.wire.buffer.consume(used);
+            if end {
+                return Ok(Read::Whole);
+            }
+            if text.seen() > flood(&self.reception) {
+                return Ok(Read::Flood);
+            }
+            match self.wait_text(&mut stop).await? {
+                Waited::Filled => {}
+                Waited::Gone => return Ok(Read::Gone),
+                Waited::Over(end) => return Ok(Read::Over(end)),
+            }
+        }
+    }
+
+    /// Reads `left` octets behind BDAT. `keep`: they belong to the mail.
+    async fn read_chunk(&mut self, size: u64, keep: bool) -> io::Result<Read> {
+        let (mut stop, mut left) = (None, size);
+        let mut lost = None;
+        loop {
+            let unread = self.wire.buffer.unread();
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let part = unread.get(..most.min(unread.len())).unwrap_or_default();
+            let taken = part.len();
+            if let (true, Some(mail)) = (keep, self.mail.as_mut()) {
+                let text = mail
+                    .text
+                    .get_or_insert_with(|| Text::chunked(&self.reception));
+                text.take(part, &self.hall, &self.reception).await;
+                lost = (text.seen() > flood(&self.reception)).then_some(Read::Flood);
+            }
+            self.wire.buffer.consume(taken);
+            left -= u64::try_from(taken).unwrap_or(left).min(left);
+            if let Some(lost) = lost {
+                return Ok(lost);
+            }
+            if left == 0 {
+                return Ok(Read::Whole);
+            }
+            match self.wait_text(&mut stop).await? {
+                Waited::Filled => {}
+                Waited::Gone => return Ok(Read::Gone),
+                Waited::Over(end) => return Ok(Read::Over(end)),
+            }
+        }
+    }
+
+    /// Waits for octets of a text. When we stop, it may still end, but not take its time: `stop` is by when.
+    async fn wait_text(&mut self, stop: &mut Option<Mono>) -> io::Result<Waited> {
+        loop {
+            let idle = self.reception.conf().limits.command_timeout;
+            let (mut span, mut end) = self.patience(idle);
+            if let Some(stop) = stop {
+                let left = *stop - self.hall.clock.mono();
+                if left < span {
+                    (span, end) = (left, End::Shutdown);
+                }
+            }
+            let hall = Arc::clone(&self.hall);
+            tokio::select! {
+                biased;
+                read = hall.clock.timeout(span, self.wire.fill(true)) => return match read {
+                    Ok(read) => Ok(if read? == 0 { Waited::Gone } else { Waited::Filled }),
+                    Err(_) => Ok(Waited::Over(end)),
+                },
+                () = hall.shutdown.wait(), if stop.is_none() => {
+                    *stop = Some(hall.clock.mono() + STOP_TEXT_TIMEOUT);
+                }
+            }
+        }
+    }
+
+    /// Whether the chunks so far are good.
+    fn chunk_refused(&mut self) -> Answer {
+        let text = self.mail.as_ref().and_then(|mail| mail.text.as_ref());
+        match text.and_then(Text::refusal) {
+            None => Answer::Yes,
+            Some(Refusal::Usual(reply)) => {
+                self.log_reject("BDAT", &reply, None, None);
+                Answer::No(reply)
+            }
+            Some(Refusal::Smuggling(reply)) => {
+                self.log_reject("BDAT", &reply, None, None);
+                Answer::Cut(reply)
+            }
+        }
+    }
+
+    /// The text is there: judge it, and let the queue take it.
+    async fn keep(&mut self) -> Answer {
+        let Some(mail) = self.mail.take() else {
+            return Answer::No(internal());
+        };
+        let Mail {
+            from,
+            recipients,
+            too_fast,
+            text,
+            ..
+        } = *mail;
+        let text = text.unwrap_or_else(|| Text::chunked(&self.reception));
+        let complete = match text.finish(&self.hall, &self.reception).await {
+            Ok(complete) => complete,
+            Err(Refusal::Usual(reply)) => return self.refused(reply, &from, Answer::No),
+            Err(Refusal::Smuggling(reply)) => return self.refused(reply, &from, Answer::Cut),
+        };
+        let verdict = self
+            .reception
+            .text(&complete.facts, too_fast, complete.broken_mime);
+        let hold = match verdict {
+            Verdict::Accept => None,
+            Verdict::Hold(hold) => Some(hold),
+            Verdict::Defer(reply) | Verdict::Reject(reply) => {
+                return self.refused(reply, &from, Answer::No);
+            }
+        };
+        let new = self.new_mail(complete.body, Envelope { from, recipients }, hold);
+        match self.hall.queue.accept(new, None).await {
+            Ok(id) => Answer::Queued(id.to_string()),
+            Err(error) => Answer::No(of_accept(&error)),
+        }
+    }
+
+    fn new_mail(
+        &self,
+        body: crate::queue::StoredBody,
+        envelope: Envelope,
+        hold: Option<Hold>,
+    ) -> NewMail {
+        let account = self.reception.account();
+        let conf = self.reception.conf();
+        let tenant = account
+            .map(|account| account.tenant.clone())
+            .or_else(|| conf.tenants.first().map(|tenant| tenant.id.clone()))
+            .unwrap_or_default();
+        NewMail {
+            origin: Origin {
+                listener: self.reception.listener().bind.to_string(),
+                peer: Some(self.peer),
+                helo: self.session.hello_name().to_owned(),
+                with: self.session.protocol(envelope.from.smtputf8),
+                tls: self.tls.clone(),
+                account: account.map(|account| account.name.clone()),
+                tenant,
+            },
+            body,
+            envelope,
+            hold,
+            band: Band::Normal,
+        }
+    }
+
+    fn refused(&self, reply: Reply, from: &MailFrom, answer: fn(Reply) -> Answer) -> Answer {
+        self.log_reject("END-OF-MESSAGE", &reply, Some(from), None);
+        answer(reply)
+    }
+
+    fn log_reject(&self, stage: &str, reply: &Reply, from: Option<&MailFrom>, to: Option<&str>) {
+        let proto = self.session.protocol(false);
+        let helo = self.session.hello_name();
+        let from = from.map(|from| &from.path);
+        line::reject(stage, self.peer, reply, from, to, &proto, helo);
+    }
+}
+
+fn offer(conf: &Config, listener: &ListenerConf, peer: SocketAddr) -> Offer {
+    let clear = listener.auth_clear && peer.ip().is_loopback();
+    let sasl = match (listener.auth, listener.tls) {
+        (SaslRule::Off, _) => SaslOffer::No,
+        (SaslRule::Required | SaslRule::Optional, _) if clear => SaslOffer::InClear,
+        (SaslRule::Required | SaslRule::Optional, ListenerTls::Off) => SaslOffer::No,
+        (
+            SaslRule::Required | SaslRule::Optional,
+            ListenerTls::Starttls | ListenerTls::Implicit,
+        ) => SaslOffer::UnderTls,
+    };
+    Offer {
+        hostname: conf.server.hostname.clone(),
+        size_max: conf.queue.max_message_size.0,
+        starttls: listener.tls == ListenerTls::Starttls,
+        sasl,
+        recipients_max: conf.limits.recipients,
+        errors_max: conf.limits.errors,
+    }
+}
+
+/// Octets after which the end of a mail is not waited for: twice what is taken.
+fn flood(reception: &Reception) -> u64 {
+    let max = reception.conf().queue.max_message_size.0;
+    max.saturating_mul(2)
+}
+
+fn refusal(verdict: Verdict) -> Option<Reply> {
+    match verdict {
+        Verdict::Accept | Verdict::Hold(_) => None,
+        Verdict::Defer(reply) | Verdict::Reject(reply) => Some(reply),
+    }
+}
+
+fn internal() -> Reply {
+    Reply::new(
+        451,
+        Some(EnhancedStatus(4, 3, 0)),
+        "Internal error; try again later",
+    )
+}

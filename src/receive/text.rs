@@ -1,0 +1,285 @@
+//! The text of one mail on its way from the decoder into the queue.
+//!
+//! The header section is gathered, looked at and edited; what follows streams into the body. After a refusal the rest
+//! is read and dropped, so that the client gets its reply where it waits for it.
+//! Not here: reading the socket (`driver`), and the verdict (`judge`).
+
+use super::Hall;
+use super::header::{Gather, Gathered, Header, HeaderFault};
+use crate::base::limit::MIME_LOOK_MAX;
+use crate::config::BareNewline;
+use crate::judge::{HeaderFacts, Reception, mime};
+use crate::mail::reply::{EnhancedStatus, Reply};
+use crate::queue::{AcceptError, BodyWriter, StoredBody};
+use crate::smtp::data::{Bare, Decoder, TextFault};
+use crate::store::StoreError;
+
+/// A mail whose text is arriving.
+#[derive(Debug)]
+pub(super) struct Text {
+    decoder: Decoder,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Header(Gather),
+    Body(Box<Body>),
+    Refused(Reply),
+}
+
+#[derive(Debug)]
+struct Body {
+    writer: BodyWriter,
+    facts: HeaderFacts,
+    /// The beginning of the mail, when its MIME structure shall be looked at.
+    look: Option<Vec<u8>>,
+}
+
+/// A mail whose text is there.
+#[derive(Debug)]
+pub(super) struct Complete {
+    pub(super) body: StoredBody,
+    pub(super) facts: HeaderFacts,
+    pub(super) broken_mime: Option<&'static str>,
+}
+
+/// Why a complete text is not kept.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The session goes on.
+    Usual(Reply),
+    /// The session ends: who sends lone line ends may mean something else by them than we do.
+    Smuggling(Reply),
+}
+
+impl Text {
+    /// For DATA.
+    pub(super) fn dotted(reception: &Reception) -> Self {
+        let max = reception.conf().queue.max_message_size.0;
+        Self::new(Decoder::dotted(bare(reception), max))
+    }
+
+    /// For BDAT.
+    pub(super) fn chunked(reception: &Reception) -> Self {
+        let max = reception.conf().queue.max_message_size.0;
+        Self::new(Decoder::chunked(bare(reception), max))
+    }
+
+    fn new(decoder: Decoder) -> Self {
+        Self {
+            decoder,
+            place: Place::Header(Gather::default()),
+        }
+    }
+
+    /// Takes all of `input`, or up to the end of data: octets used, and whether that was the end.
+    pub(super) async fn take(
+        &mut self,
+        input: &[u8],
+        hall: &Hall,
+        reception: &Reception,
+    ) -> (usize, bool) {
+        let mut used = 0;
+        while let Some(rest) = input.get(used..).filter(|rest| !rest.is_empty()) {
+            let piece = self.decoder.next(rest);
+            used += piece.used;
+            if !piece.text.is_empty() {
+                self.place = keep(self.place.take(), piece.text, hall, reception).await;
+            }
+            if piece.end {
+                return (used, true);
+            }
+        }
+        (used, false)
+    }
+
+    /// Octets read so far.
+    pub(super) fn seen(&self) -> u64 {
+        self.decoder.seen()
+    }
+
+    /// Why the chunks so far are refused, if they are.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        match (self.decoder.fault(), &self.place) {
+            (Some(fault), _) => Some(refused(fault)),
+            (None, Place::Refused(reply)) => Some(Refusal::Usual(reply.clone())),
+            (None, Place::Header(_) | Place::Body(_)) => None,
+        }
+    }
+
+    /// All of the text was read.
+    pub(super) async fn finish(
+        mut self,
+        hall: &Hall,
+        reception: &Reception,
+    ) -> Result<Complete, Refusal> {
+        let owed = self.decoder.finish_chunks();
+        if !owed.is_empty() {
+            self.place = keep(self.place.take(), owed, hall, reception).await;
+        }
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
+        }
+        let place = match self.place {
+            Place::Header(gather) => begin(gather.finish(), hall, reception).await,
+            place @ (Place::Body(_) | Place::Refused(_)) => place,
+        };
+        match place {
+            Place::Body(body) => Ok(body.complete()),
+            Place::Refused(reply) => Err(Refusal::Usual(reply)),
+            Place::Header(_) => {
+                let why = "the header section has no body".into();
+                let error = AcceptError::Store(StoreError::Unavailable(why));
+                Err(Refusal::Usual(of_accept(&error)))
+            }
+        }
+    }
+}
+
+impl Place {
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Header(Gather::default()))
+    }
+}
+
+impl Body {
+    fn complete(self) -> Complete {
+        let whole = self
+            .look
+            .as_ref()
+            .is_some_and(|look| look.len() < MIME_LOOK_MAX);
+        Complete {
+            broken_mime: self.look.and_then(|look| mime::broken(&look, whole)),
+            body: self.writer.finish(),
+            facts: self.facts,
+        }
+    }
+
+    async fn write(&mut self, text: &[u8]) -> Result<(), AcceptError> {
+        if let Some(look) = &mut self.look {
+            let room = MIME_LOOK_MAX - look.len().min(MIME_LOOK_MAX);
+            look.extend_from_slice(text.get(..room).unwrap_or(text));
+        }
+        self.writer.write(text).await
+    }
+}
+
+async fn keep(place: Place, text: &[u8], hall: &Hall, reception: &Reception) -> Place {
+    match place {
+        Place::Header(gather) => match gather.push(text, &hall.budget) {
+            Ok(Gathered::More(gather)) => Place::Header(gather),
+            Ok(Gathered::Done(header, used)) => {
+                let place = begin(header, hall, reception).await;
+                let rest = text.get(used..).unwrap_or_default();
+                if rest.is_empty() {
+                    place
+                } else {
+                    stream(place, rest).await
+                }
+            }
+            Err(fault) => Place::Refused(of_header(fault)),
+        },
+        other @ (Place::Body(_) | Place::Refused(_)) => stream(other, text).await,
+    }
+}
+
+async fn stream(place: Place, text: &[u8]) -> Place {
+    match place {
+        Place::Body(mut body) => match body.write(text).await {
+            Ok(()) => Place::Body(body),
+            Err(error) => Place::Refused(of_accept(&error)),
+        },
+        other @ (Place::Header(_) | Place::Refused(_)) => other,
+    }
+}
+
+/// The header section is complete: look at it, edit it, and begin the body with it.
+async fn begin(mut header: Header, hall: &Hall, reception: &Reception) -> Place {
+    let facts = reception.header_facts(header.fields());
+    let conf = reception.conf();
+    let writer = hall.queue.begin_body();
+    if reception.completes() {
+        header.complete(
+            &writer.id().to_string(),
+            conf.server.hostname.as_str(),
+            hall.clock.wall(),
+        );
+    }
+    let mut body = Box::new(Body {
+        writer,
+        facts,
+        look: conf.checks.hold_broken_mime.then(Vec::new),
+    });
+    match body.write(&header.into_stored()).await {
+        Ok(()) => Place::Body(body),
+        Err(error) => Place::Refused(of_accept(&error)),
+    }
+}
+
+/// What a client is told when the queue does not take its mail; the reason goes into the log.
+pub(super) fn of_accept(error: &AcceptError) -> Reply {
+    let (code, status, text) = match error {
+        AcceptError::Full(full) => {
+            tracing::warn!(reason = %full, "a mail was put off");
+            (
+                452,
+                EnhancedStatus(4, 3, 1),
+                "No room for mail at the moment; try again later",
+            )
+        }
+        AcceptError::Store(StoreError::TooLarge) => (
+            452,
+            EnhancedStatus(4, 5, 3),
+            "Too many recipients for one mail; send it to fewer at once",
+        ),
+        AcceptError::Store(error) => {
+            tracing::error!(%error, "a mail could not be stored");
+            (
+                451,
+                EnhancedStatus(4, 3, 0),
+                "The mail could not be stored; try again later",
+            )
+        }
+    };
+    Reply::new(code, Some(status), text)
+}
+
+fn of_header(fault: HeaderFault) -> Reply {
+    match fault {
+        HeaderFault::TooLong => Reply::new(
+            552,
+            Some(EnhancedStatus(5, 3, 4)),
+            "The header section of the mail is too long",
+        ),
+        HeaderFault::NoMemory => Reply::new(
+            452,
+            Some(EnhancedStatus(4, 3, 1)),
+            "Too many long header sections at the moment; try again later",
+        ),
+    }
+}
+
+fn refused(fault: TextFault) -> Refusal {
+    match fault {
+        TextFault::TooLarge => Refusal::Usual(Reply::new(
+            552,
+            Some(EnhancedStatus(5, 3, 4)),
+            "The mail is too large",
+        )),
+        TextFault::BareCr(_) | TextFault::BareLf(_) | TextFault::Nul(_) => {
+            Refusal::Smuggling(Reply::new(
+                550,
+                Some(EnhancedStatus(5, 5, 2)),
+                format!("{fault} (RFC 5321 section 2.3.8)"),
+            ))
+        }
+    }
+}
+
+fn bare(reception: &Reception) -> Bare {
+    match reception.listener().bare_newline {
+        BareNewline::Reject => Bare::Refuse,
+        BareNewline::Normalise => Bare::Normalise,
+    }
+}

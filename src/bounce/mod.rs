@@ -47,7 +47,7 @@ pub struct Context {
 struct Bundle {
     id: MessageId,
     claims: Vec<Claimed>,
-    failed: Vec<FailedRecipient>,
+    told: Vec<FailedRecipient>,
 }
 
 /// Composes DSNs until the server stops.
@@ -93,14 +93,12 @@ impl Context {
         };
         ledger::count(&mut finishing, bundle.id, bundle.claims.len(), 0);
         let to = match &message.from.path {
-            ReversePath::Mailbox(mailbox) if !bundle.failed.is_empty() => mailbox.clone(),
+            ReversePath::Mailbox(mailbox) if !bundle.told.is_empty() => mailbox.clone(),
             ReversePath::Mailbox(_) | ReversePath::Null => {
                 return Ok(self.queue.store().commit(finishing).await.map(drop)?);
             }
         };
-        let dsn = self
-            .accept(&message, &bundle.failed, &to, finishing)
-            .await?;
+        let dsn = self.accept(&message, &bundle.told, &to, finishing).await?;
         line::notification(message.id, dsn);
         Ok(())
     }
@@ -108,11 +106,12 @@ impl Context {
     async fn accept(
         &self,
         message: &Message,
-        failed: &[FailedRecipient],
+        told: &[FailedRecipient],
         to: &Mailbox,
         mut finishing: Batch,
     ) -> Result<MessageId, AcceptError> {
-        let returned = returned::read(&self.queue, message).await?;
+        let all_relayed = told.iter().all(|one| one.relayed.is_some());
+        let returned = returned::read(&self.queue, message, all_relayed).await?;
         let mut writer = self.queue.begin_body();
         let conf = self.conf.load();
         let hostname = &conf.server.hostname;
@@ -121,7 +120,7 @@ impl Context {
             hostname,
             message,
             to,
-            failed,
+            told,
             returned: &returned,
             now: self.clock.wall(),
             boundary: &format!("{}.{:016x}", writer.id(), fastrand::u64(..)),
@@ -131,7 +130,7 @@ impl Context {
         let fact = Notified {
             dsn: body.id.to_string(),
             to: to.to_string(),
-            recipients: failed.iter().map(|one| one.mailbox.to_string()).collect(),
+            recipients: told.iter().map(|one| one.mailbox.to_string()).collect(),
         };
         self.queue
             .put_fact(&mut finishing, message.id, Fact::Notified(fact));
@@ -163,6 +162,15 @@ impl Context {
     }
 }
 
+/// NOTIFY (RFC 3461 section 4.1).
+fn wants_it(one: &FailedRecipient) -> bool {
+    if one.relayed.is_some() {
+        one.notify.success()
+    } else {
+        one.notify.failure()
+    }
+}
+
 /// Work of one message together, recipients in the order of RCPT and each once.
 fn bundles(claimed: Vec<Claimed>) -> Result<Vec<Bundle>, StoreError> {
     let mut all: Vec<Bundle> = Vec::new();
@@ -172,23 +180,23 @@ fn bundles(claimed: Vec<Claimed>) -> Result<Vec<Bundle>, StoreError> {
             return Err(StoreError::Damaged(format!("{key:?}").into()));
         };
         let work: DsnWork = decode(key, &claim.record.value)?;
-        let told = work.failed.into_iter().filter(|one| one.notify.failure());
+        let told = work.failed.into_iter().filter(wants_it);
         match all.iter_mut().find(|bundle| bundle.id == id) {
             Some(bundle) => {
-                bundle.failed.extend(told);
+                bundle.told.extend(told);
                 bundle.claims.push(claim);
             }
             None => all.push(Bundle {
                 id,
-                failed: told.collect(),
+                told: told.collect(),
                 claims: vec![claim],
             }),
         }
     }
     for bundle in &mut all {
-        bundle.failed.sort_by_key(|one| one.index);
-        bundle.failed.dedup_by_key(|one| one.index);
-        bundle.failed.truncate(DSN_RECIPIENTS_MAX);
+        bundle.told.sort_by_key(|one| one.index);
+        bundle.told.dedup_by_key(|one| one.index);
+        bundle.told.truncate(DSN_RECIPIENTS_MAX);
     }
     Ok(all)
 }

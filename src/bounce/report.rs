@@ -28,8 +28,8 @@ pub struct Report<'a> {
     pub message: &'a Message,
     /// Its reverse-path.
     pub to: &'a Mailbox,
-    /// To whom it could not be delivered; not empty.
-    pub failed: &'a [FailedRecipient],
+    /// To whom it could not be delivered, and who was only relayed to; not empty.
+    pub told: &'a [FailedRecipient],
     /// What comes back of it.
     pub returned: &'a Returned,
     /// Now.
@@ -56,7 +56,11 @@ impl Report<'_> {
             .header("To", Raw::new(format!("<{}>", self.to)))
             .header(
                 "Subject",
-                Raw::new("Undelivered mail / Nicht zugestellte Nachricht"),
+                Raw::new(if self.all_relayed() {
+                    "Mail relayed / Nachricht weitergegeben"
+                } else {
+                    "Undelivered mail / Nicht zugestellte Nachricht"
+                }),
             )
             .header("Date", Raw::new(date::rfc5322(self.now)))
             .message_id(format!("{}@{}", self.id, self.hostname))
@@ -94,7 +98,12 @@ impl Report<'_> {
     pub(super) fn utf8(&self) -> bool {
         self.message.from.smtputf8
             || self.to.needs_smtputf8()
-            || self.failed.iter().any(|one| one.mailbox.needs_smtputf8())
+            || self.told.iter().any(|one| one.mailbox.needs_smtputf8())
+    }
+
+    /// Nothing failed: it tells only of hops that will not tell themselves.
+    fn all_relayed(&self) -> bool {
+        self.told.iter().all(|one| one.relayed.is_some())
     }
 
     fn report_type(&self) -> &'static str {
@@ -132,10 +141,10 @@ impl Report<'_> {
 
     fn returned_part(&self) -> MimePart<'_> {
         let (kind, name) = match (self.returned, self.utf8()) {
-            (Returned::Whole(_), false) => ("message/rfc822", "Undelivered message"),
-            (Returned::Whole(_), true) => ("message/global", "Undelivered message"),
-            (Returned::Header(_), false) => ("text/rfc822-headers", "Undelivered message header"),
-            (Returned::Header(_), true) => ("message/global-headers", "Undelivered message header"),
+            (Returned::Whole(_), false) => ("message/rfc822", "Message"),
+            (Returned::Whole(_), true) => ("message/global", "Message"),
+            (Returned::Header(_), false) => ("text/rfc822-headers", "Message header"),
+            (Returned::Header(_), true) => ("message/global-headers", "Message header"),
         };
         let octets = self.returned.octets();
         let part = MimePart::new(ContentType::new(kind), BodyPart::Binary(octets.into()))

@@ -41,8 +41,17 @@ impl Returned {
     }
 }
 
-/// Reads no more of the body than can be returned.
-pub(super) async fn read(queue: &Queue, message: &Message) -> Result<Returned, StoreError> {
+/// Reads no more of the body than can be returned. RET is for failures: good news brings only the header back.
+pub(super) async fn read(
+    queue: &Queue,
+    message: &Message,
+    all_relayed: bool,
+) -> Result<Returned, StoreError> {
+    let ret = if all_relayed {
+        Some(Ret::Headers)
+    } else {
+        message.from.ret
+    };
     let mut reader = queue.open_body(message);
     let mut content = Vec::new();
     while let Some(chunk) = reader.next().await? {
@@ -51,7 +60,7 @@ pub(super) async fn read(queue: &Queue, message: &Message) -> Result<Returned, S
             break;
         }
     }
-    Ok(Returned::of(content, message.size, message.from.ret))
+    Ok(Returned::of(content, message.size, ret))
 }
 
 fn header_of(mut content: Vec<u8>) -> Vec<u8> {

@@ -27,7 +27,7 @@ pub(super) fn fields(report: &Report<'_>) -> String {
     }
     out.field("X-Postwerk-Queue-ID", &message.id.to_string());
     out.field("Arrival-Date", &date::rfc5322(Wall(message.wall)));
-    for one in report.failed {
+    for one in report.told {
         out.text.push_str("\r\n");
         recipient(&mut out, one);
     }
@@ -36,6 +36,9 @@ pub(super) fn fields(report: &Report<'_>) -> String {
 
 /// The status of a recipient, as the fields and the text say it.
 pub(super) fn status_of(one: &FailedRecipient) -> EnhancedStatus {
+    if let Some(reply) = &one.relayed {
+        return reply.status_or_class();
+    }
     match &one.fault {
         Some(fault) => fault.reply.status_or_class(),
         None if one.expired => EXPIRED,
@@ -45,7 +48,7 @@ pub(super) fn status_of(one: &FailedRecipient) -> EnhancedStatus {
 
 /// `mx.example.org` of `mx.example.org[192.0.2.1]:25`, if a remote was reached at all.
 pub(super) fn remote_of(one: &FailedRecipient) -> Option<&str> {
-    let said = one.fault.as_ref().is_some_and(|fault| !fault.synthetic);
+    let said = one.relayed.is_some() || one.fault.as_ref().is_some_and(|fault| !fault.synthetic);
     let host = one.site.split('[').next().filter(|host| !host.is_empty());
     host.filter(|host| said && *host != "none")
 }
@@ -61,12 +64,19 @@ fn recipient(out: &mut Fields, one: &FailedRecipient) {
         "utf-8"
     };
     out.field("Final-Recipient", &format!("{kind}; {address}"));
-    out.field("Action", "failed");
+    let action = if one.relayed.is_some() {
+        "relayed"
+    } else {
+        "failed"
+    };
+    out.field("Action", action);
     out.field("Status", &status_of(one).to_string());
     if let Some(host) = remote_of(one) {
         out.field("Remote-MTA", &format!("dns; {host}"));
     }
-    if let Some(fault) = &one.fault {
+    if let Some(reply) = &one.relayed {
+        out.field("Diagnostic-Code", &format!("smtp; {reply}"));
+    } else if let Some(fault) = &one.fault {
         let kind = if fault.synthetic {
             "X-Postwerk"
         } else {

@@ -3,8 +3,6 @@
 //! One part for both languages, because mail programs show only the first. The advice is chosen by the status
 //! (RFC 3463); the remote's words are always shown as they are, for they know best.
 
-use std::fmt::Write as _;
-
 use super::report::Report;
 use super::status::{remote_of, status_of};
 use crate::base::clock::Wall;
@@ -34,49 +32,84 @@ pub(super) fn compose(report: &Report<'_>) -> String {
 }
 
 fn section(out: &mut String, report: &Report<'_>, language: Language) {
+    let (relayed, failed): (Vec<_>, Vec<_>) =
+        report.told.iter().partition(|one| one.relayed.is_some());
     let message = report.message;
     let when = date::rfc5322(Wall(message.wall));
     let subject = message.subject.as_deref().map(|text| clean(text, 120));
     let about = subject.filter(|text| !text.is_empty() && text.is_ascii() && !text.contains("=?"));
-    let _written = match (language, &about) {
-        (Language::German, Some(subject)) => write!(
-            out,
-            "Ihre Nachricht \"{subject}\"\nvom {when} konnte nicht zugestellt werden.\n"
-        ),
-        (Language::German, None) => write!(
-            out,
-            "Ihre Nachricht vom {when}\nkonnte nicht zugestellt werden.\n"
-        ),
-        (Language::English, Some(subject)) => write!(
-            out,
-            "Your message \"{subject}\"\nof {when} could not be delivered.\n"
-        ),
-        (Language::English, None) => {
-            write!(out, "Your message of {when}\ncould not be delivered.\n")
-        }
-    };
-    for one in report.failed.iter().take(SHOWN_MAX) {
-        recipient(out, one, language);
+    let name = about.map_or_else(|| " ".to_owned(), |subject| format!(" \"{subject}\"\n"));
+    if !failed.is_empty() {
+        out.push_str(&match language {
+            Language::German => {
+                format!("Ihre Nachricht{name}vom {when}\nkonnte nicht zugestellt werden.\n")
+            }
+            Language::English => {
+                format!("Your message{name}of {when}\ncould not be delivered.\n")
+            }
+        });
+        each(out, &failed, language, recipient);
     }
-    let more = report.failed.len().saturating_sub(SHOWN_MAX);
+    if !relayed.is_empty() {
+        out.push_str(&match language {
+            Language::German => format!(
+                "Ihre Nachricht{name}vom {when}\nwurde weitergegeben, an Server, die selbst keine Zustellung melden:\n"
+            ),
+            Language::English => format!(
+                "Your message{name}of {when}\nwas relayed to servers that do not report deliveries themselves:\n"
+            ),
+        });
+        each(out, &relayed, language, relayed_to);
+    }
+    let others = usize::try_from(message.recipients).is_ok_and(|all| all > report.told.len());
     let (host, id) = (report.hostname, message.id);
-    let _written = match language {
-        Language::German if more > 0 => write!(out, "\nund {more} weitere, siehe Anhang.\n"),
-        Language::English if more > 0 => write!(out, "\nand {more} more, see the attachment.\n"),
-        Language::German | Language::English => Ok(()),
+    out.push_str(match (language, others) {
+        (Language::German, true) => {
+            "\nAn alle anderen Empfänger wird sie davon unabhängig zugestellt."
+        }
+        (Language::English, true) => "\nDelivery to all other recipients goes on independently.",
+        (Language::German | Language::English, false) => "",
+    });
+    out.push_str(&match language {
+        Language::German => {
+            format!("\nFragen beantwortet postmaster@{host};\nnennen Sie bitte die Nummer {id}.\n")
+        }
+        Language::English => {
+            format!("\nFor questions write to postmaster@{host}\nand name the number {id}.\n")
+        }
+    });
+}
+
+fn each(
+    out: &mut String,
+    all: &[&FailedRecipient],
+    language: Language,
+    print: fn(&mut String, &FailedRecipient, Language),
+) {
+    for one in all.iter().take(SHOWN_MAX) {
+        print(out, one, language);
+    }
+    let more = all.len().saturating_sub(SHOWN_MAX);
+    if more > 0 {
+        out.push_str(&match language {
+            Language::German => format!("\nund {more} weitere, siehe Anhang.\n"),
+            Language::English => format!("\nand {more} more, see the attachment.\n"),
+        });
+    }
+}
+
+fn relayed_to(out: &mut String, one: &FailedRecipient, language: Language) {
+    let host = remote_of(one).unwrap_or_default();
+    let reply = one.relayed.as_ref().map(ToString::to_string);
+    let said = match language {
+        Language::German => "sagte",
+        Language::English => "said",
     };
-    let _written = match language {
-        Language::German => write!(
-            out,
-            "\nAn alle anderen Empfänger wird sie davon unabhängig zugestellt. Fragen beantwortet\n\
-             postmaster@{host}; nennen Sie bitte die Nummer {id}.\n"
-        ),
-        Language::English => write!(
-            out,
-            "\nDelivery to all other recipients goes on independently. For questions write to\n\
-             postmaster@{host} and name the number {id}.\n"
-        ),
-    };
+    out.push_str(&format!(
+        "\n  <{}>\n    {host} {said}: {}\n",
+        one.mailbox,
+        reply.unwrap_or_default()
+    ));
 }
 
 fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
@@ -114,11 +147,10 @@ fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
         String::new()
     };
     let advice = advice(status_of(one), one.expired, language);
-    let _written = write!(
-        out,
+    out.push_str(&format!(
         "\n  <{}>\n    {said}\n    {reply}{in_reply}\n    {todo} {advice}\n",
         one.mailbox
-    );
+    ));
 }
 
 /// What to do, by the status: the subject and detail matter, not the class.

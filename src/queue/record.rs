@@ -13,6 +13,7 @@ use crate::mail::envelope::{MailFrom, Notify};
 use crate::mail::hold::Hold;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::Fault;
+use crate::mail::reply::Reply;
 use crate::mail::state::State;
 use crate::store::{IndexId, Key, StoreError, Term};
 
@@ -209,6 +210,10 @@ pub struct FailedRecipient {
     /// Wall time of the last try in microseconds.
     #[n(7)]
     pub at: u64,
+    /// It did not fail: a hop that knows no DSN took it with this reply, and NOTIFY=SUCCESS asked to be told
+    /// (RFC 3461 section 5.2.2).
+    #[n(8)]
+    pub relayed: Option<Reply>,
 }
 
 /// The index of parcels by domain.

@@ -222,6 +222,7 @@ impl Queue {
                     site: site.to_owned(),
                     expired: *became == Became::Expired,
                     at: self.clock.wall().0,
+                    relayed: None,
                 })
             })
             .collect()

@@ -191,6 +191,7 @@ impl Queue {
                     site: parcel.last_site.clone().unwrap_or_default(),
                     expired: true,
                     at: self.clock.wall().0,
+                    relayed: None,
                 });
             }
             parcel.slots.push(slot);

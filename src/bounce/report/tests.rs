@@ -48,6 +48,7 @@ fn failed(address: &str, reply: &str, synthetic: bool, expired: bool) -> FailedR
         site: "mx.example.net[192.0.2.25]:25".to_owned(),
         expired,
         at: NOW.0,
+        relayed: None,
     }
 }
 
@@ -58,7 +59,7 @@ fn compose(message: &Message, failed: &[FailedRecipient], returned: &Returned) -
         hostname: &Domain::parse("mail.example.org").unwrap(),
         message,
         to,
-        failed,
+        told: failed,
         returned,
         now: NOW,
         boundary: "0643E1B2A90C7712.00c0ffee00c0ffee",
@@ -157,6 +158,21 @@ fn an_expired_recipient_keeps_what_was_said_last() {
     assert!(
         dsn.is_ascii(),
         "a header that is not ASCII comes back encoded"
+    );
+}
+
+#[test]
+fn a_relay_to_a_hop_without_dsn_is_told_to_who_asked() {
+    let mut one = failed("kunde@example.net", "550 5.1.1 unused", false, false);
+    one.fault = None;
+    one.relayed = Some("250 2.0.0 Queued as X".parse().unwrap());
+    let header = Returned::Header(b"Subject: a\r\n".to_vec());
+    let dsn = compose(&message("rechnung@verein.example"), &[one], &header);
+    golden("relayed.eml", &dsn);
+    let status = String::from_utf8(parts(&dsn)[1].1.clone()).unwrap();
+    assert!(
+        status.contains("Action: relayed\r\nStatus: 2.0.0\r\nRemote-MTA: dns; mx.example.net\r\n"),
+        "got {status}"
     );
 }
 

@@ -23,6 +23,7 @@ use crate::base::limit::PASSWORD_MAX;
 use crate::base::secret::Secret;
 use crate::config::{self, AddressPattern, Config};
 use crate::mail::domain::Domain;
+use crate::store::Store;
 use crate::store::redb::{self, OpenError};
 
 /// What follows `postwerk account`.
@@ -140,8 +141,11 @@ async fn act(args: Args) -> Result<(), Failure> {
     match client.get("/livez").await {
         Ok(_) => by_socket(&client, args.action).await,
         Err(ClientError::NoServer(_)) => {
-            let accounts = open(args.data.as_deref(), &args.config)?;
-            by_store(&accounts, args.action).await
+            let (accounts, store) = open(args.data.as_deref(), &args.config)?;
+            let done = by_store(&accounts, args.action).await;
+            // The next command must find the file free.
+            store.close().await.map_err(AccountError::Store)?;
+            done
         }
         Err(why) => Err(why.into()),
     }
@@ -235,7 +239,7 @@ fn read(added: Add) -> Result<NewAccount, Failure> {
 }
 
 /// The store itself; there is no server.
-fn open(data: Option<&Path>, config: &Path) -> Result<Accounts, Failure> {
+fn open(data: Option<&Path>, config: &Path) -> Result<(Accounts, Store), Failure> {
     let config = match data {
         Some(data) => {
             let name = Domain::parse("localhost").map_err(|why| Failure::Usage(why.to_string()))?;
@@ -251,10 +255,8 @@ fn open(data: Option<&Path>, config: &Path) -> Result<Accounts, Failure> {
     }
     let (file, queue) = (config.server.store_file(), &config.queue);
     let store = redb::open(&file, queue.cache, queue.reserve, Clock::system())?;
-    Ok(Accounts::new(
-        Arc::new(ArcSwap::from_pointee(config)),
-        store,
-    ))
+    let conf = Arc::new(ArcSwap::from_pointee(config));
+    Ok((Accounts::new(conf, store.clone()), store))
 }
 
 impl PasswordArg {
@@ -347,3 +349,6 @@ fn show<'a>(lines: impl Iterator<Item = &'a str>, json: bool) -> Result<(), Fail
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,9 @@ use crate::base::limit::PASSWORD_MAX;
 use crate::base::secret::Secret;
 use crate::config::{self, AddressPattern, Config};
 use crate::mail::domain::Domain;
+use crate::store;
 use crate::store::Store;
-use crate::store::redb::{self, OpenError};
+use crate::store::redb::OpenError;
 
 /// What follows `postwerk account`.
 #[derive(Debug, clap::Args)]
@@ -254,7 +255,7 @@ fn open(data: Option<&Path>, config: &Path) -> Result<(Accounts, Store), Failure
         return Err(Failure::Foreign(data_dir.clone()));
     }
     let (file, queue) = (config.server.store_file(), &config.queue);
-    let store = redb::open(&file, queue.cache, queue.reserve, Clock::system())?;
+    let store = store::redb::open(&file, queue.cache, queue.reserve, Clock::system())?;
     let conf = Arc::new(ArcSwap::from_pointee(config));
     Ok((Accounts::new(conf, store.clone()), store))
 }

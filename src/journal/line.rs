@@ -87,6 +87,11 @@ pub fn delivery<I: Display>(d: &Delivered<'_, I>) {
     );
 }
 
+/// The lifetime of what waited of a message is over, without another try.
+pub fn expired(id: impl Display, from: &ReversePath) {
+    tracing::info!(target: "postwerk::qmgr", line = "expired", id = %id, sender = %from);
+}
+
 /// A TLS handshake with a next hop is done; `verified` if its certificate was proved.
 pub fn tls_to(relay: &str, verified: bool, tls: &str) {
     tracing::info!(target: "postwerk::smtp", line = "tls_to", relay, verified, tls);

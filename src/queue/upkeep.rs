@@ -117,6 +117,9 @@ impl Queue {
         }
         match self.store.commit(batch).await {
             Ok(_) => {
+                if !ended.is_empty() {
+                    line::expired(message.id, &message.from.path);
+                }
                 for address in ended {
                     self.tell(
                         EventKind::Bounced,

@@ -78,6 +78,7 @@ fn record_type(line: &str, f: &Fields) -> &'static str {
         ("client", ..) => "Client",
         ("message_id", ..) => "MessageId",
         ("queued", ..) => "Reception",
+        ("expired", ..) => "Expiration",
         ("delivery", "sent", _) => "Delivery",
         ("delivery", "deferred", _) => "TransientFailure",
         ("delivery", "expired", _) => "Expiration",

@@ -72,12 +72,7 @@ enum Shape {
 
 /// Starts logging for this process. Call it once, from the program and not from the library.
 pub fn start(conf: &LogConf) -> Result<LogGuard, LogError> {
-    let filter = EnvFilter::builder()
-        .parse(&conf.level)
-        .map_err(|source| LogError::Level {
-            level: conf.level.clone(),
-            source,
-        })?;
+    let filter = filter(&conf.level)?;
     let terminal = conf.file.is_none() && io::stderr().is_terminal();
     let (writer, worker) = match &conf.file {
         Some(path) => to_file(path, conf.keep)?,
@@ -92,6 +87,22 @@ pub fn start(conf: &LogConf) -> Result<LogGuard, LogError> {
         .try_init()
         .map_err(|_| LogError::Taken)?;
     Ok(LogGuard { _worker: worker })
+}
+
+/// The filter of the configuration. The resolver's own warnings are about faults of remotes, which we tell ourselves
+/// with the message that they concern; who names its crates in `level` sees them.
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    let wanted = if level.contains("hickory") {
+        level.to_owned()
+    } else {
+        format!("{level},hickory_proto=off,hickory_net=off,hickory_resolver=off")
+    };
+    EnvFilter::builder()
+        .parse(&wanted)
+        .map_err(|source| LogError::Level {
+            level: level.to_owned(),
+            source,
+        })
 }
 
 fn to_file(path: &Path, keep: usize) -> Result<(NonBlocking, WorkerGuard), LogError> {

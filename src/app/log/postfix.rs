@@ -108,6 +108,11 @@ fn write_line(out: &mut Writer<'_>, f: &Fields) -> Result<bool, fmt::Error> {
             f.integer("size"),
             f.integer("nrcpt")
         )?,
+        "expired" => write!(
+            out,
+            "{id}: from=<{}>, status=expired, returned to sender",
+            f.text("sender")
+        )?,
         "delivery" => write_delivery(out, f)?,
         "notification" => write!(
             out,

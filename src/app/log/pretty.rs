@@ -76,6 +76,7 @@ fn sentence(f: &Fields) -> Option<String> {
             f.integer("size"),
             f.integer("nrcpt")
         ),
+        "expired" => "its lifetime is over".to_owned(),
         "delivery" => delivery(f),
         "notification" => format!(
             "not delivered; told its author by {}",

@@ -97,6 +97,7 @@ fn every_line() {
         None,
     );
     delivered("expired", EnhancedStatus(4, 4, 7), "gave up after 5d", None);
+    line::expired(id, &from);
     line::notification(id, "0643E1B2A90C7712");
     line::removed(id);
     let relay = Reply::new(554, Some(EnhancedStatus(5, 7, 1)), "Relay access denied");

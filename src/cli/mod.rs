@@ -1,7 +1,75 @@
-//! The command line.
+//! Floor 12: the command line. Each command is a file; this one names them and starts the runtime.
 
 pub mod account;
 pub mod check;
 pub mod control;
+pub mod demo;
 pub mod queue;
+pub mod serve;
 pub mod test_mail;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Where the configuration is looked for when nothing else is said.
+pub const DEFAULT_CONFIG: &str = "/etc/postwerk/postwerk.toml";
+
+/// An outgoing mail server with built-in queues and a reason for everything.
+#[derive(Debug, Parser)]
+#[command(name = "postwerk", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it: a server on loopback with a sink that plays the outside world
+    Demo(demo::Args),
+    /// Run the server in the foreground
+    Serve(serve::Args),
+    /// Find all mistakes of a configuration
+    Check(check::Args),
+    /// List, show and act on what is queued
+    Queue(queue::Args),
+    /// Who may log in
+    Account(account::Args),
+    /// Send one mail and print the SMTP dialogue
+    TestMail(test_mail::Args),
+}
+
+/// Where the configuration is: `--config`, else `POSTWERK_CONFIG`, else the default.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConfigArg {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+}
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // A closed terminal is no reason to fail differently.
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    match cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Queue(args) => queue::run(args),
+        Command::Account(args) => account::run(args),
+        Command::TestMail(args) => test_mail::run(args),
+    }
+}
+
+/// Runs a command's future on a runtime of its own.
+pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, std::io::Error> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work))
+}

@@ -17,7 +17,8 @@ use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::mailbox::{BadMailbox, Mailbox};
 use crate::mail::path::ReversePath;
 use crate::queue::{AcceptError, NewMail, Origin, Queue};
-use crate::receive::{Listeners, ListenersError};
+use crate::net::listen::ListenError;
+use crate::receive::Listeners;
 use crate::store::redb::OpenError;
 use crate::store::{Band, Store, StoreError};
 use crate::{admin, bounce, deliver, judge, receive, store};
@@ -71,7 +72,7 @@ pub enum StartError {
     Control(#[from] admin::ControlError),
     /// A listener.
     #[error(transparent)]
-    Listener(#[from] ListenersError),
+    Listener(#[from] ListenError),
 }
 
 /// A message that a program hands over without a socket.
@@ -118,7 +119,7 @@ impl Server {
         let dir_error = |source| StartError::DataDir { dir: data_dir.display().to_string(), source };
         std::fs::create_dir_all(&data_dir).map_err(dir_error)?;
         let (cache, reserve) = (config.queue.cache, config.queue.reserve);
-        let store = store::redb::open(&data_dir.join(STORE_FILE), cache, reserve, clock.clone()).await?;
+        let store = store::redb::open(&data_dir.join(STORE_FILE), cache, reserve, clock.clone())?;
         let certs = Certs::load(&config)?;
         let conf: Shared = Arc::new(ArcSwap::from_pointee(config));
         let accounts = Accounts::new(Arc::clone(&conf), store.clone());
@@ -126,7 +127,7 @@ impl Server {
             return Err(StartError::AccountTwice(name));
         }
         let queue = Queue::new(Arc::clone(&conf), store.clone(), clock.clone(), Events::new());
-        let listeners = Listeners::bind(&conf.load()).await?;
+        let listeners = Listeners::bind(&conf.load())?;
         let (shutdown, finish) = Shutdown::new();
         let mut server = Self {
             addresses: listeners.addresses(),
@@ -147,7 +148,7 @@ impl Server {
         let (conf, queue, clock, shutdown) = (&self.conf, &self.queue, &self.clock, &self.shutdown);
         let upkeep = { let (queue, shutdown) = (queue.clone(), shutdown.clone()); async move { queue.upkeep(&shutdown).await } };
         self.tasks.spawn(upkeep);
-        self.tasks.spawn(judge::run(queue.clone(), shutdown.clone()));
+        self.tasks.spawn(judge::work::run(queue.clone(), shutdown.clone()));
         self.tasks.spawn(bounce::run(bounce::Context {
             conf: Arc::clone(conf),
             queue: queue.clone(),

@@ -1,0 +1,86 @@
+//! Requeued mail: claims Judge work and asks `policy` again with what the store knows.
+//!
+//! A requeue runs every check of the reception that does not need the client's connection: loops, broken MIME, an
+//! account that holds everything. What is held again is a new hold. A rate limit is not asked: the mail was counted
+//! when it came.
+
+use bytes::BytesMut;
+
+use super::mime;
+use crate::base::limit::{HEADER_MAX, MIME_LOOK_MAX};
+use crate::base::shutdown::Shutdown;
+use crate::config::{Role, SaslRule};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::trace::count_received;
+use crate::policy::{self, Client, Permit, TextFacts, Verdict};
+use crate::queue::{Message, Queue, worker};
+use crate::store::{Claimed, StoreError, Work};
+
+/// Judges until the server stops.
+pub async fn run(queue: Queue, shutdown: Shutdown) {
+    let (store, clock) = (queue.store().clone(), queue.clock().clone());
+    worker::run(store, clock, shutdown, Work::Judge, move |claimed| {
+        let queue = queue.clone();
+        async move {
+            for one in claimed {
+                judge(&queue, one).await?;
+            }
+            Ok(())
+        }
+    })
+    .await;
+}
+
+async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
+    let Some(work) = queue.to_judge(claimed).await? else { return Ok(()) };
+    let start = beginning(queue, &work.message).await?;
+    let verdict = verdict(queue, &work.message, &start);
+    match queue.judged(work, verdict).await {
+        // A person was faster.
+        Err(StoreError::Conflict(_)) => Ok(()),
+        done => done,
+    }
+}
+
+/// As much of the content as any check looks at.
+async fn beginning(queue: &Queue, message: &Message) -> Result<BytesMut, StoreError> {
+    let mut body = queue.open_body(message);
+    let mut start = BytesMut::new();
+    while start.len() < HEADER_MAX.max(MIME_LOOK_MAX) {
+        let Some(chunk) = body.next().await? else { break };
+        start.extend_from_slice(&chunk);
+    }
+    Ok(start)
+}
+
+fn verdict(queue: &Queue, message: &Message, start: &[u8]) -> Option<Hold> {
+    let conf = queue.conf().load();
+    let end = start.windows(4).position(|four| four == b"\r\n\r\n").map_or(start.len(), |at| at + 2);
+    let header = start.get(..end).unwrap_or(start);
+    let (received, received_own) = count_received(header, conf.server.hostname.as_str());
+    let account = message.origin.account.as_deref();
+    let of_file = account.and_then(|name| conf.accounts.iter().find(|account| account.name == name));
+    let whole = start.len() as u64 == message.size;
+    let facts = TextFacts {
+        client: Client {
+            role: Role::Submission,
+            sasl: SaslRule::Optional,
+            trusted: true,
+            account: of_file.map(|account| Permit { name: &account.name, senders: &[], hold: account.hold }),
+        },
+        received,
+        received_own,
+        hops_max: conf.queue.hops_max,
+        from: None,
+        too_fast: None,
+        broken_mime: conf.checks.hold_broken_mime.then(|| mime::broken(start, whole)).flatten(),
+    };
+    match policy::text(&facts) {
+        Verdict::Accept => None,
+        Verdict::Hold(hold) => Some(hold),
+        // It was accepted once: what is refused at the door today is kept for a person.
+        Verdict::Defer(reply) | Verdict::Reject(reply) => {
+            Some(Hold { queue: HoldQueue::Defect, reason: HoldReason::Loop, cause: reply.to_string() })
+        }
+    }
+}

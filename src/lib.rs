@@ -100,7 +100,7 @@ pub mod smtp;
 #[doc(hidden)]
 pub mod store;
 
-pub use app::server::{Server, StartError, SubmitError, Submission};
+pub use app::server::{Server, StartError, Submission, SubmitError};
 pub use base::clock::Clock;
 pub use config::Config;
 pub use journal::event::{Event, EventKind, Subscription};

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, Mono};
 use crate::config::{
-    BareNewline, Config, DomainPattern, ListenerConf, ListenerTls, Network, NextHop, RelayTls, Role, RouteConf, SaslRule,
+    BareNewline, Config, DomainPattern, ListenerConf, ListenerTls, Network, NextHop, RelayTls,
+    Role, RouteConf, SaslRule,
 };
 use crate::mail::domain::{BadDomain, Domain};
 use crate::mail::mailbox::Host;
@@ -72,8 +73,14 @@ impl Drop for Place {
 }
 
 /// Runs until Ctrl-C, or as the options say; `say` prints a line for a person.
-pub async fn run(options: Options, clock: Clock, mut say: impl FnMut(&str)) -> Result<Ended, DemoError> {
-    if options.smtp_port != 0 && std::net::TcpListener::bind(("127.0.0.1", options.smtp_port)).is_err() {
+pub async fn run(
+    options: Options,
+    clock: Clock,
+    mut say: impl FnMut(&str),
+) -> Result<Ended, DemoError> {
+    if options.smtp_port != 0
+        && std::net::TcpListener::bind(("127.0.0.1", options.smtp_port)).is_err()
+    {
         return Err(DemoError::PortTaken(options.smtp_port));
     }
     let place = place(options.data.as_deref(), &clock)?;
@@ -132,17 +139,26 @@ pub async fn stop_signal() {
 fn place(data: Option<&Path>, clock: &Clock) -> std::io::Result<Place> {
     if let Some(dir) = data {
         std::fs::create_dir_all(dir)?;
-        return Ok(Place { dir: dir.to_owned(), temporary: false });
+        return Ok(Place {
+            dir: dir.to_owned(),
+            temporary: false,
+        });
     }
     let name = format!("postwerk-demo-{}-{:x}", std::process::id(), clock.wall().0);
     let dir = std::env::temp_dir().join(name);
     std::fs::create_dir(&dir)?;
-    Ok(Place { dir, temporary: true })
+    Ok(Place {
+        dir,
+        temporary: true,
+    })
 }
 
 fn configuration(dir: &Path, port: u16, sink: SocketAddr) -> Result<Config, BadDomain> {
     let mut config = Config::fallback(Domain::parse("mail.demo.test")?, dir.to_owned());
-    let loopback = Network { address: [127, 0, 0, 0].into(), prefix: 8 };
+    let loopback = Network {
+        address: [127, 0, 0, 0].into(),
+        prefix: 8,
+    };
     config.listeners.push(ListenerConf {
         bind: SocketAddr::from(([127, 0, 0, 1], port)),
         role: Role::Submission,
@@ -154,7 +170,10 @@ fn configuration(dir: &Path, port: u16, sink: SocketAddr) -> Result<Config, BadD
     });
     config.routes.push(RouteConf {
         domain: DomainPattern::Any,
-        relay: vec![NextHop { host: Host::Literal(sink.ip()), port: sink.port() }],
+        relay: vec![NextHop {
+            host: Host::Literal(sink.ip()),
+            port: sink.port(),
+        }],
         tls: RelayTls::Off,
         ca: None,
         sasl: None,
@@ -165,7 +184,11 @@ fn configuration(dir: &Path, port: u16, sink: SocketAddr) -> Result<Config, BadD
 
 fn block(address: SocketAddr, place: &Place) -> String {
     let dir = place.dir.display();
-    let end = if place.temporary { "Ctrl-C stops; its data are removed" } else { "Ctrl-C stops; its data stay" };
+    let end = if place.temporary {
+        "Ctrl-C stops; its data are removed"
+    } else {
+        "Ctrl-C stops; its data stay"
+    };
     format!(
         "postwerk demo\n\
          \n  send to    {address} (SMTP, no password; nothing leaves this machine)\
@@ -177,6 +200,14 @@ fn block(address: SocketAddr, place: &Place) -> String {
 }
 
 fn line(arrived: &Arrived) -> String {
-    let from = if arrived.from.is_empty() { "<> (a DSN)" } else { arrived.from.as_str() };
-    format!("arrived: to {} from {from}: {}", arrived.to.join(", "), arrived.subject)
+    let from = if arrived.from.is_empty() {
+        "<> (a DSN)"
+    } else {
+        arrived.from.as_str()
+    };
+    format!(
+        "arrived: to {} from {from}: {}",
+        arrived.to.join(", "),
+        arrived.subject
+    )
 }

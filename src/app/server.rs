@@ -16,12 +16,12 @@ use crate::journal::event::{Events, Subscription};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::mailbox::{BadMailbox, Mailbox};
 use crate::mail::path::ReversePath;
-use crate::queue::{AcceptError, NewMail, Origin, Queue};
 use crate::net::listen::ListenError;
+use crate::queue::{AcceptError, NewMail, Origin, Queue};
 use crate::receive::Listeners;
 use crate::store::redb::OpenError;
 use crate::store::{Band, Store, StoreError};
-use crate::{admin, bounce, deliver, judge, receive, store};
+use crate::{admin, bounce, judge, receive, store};
 
 /// The store's file in the data directory.
 const STORE_FILE: &str = "store.redb";
@@ -62,7 +62,9 @@ pub enum StartError {
     #[error(transparent)]
     Record(#[from] StoreError),
     /// An account that stands in file and store.
-    #[error("account `{0}` stands in the configuration and in the store; remove one with `postwerk account remove {0}` or from the file")]
+    #[error(
+        "account `{0}` stands in the configuration and in the store; remove one with `postwerk account remove {0}` or from the file"
+    )]
     AccountTwice(String),
     /// A certificate.
     #[error(transparent)]
@@ -116,7 +118,10 @@ impl Server {
     /// [`StartError`] says what is wrong and what to change; then nothing is left running.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let data_dir = config.server.data_dir.clone();
-        let dir_error = |source| StartError::DataDir { dir: data_dir.display().to_string(), source };
+        let dir_error = |source| StartError::DataDir {
+            dir: data_dir.display().to_string(),
+            source,
+        };
         std::fs::create_dir_all(&data_dir).map_err(dir_error)?;
         let (cache, reserve) = (config.queue.cache, config.queue.reserve);
         let store = store::redb::open(&data_dir.join(STORE_FILE), cache, reserve, clock.clone())?;
@@ -126,7 +131,12 @@ impl Server {
         if let Some(name) = accounts.conflicts().await?.into_iter().next() {
             return Err(StartError::AccountTwice(name));
         }
-        let queue = Queue::new(Arc::clone(&conf), store.clone(), clock.clone(), Events::new());
+        let queue = Queue::new(
+            Arc::clone(&conf),
+            store.clone(),
+            clock.clone(),
+            Events::new(),
+        );
         let listeners = Listeners::bind(&conf.load())?;
         let (shutdown, finish) = Shutdown::new();
         let mut server = Self {
@@ -146,21 +156,18 @@ impl Server {
 
     async fn begin(&mut self, accounts: Accounts, listeners: Listeners) -> Result<(), StartError> {
         let (conf, queue, clock, shutdown) = (&self.conf, &self.queue, &self.clock, &self.shutdown);
-        let upkeep = { let (queue, shutdown) = (queue.clone(), shutdown.clone()); async move { queue.upkeep(&shutdown).await } };
+        let upkeep = {
+            let (queue, shutdown) = (queue.clone(), shutdown.clone());
+            async move { queue.upkeep(&shutdown).await }
+        };
         self.tasks.spawn(upkeep);
-        self.tasks.spawn(judge::work::run(queue.clone(), shutdown.clone()));
+        self.tasks
+            .spawn(judge::work::run(queue.clone(), shutdown.clone()));
         self.tasks.spawn(bounce::run(bounce::Context {
             conf: Arc::clone(conf),
             queue: queue.clone(),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
-        }));
-        self.tasks.spawn(deliver::run(deliver::Context {
-            conf: Arc::clone(conf),
-            queue: queue.clone(),
-            clock: clock.clone(),
-            shutdown: shutdown.clone(),
-            own_addresses: listeners.addresses(),
         }));
         let control = admin::control::bind(&conf.load().server.data_dir)?;
         self.tasks.spawn(control.run(admin::Context {
@@ -219,10 +226,20 @@ impl Server {
             listener: "local".to_owned(),
             helo: conf.server.hostname.to_string(),
             with: "local".to_owned(),
-            tenant: conf.tenants.first().map(|tenant| tenant.id.clone()).unwrap_or_default(),
+            tenant: conf
+                .tenants
+                .first()
+                .map(|tenant| tenant.id.clone())
+                .unwrap_or_default(),
             ..Origin::default()
         };
-        let mail = NewMail { body: body.finish(), envelope, origin, hold: None, band: Band::Normal };
+        let mail = NewMail {
+            body: body.finish(),
+            envelope,
+            origin,
+            hold: None,
+            band: Band::Normal,
+        };
         Ok(self.queue.accept(mail, None).await?.to_string())
     }
 
@@ -236,7 +253,12 @@ impl Server {
         if old.server.data_dir != config.server.data_dir {
             tracing::warn!("`data_dir` changed; that takes a restart");
         }
-        if old.listeners.iter().map(|listener| listener.bind).ne(config.listeners.iter().map(|listener| listener.bind)) {
+        if old
+            .listeners
+            .iter()
+            .map(|listener| listener.bind)
+            .ne(config.listeners.iter().map(|listener| listener.bind))
+        {
             tracing::warn!("the addresses of [[listener]] changed; that takes a restart");
         }
         self.conf.store(Arc::new(config));
@@ -245,7 +267,15 @@ impl Server {
 
     /// Stops: listeners first, then sessions, claims and the writer. Bounded by `[queue] stop_timeout`.
     pub async fn shutdown(self) {
-        let Self { conf, store, clock, shutdown, finish, mut tasks, .. } = self;
+        let Self {
+            conf,
+            store,
+            clock,
+            shutdown,
+            finish,
+            mut tasks,
+            ..
+        } = self;
         let bound = conf.load().queue.stop_timeout + STOP_GRACE;
         shutdown.begin();
         drop(shutdown);
@@ -255,10 +285,14 @@ impl Server {
         };
         // The machine's clock, not a moved one: a real wait needs a bound that comes.
         if Clock::system().timeout(bound, all).await.is_err() {
-            tracing::warn!("not everything ended in time; what is claimed becomes due again at the next start");
+            tracing::warn!(
+                "not everything ended in time; what is claimed becomes due again at the next start"
+            );
         }
         tasks.shutdown().await;
-        store.close().await;
+        if let Err(error) = store.close().await {
+            tracing::error!(%error, "the store did not close well; what was committed is safe");
+        }
         drop(clock);
     }
 }
@@ -271,7 +305,11 @@ fn envelope(mail: &Submission) -> Result<Envelope, SubmitError> {
     let from = MailFrom::new(ReversePath::parse(&mail.from).map_err(bad(&mail.from))?);
     let parse = |to: &String| Mailbox::parse(to).map(RcptTo::new).map_err(bad(to));
     let recipients = mail.to.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    if recipients.is_empty() { Err(SubmitError::NoRecipient) } else { Ok(Envelope { from, recipients }) }
+    if recipients.is_empty() {
+        Err(SubmitError::NoRecipient)
+    } else {
+        Ok(Envelope { from, recipients })
+    }
 }
 
 /// Every line end as CRLF: a program that writes `\n` means a line end.

@@ -106,7 +106,11 @@ impl Session {
     }
 
     async fn rcpt(&mut self, address: String) -> std::io::Result<()> {
-        let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
+        let local = address
+            .split('@')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         match local.as_str() {
             "bounce" => self.say("550 5.1.1 no such mailbox here").await,
             "451" => self.say("451 4.3.0 try again later").await,
@@ -114,7 +118,9 @@ impl Session {
                 self.clock.sleep(SILENCE).await;
                 Err(std::io::ErrorKind::TimedOut.into())
             }
-            "defer" if self.deferred(&address) => self.say("451 4.7.1 not before the third try").await,
+            "defer" if self.deferred(&address) => {
+                self.say("451 4.7.1 not before the third try").await
+            }
             _ => {
                 self.to.push(address);
                 self.say("250 2.1.5 ok").await
@@ -125,7 +131,9 @@ impl Session {
     /// Whether this try of a `defer@` is still refused.
     fn deferred(&self, address: &str) -> bool {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = tries.entry((self.from.clone(), address.to_owned())).or_default();
+        let count = tries
+            .entry((self.from.clone(), address.to_owned()))
+            .or_default();
         *count += 1;
         if *count > DEFERS {
             *count = 0;
@@ -151,7 +159,11 @@ impl Session {
         if self.to.iter().any(|address| address.starts_with("550@")) {
             return self.say("550 5.7.1 this content is not wanted").await;
         }
-        let arrived = Arrived { from: self.from.clone(), to: std::mem::take(&mut self.to), subject };
+        let arrived = Arrived {
+            from: self.from.clone(),
+            to: std::mem::take(&mut self.to),
+            subject,
+        };
         // The demo has ended when nobody counts any more.
         drop(self.tell.send(arrived).await);
         self.say("250 2.0.0 kept").await
@@ -159,15 +171,23 @@ impl Session {
 
     async fn line(&mut self) -> std::io::Result<String> {
         let mut bytes = Vec::new();
-        (&mut self.stream).take(LINE_MAX).read_until(b'\n', &mut bytes).await?;
+        (&mut self.stream)
+            .take(LINE_MAX)
+            .read_until(b'\n', &mut bytes)
+            .await?;
         if bytes.is_empty() {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned())
+        Ok(String::from_utf8_lossy(&bytes)
+            .trim_end_matches(['\r', '\n'])
+            .to_owned())
     }
 
     async fn say(&mut self, reply: &str) -> std::io::Result<()> {
-        self.stream.get_mut().write_all(format!("{reply}\r\n").as_bytes()).await
+        self.stream
+            .get_mut()
+            .write_all(format!("{reply}\r\n").as_bytes())
+            .await
     }
 }
 

@@ -36,8 +36,12 @@ pub fn run(args: Args) -> ExitCode {
         syslog_name: "postwerk".to_owned(),
     };
     let _log = crate::app::log::start(&conf);
-    let options =
-        Options { data: args.data, smtp_port: args.smtp_port, exit_after: args.exit_after, timeout: args.timeout };
+    let options = Options {
+        data: args.data,
+        smtp_port: args.smtp_port,
+        exit_after: args.exit_after,
+        timeout: args.timeout,
+    };
     let ended = block_on(demo::run(options, Clock::system(), say));
     match ended {
         Ok(Ok(Ended::Well)) => ExitCode::SUCCESS,
@@ -56,7 +60,10 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the demo's output is for the person at the terminal")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the demo's output is for the person at the terminal"
+)]
 fn say(line: &str) {
     println!("{line}");
 }

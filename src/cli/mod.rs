@@ -36,8 +36,6 @@ enum Command {
     Queue(queue::Args),
     /// Who may log in
     Account(account::Args),
-    /// Send one mail and print the SMTP dialogue
-    TestMail(test_mail::Args),
 }
 
 /// Where the configuration is: `--config`, else `POSTWERK_CONFIG`, else the default.
@@ -65,11 +63,13 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Queue(args) => queue::run(args),
         Command::Account(args) => account::run(args),
-        Command::TestMail(args) => test_mail::run(args),
     }
 }
 
 /// Runs a command's future on a runtime of its own.
 pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, std::io::Error> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work))
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work))
 }

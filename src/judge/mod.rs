@@ -5,6 +5,7 @@
 //! Not here: the verdicts themselves (`policy`), and what is done with them (`receive`).
 
 pub mod mime;
+pub mod work;
 
 use std::net::IpAddr;
 use std::sync::Arc;

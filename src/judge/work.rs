@@ -32,7 +32,9 @@ pub async fn run(queue: Queue, shutdown: Shutdown) {
 }
 
 async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
-    let Some(work) = queue.to_judge(claimed).await? else { return Ok(()) };
+    let Some(work) = queue.to_judge(claimed).await? else {
+        return Ok(());
+    };
     let start = beginning(queue, &work.message).await?;
     let verdict = verdict(queue, &work.message, &start);
     match queue.judged(work, verdict).await {
@@ -47,7 +49,9 @@ async fn beginning(queue: &Queue, message: &Message) -> Result<BytesMut, StoreEr
     let mut body = queue.open_body(message);
     let mut start = BytesMut::new();
     while start.len() < HEADER_MAX.max(MIME_LOOK_MAX) {
-        let Some(chunk) = body.next().await? else { break };
+        let Some(chunk) = body.next().await? else {
+            break;
+        };
         start.extend_from_slice(&chunk);
     }
     Ok(start)
@@ -55,32 +59,46 @@ async fn beginning(queue: &Queue, message: &Message) -> Result<BytesMut, StoreEr
 
 fn verdict(queue: &Queue, message: &Message, start: &[u8]) -> Option<Hold> {
     let conf = queue.conf().load();
-    let end = start.windows(4).position(|four| four == b"\r\n\r\n").map_or(start.len(), |at| at + 2);
+    let end = start
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map_or(start.len(), |at| at + 2);
     let header = start.get(..end).unwrap_or(start);
     let (received, received_own) = count_received(header, conf.server.hostname.as_str());
     let account = message.origin.account.as_deref();
-    let of_file = account.and_then(|name| conf.accounts.iter().find(|account| account.name == name));
+    let of_file =
+        account.and_then(|name| conf.accounts.iter().find(|account| account.name == name));
     let whole = start.len() as u64 == message.size;
     let facts = TextFacts {
         client: Client {
             role: Role::Submission,
             sasl: SaslRule::Optional,
             trusted: true,
-            account: of_file.map(|account| Permit { name: &account.name, senders: &[], hold: account.hold }),
+            account: of_file.map(|account| Permit {
+                name: &account.name,
+                senders: &[],
+                hold: account.hold,
+            }),
         },
         received,
         received_own,
         hops_max: conf.queue.hops_max,
         from: None,
         too_fast: None,
-        broken_mime: conf.checks.hold_broken_mime.then(|| mime::broken(start, whole)).flatten(),
+        broken_mime: conf
+            .checks
+            .hold_broken_mime
+            .then(|| mime::broken(start, whole))
+            .flatten(),
     };
     match policy::text(&facts) {
         Verdict::Accept => None,
         Verdict::Hold(hold) => Some(hold),
         // It was accepted once: what is refused at the door today is kept for a person.
-        Verdict::Defer(reply) | Verdict::Reject(reply) => {
-            Some(Hold { queue: HoldQueue::Defect, reason: HoldReason::Loop, cause: reply.to_string() })
-        }
+        Verdict::Defer(reply) | Verdict::Reject(reply) => Some(Hold {
+            queue: HoldQueue::Defect,
+            reason: HoldReason::Loop,
+            cause: reply.to_string(),
+        }),
     }
 }

@@ -87,6 +87,30 @@ pub const SCAN_MAX: usize = 10_000;
 /// MX hosts tried for a domain; a hostile zone can list thousands.
 pub const MX_HOSTS_MAX: usize = 16;
 
+/// Addresses tried in one attempt at a site, over all hosts: Postfix's `smtp_mx_address_limit` is 5 for each kind.
+pub const CONNECT_TRIES_MAX: usize = 10;
+
+/// Groups with due mail that delivery holds in memory; the store keeps the rest until there is room.
+pub const GROUPS_WAITING_MAX: usize = 4_000;
+
+/// And of one site, so that a slow site with 10,000 domains leaves room for all others.
+pub const GROUPS_OF_SITE_MAX: usize = 200;
+
+/// Heads asked from the store at once.
+pub const HEADS_ASKED: usize = 500;
+
+/// Domains whose MX is asked for at the same time.
+pub const LEARNING_MAX: usize = 64;
+
+/// Domains whose site is remembered; above it the expired, then any, are forgotten.
+pub const DOMAINS_LEARNED_MAX: usize = 50_000;
+
+/// Sites remembered; above it those without mail and connections are forgotten.
+pub const SITES_MAX: usize = 10_000;
+
+/// Settles under way, each with its facts and replies in memory: about 4 KiB. A lane waits for one of them to end.
+pub const SETTLES_MAX: usize = 1_000;
+
 /// Addresses tried for one host.
 pub const HOST_ADDRESSES_MAX: usize = 8;
 

@@ -1,1 +1,71 @@
-//! deliver: being built.
+//! Floor 8: takes due parcels from the queue and brings them to their next hop, or says honestly why not.
+//!
+//! `dispatch` asks the queue which groups are due, `schedule` says who is next, `route` and `plan` where to, `site`
+//! whether it can be reached; `lane` serves a site over a connection of `connect`, `transact` sends one mail, `trouble`
+//! says what a failure means, `report` settles. Imports nothing of `receive`: they meet in the queue only.
+//! Not here: retry times and lifetime (`queue`), DSNs (`bounce`).
+
+pub mod connect;
+pub mod dispatch;
+pub mod lane;
+pub mod login;
+pub mod plan;
+pub mod report;
+pub mod route;
+pub mod schedule;
+pub mod site;
+pub mod transact;
+pub mod trouble;
+pub mod wire;
+
+use std::net::SocketAddr;
+
+use crate::base::clock::Clock;
+use crate::base::shutdown::Shutdown;
+use crate::config::Shared;
+use crate::net::dns::Resolver;
+use crate::net::tls::ClientTls;
+use crate::queue::Queue;
+
+pub use connect::Strangers;
+
+/// What delivery works with.
+pub struct Context {
+    /// In force; read again for every mail.
+    pub conf: Shared,
+    /// Where mail is.
+    pub queue: Queue,
+    /// For every bound in time.
+    pub clock: Clock,
+    /// When to stop.
+    pub shutdown: Shutdown,
+    /// Where our own listeners are bound: mail that leads there loops.
+    pub own_addresses: Vec<SocketAddr>,
+}
+
+/// Delivers until the server stops; ends when nothing is under way any more.
+pub async fn run(context: Context) {
+    run_among(context, Strangers::default()).await;
+}
+
+/// The same where MX hosts are not on port 25: a test's loopback.
+pub async fn run_among(context: Context, strangers: Strangers) {
+    let tls = match ClientTls::new() {
+        Ok(tls) => tls,
+        Err(error) => {
+            tracing::error!(%error, "nothing can be delivered");
+            return;
+        }
+    };
+    let reach = connect::Reach {
+        resolver: Resolver::new(&context.conf.load().dns),
+        tls,
+        conf: context.conf,
+        clock: context.clock,
+        own: context.own_addresses,
+        strangers,
+    };
+    dispatch::Dispatcher::new(reach, context.queue, context.shutdown)
+        .run()
+        .await;
+}

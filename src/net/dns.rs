@@ -262,7 +262,7 @@ const TTL_MAX: Duration = Duration::from_secs(3_600);
 const WHY_MAX: usize = 200;
 
 #[cfg(test)]
-#[path = "dns_stub.rs"]
+#[path = "../../tests/it/dns.rs"]
 pub mod stub;
 
 #[cfg(test)]

@@ -142,6 +142,11 @@ impl Lent {
         super::accept::group_of(&self.parcel)
     }
 
+    /// Whether the lifetime is over: what is deferred now ends.
+    pub fn expired(&self, now: StoreTime) -> bool {
+        self.parcel.expires <= now.0
+    }
+
     /// Keeps the claim until the process ends: its final dot is out and we must stop.
     pub fn keep(self) {
         self.guard.keep();

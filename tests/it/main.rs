@@ -21,5 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 mod client;
 mod conf_bad;
+mod deliver;
+mod dns;
 mod harness;
 mod remote;

@@ -1,0 +1,325 @@
+//! One lane: a task that serves a site over one connection at a time, parcel after parcel.
+//!
+//! It keeps its connection for a few seconds when nothing is due, and gives it up after `site_messages` mails. A
+//! connection that the peer closed while it was idle costs no try: the mail goes out on a new one.
+//! When the server stops, a transaction whose final dot is not out is abandoned and its parcel given back; one whose
+//! dot is out waits for the reply for at most `[queue] stop_timeout`, because the peer may have the mail.
+//! Not here: what is sent and how (`transact`), and who starts lanes (`dispatch`).
+
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::connect::{Connection, NoHost, Reach};
+use super::report::Reporter;
+use super::site::{Failed, Low, Site, Taken};
+use super::transact::{Done, Job, transact};
+use super::trouble::rule_all;
+use crate::base::limit::DIALOGUE_MAX;
+use crate::base::shutdown::Shutdown;
+use crate::mail::outcome::Outcome;
+use crate::queue::{Attempt, Delays, Lent, Queue};
+
+/// What all lanes share.
+pub struct Crew {
+    /// Connections in all.
+    pub places: Arc<Semaphore>,
+    /// Sites that have mail and no lane, because there was no place.
+    pub starved: Mutex<VecDeque<Arc<Site>>>,
+    /// How connections are made.
+    pub reach: Reach,
+    /// Where bodies are.
+    pub queue: Queue,
+    /// How tries end.
+    pub reporter: Reporter,
+    /// When to stop.
+    pub shutdown: Shutdown,
+    /// Tells the dispatcher that a site can take more.
+    pub low: Low,
+    /// Told when an idle connection must go.
+    pub evict: Notify,
+}
+
+/// How a lane's turn ended.
+enum Turn {
+    Next,
+    End,
+}
+
+/// A lane's connection, counted at its site for as long as it stands.
+struct Open<'a> {
+    connection: Connection,
+    _count: Count<'a>,
+}
+
+struct Count<'a>(&'a Site);
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.disconnected();
+    }
+}
+
+impl Crew {
+    /// Starts the lanes that the site's backlog asks for.
+    pub fn staff(self: &Arc<Self>, site: &Arc<Site>) {
+        let most = self.reach.conf.load().deliver.connections_per_site;
+        for _ in 0..site.more(most) {
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                site.leave();
+                self.starve(site);
+                self.evict.notify_one();
+                continue;
+            };
+            let (crew, site) = (Arc::clone(self), Arc::clone(site));
+            tokio::spawn(async move {
+                run(&crew, &site).await;
+                drop(place);
+                crew.low.tell();
+            });
+        }
+    }
+
+    fn starve(&self, site: &Arc<Site>) {
+        let mut starved = self.starved.lock().unwrap_or_else(PoisonError::into_inner);
+        if !starved.iter().any(|waiting| waiting.key == site.key) {
+            starved.push_back(Arc::clone(site));
+        }
+    }
+
+    /// Waits until no lane and no settle is under way; `all` is the number of places.
+    pub async fn finished(&self, all: u32) {
+        drop(self.places.acquire_many(all).await);
+        self.reporter.finished().await;
+    }
+
+    /// Sites that may ask again for lanes.
+    pub fn take_starved(&self) -> VecDeque<Arc<Site>> {
+        std::mem::take(&mut *self.starved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Serves the site until nothing is left to do. The lane was counted in by `Site::more`.
+async fn run(crew: &Arc<Crew>, site: &Arc<Site>) {
+    let guard = crew.shutdown.guard();
+    let mut open: Option<Open<'_>> = None;
+    let mut stop = pin!(crew.shutdown.wait());
+    loop {
+        let wait = if open.is_some() {
+            REUSE
+        } else {
+            Duration::ZERO
+        };
+        let taken = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            taken = site.take(wait, &crew.low, &crew.evict) => taken,
+        };
+        let Taken::Parcel(lent) = taken else {
+            if let Some(open) = open {
+                quit(crew, open);
+            }
+            return;
+        };
+        if open.is_none() {
+            open = match connect(crew, site, lent, stop.as_mut()).await {
+                Ok((fresh, lent)) => {
+                    open = Some(fresh);
+                    match serve(crew, site, &mut open, lent, stop.as_mut()).await {
+                        Turn::Next => open,
+                        Turn::End => break,
+                    }
+                }
+                Err(Turn::Next) => None,
+                Err(Turn::End) => break,
+            };
+            continue;
+        }
+        match serve(crew, site, &mut open, lent, stop.as_mut()).await {
+            Turn::Next => {}
+            Turn::End => break,
+        }
+    }
+    drop(open);
+    site.leave();
+    drop(guard);
+}
+
+/// Opens a connection for `lent`; without one the parcel is settled, put back or given back here.
+async fn connect<'a, S: Future<Output = ()>>(
+    crew: &Arc<Crew>,
+    site: &'a Arc<Site>,
+    lent: Lent,
+    stop: Pin<&mut S>,
+) -> Result<(Open<'a>, Lent), Turn> {
+    let plan = site.plan();
+    let opened = tokio::select! {
+        biased;
+        () = stop => return Err(Turn::End),
+        opened = crew.reach.open(&plan) => opened,
+    };
+    match opened {
+        Ok(connection) => {
+            site.reached();
+            crew.staff(site);
+            let count = Count(site);
+            Ok((
+                Open {
+                    connection,
+                    _count: count,
+                },
+                lent,
+            ))
+        }
+        Err(none) => Err(no_host(crew, site, lent, none).await),
+    }
+}
+
+async fn no_host(crew: &Crew, site: &Site, lent: Lent, none: NoHost) -> Turn {
+    let ruling = rule_all(&none.troubles);
+    if !ruling.ends {
+        let retry = &crew.reach.conf.load().queue.retry;
+        let first = retry.first().copied().unwrap_or(FIRST_WAIT) / 2;
+        match site.failed(first.clamp(SHORTEST_WAIT, FIRST_WAIT)) {
+            Failed::Crowded => {
+                site.put_back(lent);
+                return Turn::End;
+            }
+            Failed::Down => {
+                tracing::warn!(site = %none.site, reply = %ruling.fault.reply, "a site cannot be reached; its mail waits");
+            }
+        }
+    }
+    let outcome = ruling.outcome();
+    let attempt = Attempt {
+        outcomes: all(&lent, &outcome),
+        site: none.site,
+        tls: None,
+        dialogue: none.dialogue,
+        delays: Delays {
+            connect: none.took,
+            transmit: Duration::ZERO,
+        },
+    };
+    crew.reporter.settle(lent, attempt).await;
+    if ruling.ends { Turn::Next } else { Turn::End }
+}
+
+/// One transaction; afterwards the connection is kept, or `open` is empty.
+async fn serve<S: Future<Output = ()>>(
+    crew: &Crew,
+    site: &Site,
+    open: &mut Option<Open<'_>>,
+    lent: Lent,
+    stop: Pin<&mut S>,
+) -> Turn {
+    let Some(held) = open.as_mut() else {
+        return Turn::Next;
+    };
+    let conf = crew.reach.conf.load_full();
+    let dotted = AtomicBool::new(false);
+    let job = Job {
+        queue: &crew.queue,
+        clock: &crew.reach.clock,
+        timeouts: conf.deliver.timeouts,
+        own: &conf.server.hostname,
+        dotted: &dotted,
+    };
+    let connect = if held.connection.messages == 0 {
+        held.connection.took
+    } else {
+        Duration::ZERO
+    };
+    let Some(done) = until_stop(
+        transact(&mut held.connection, &lent, &job),
+        stop,
+        crew,
+        &dotted,
+    )
+    .await
+    else {
+        if dotted.load(Ordering::Acquire) {
+            tracing::warn!(message = %lent.message.id, "stopped while waiting for the reply to the final dot; the mail may be sent twice");
+            lent.keep();
+        }
+        return Turn::End;
+    };
+    if done.stale {
+        *open = None;
+        site.put_back(lent);
+        return Turn::Next;
+    }
+    let (usable, attempt) = attempt(done, &held.connection, connect);
+    if !usable {
+        *open = None;
+    } else if held.connection.messages >= conf.deliver.site_messages
+        && let Some(open) = open.take()
+    {
+        quit(crew, open);
+    }
+    crew.reporter.settle(lent, attempt).await;
+    Turn::Next
+}
+
+/// Runs a transaction; when the server stops: to its end if the dot is out, within bounds, else not at all.
+async fn until_stop<S: Future<Output = ()>>(
+    work: impl Future<Output = Done>,
+    stop: Pin<&mut S>,
+    crew: &Crew,
+    dotted: &AtomicBool,
+) -> Option<Done> {
+    let mut work = pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return Some(done),
+        () = stop => {}
+    }
+    if !dotted.load(Ordering::Acquire) {
+        return None;
+    }
+    let most = crew.reach.conf.load().queue.stop_timeout;
+    crew.reach.clock.timeout(most, work).await.ok()
+}
+
+fn attempt(done: Done, connection: &Connection, connect: Duration) -> (bool, Attempt) {
+    let attempt = Attempt {
+        outcomes: done.outcomes,
+        site: connection.site.clone(),
+        tls: connection.tls.clone(),
+        dialogue: done.dialogue.chars().take(DIALOGUE_MAX).collect(),
+        delays: Delays {
+            connect,
+            transmit: done.took,
+        },
+    };
+    (done.usable, attempt)
+}
+
+/// The same outcome for every recipient of a parcel.
+pub(super) fn all(lent: &Lent, outcome: &Outcome) -> Vec<(u32, Outcome)> {
+    let each = lent.recipients.iter();
+    each.map(|rcpt| (rcpt.index, outcome.clone())).collect()
+}
+
+/// QUIT, and its reply for as long as the peer may take (RFC 5321 section 4.1.1.10), beside the lane.
+fn quit(crew: &Crew, open: Open<'_>) {
+    let within = crew.reach.conf.load().deliver.timeouts.reset;
+    let mut wire = open.connection.wire;
+    tokio::spawn(async move {
+        if wire.send(b"QUIT\r\n", within).await.is_ok() {
+            // Whatever it answers, the connection ends.
+            drop(wire.reply(within).await);
+        }
+    });
+}
+
+/// A connection is kept so long for the next mail: long enough for a burst, too short for a peer to mind.
+const REUSE: Duration = Duration::from_secs(5);
+/// The first wait of a site that cannot be reached, unless mail is retried sooner.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+/// And at least.
+const SHORTEST_WAIT: Duration = Duration::from_millis(500);

@@ -1,0 +1,380 @@
+//! Drives one transaction over an open connection: the pure machine decides, this reads and writes.
+//!
+//! The Received field is written here, when the mail goes out, from what was kept when it came in. The first chunk of
+//! the body is read while the peer thinks about MAIL and RCPT; a small body goes out with its final dot in one write.
+//! Not here: which connection (`lane`), and what a failure means (`trouble`).
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::connect::{Connection, said};
+use super::trouble::{Trouble, rule};
+use super::wire::WireFault;
+use crate::base::clock::{Clock, Wall};
+use crate::base::limit::DIALOGUE_MAX;
+use crate::config::Timeouts;
+use crate::mail::domain::Domain;
+use crate::mail::outcome::Outcome;
+use crate::mail::reply::Class;
+use crate::mail::trace::Received;
+use crate::queue::{BodyReader, DueRecipient, Lent, Message, Queue};
+use crate::smtp::client::command::{self, Needs};
+use crate::smtp::client::dots::Dots;
+use crate::smtp::client::transaction::{Finished, Next, Stage, Transaction, Verdict};
+use crate::store::StoreError;
+
+/// What a transaction is done with.
+pub struct Job<'a> {
+    /// Where the body is.
+    pub queue: &'a Queue,
+    /// For durations.
+    pub clock: &'a Clock,
+    /// For each step.
+    pub timeouts: Timeouts,
+    /// Our name in Received.
+    pub own: &'a Domain,
+    /// Set before the final dot goes out: from then on the peer may have the mail.
+    pub dotted: &'a AtomicBool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// For each recipient.
+    pub outcomes: Vec<(u32, Outcome)>,
+    /// Both sides' lines; empty when all were relayed.
+    pub dialogue: String,
+    /// MAIL to the last reply.
+    pub took: Duration,
+    /// Whether the connection may be used again.
+    pub usable: bool,
+    /// The peer had closed the connection while it was idle: nothing was tried.
+    pub stale: bool,
+}
+
+/// Why a body was not sent whole.
+enum Stopped {
+    Wire(WireFault),
+    Store(StoreError),
+}
+
+/// Sends the mail to all recipients that the hop can serve.
+pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -> Done {
+    let start = job.clock.mono();
+    let message = &lent.message;
+    let received = received(lent, job.own);
+    let mut body = job.queue.open_body(message);
+    let mut first = None;
+    // Only then the header must be looked at before MAIL.
+    if message.from.smtputf8 && !connection.offers.smtputf8() {
+        first = Some(body.next().await);
+    }
+    let utf8_header = first.as_ref().is_some_and(has_utf8_header);
+    let mut outcomes = Vec::with_capacity(lent.recipients.len());
+    let (mut going, mut troubled) = (Vec::new(), false);
+    for recipient in &lent.recipients {
+        match unfit(connection, message, recipient, utf8_header, received.len()) {
+            Some(trouble) => {
+                troubled = true;
+                outcomes.push((recipient.index, rule(&trouble).outcome()));
+            }
+            None => going.push(recipient),
+        }
+    }
+    if going.is_empty() {
+        let mut dialogue = connection.dialogue.clone();
+        said(&mut dialogue, "--", "the next hop cannot take this mail");
+        return Done {
+            outcomes,
+            dialogue,
+            took: Duration::ZERO,
+            usable: true,
+            stale: false,
+        };
+    }
+    let mut machine = machine(connection, message, &going, received.len());
+    let mut sending = Sending {
+        body,
+        first,
+        received,
+        job,
+        store: None,
+        ended: false,
+    };
+    sending.run(connection, &mut machine).await;
+    let finished = machine.finish();
+    connection.messages += 1;
+    connection.needs_reset = finished.needs_reset;
+    let stale = machine.untouched() && !finished.usable && connection.messages > 1;
+    let failed = sending.store.as_ref();
+    troubled |= judge(&going, &finished, failed, &mut outcomes);
+    Done {
+        outcomes,
+        dialogue: if troubled {
+            dialogue(connection, &machine)
+        } else {
+            String::new()
+        },
+        took: job.clock.mono() - start,
+        usable: finished.usable && failed.is_none() && !sending.ended,
+        stale,
+    }
+}
+
+struct Sending<'a> {
+    body: BodyReader,
+    first: Option<Result<Option<Bytes>, StoreError>>,
+    received: String,
+    job: &'a Job<'a>,
+    store: Option<StoreError>,
+    /// The peer closes, though it answered.
+    ended: bool,
+}
+
+impl Sending<'_> {
+    async fn run(&mut self, connection: &mut Connection, machine: &mut Transaction) {
+        let timeouts = &self.job.timeouts;
+        loop {
+            match machine.wants() {
+                Next::Send(commands) => {
+                    if let Err(fault) = connection.wire.send(commands, timeouts.mail).await {
+                        machine.lose(fault.to_string());
+                    }
+                    if self.first.is_none() {
+                        self.first = Some(self.body.next().await);
+                    }
+                }
+                Next::Await(stage) => match connection.wire.reply(within(timeouts, stage)).await {
+                    Ok(reply) => machine.answer(reply),
+                    Err(fault) => machine.lose(format!("{fault} ({stage})")),
+                },
+                Next::NoBody => match connection.wire.send(b".\r\n", timeouts.block).await {
+                    Ok(()) => machine.body_sent(),
+                    Err(fault) => machine.lose(fault.to_string()),
+                },
+                Next::Body => match self.send(connection).await {
+                    Ok(()) => machine.body_sent(),
+                    Err(Stopped::Wire(fault)) => {
+                        self.interrupted(connection, machine, &fault).await
+                    }
+                    Err(Stopped::Store(error)) => {
+                        machine.lose("the mail could not be read");
+                        self.store = Some(error);
+                    }
+                },
+                Next::Over => return,
+            }
+        }
+    }
+
+    async fn send(&mut self, connection: &mut Connection) -> Result<(), Stopped> {
+        let within = self.job.timeouts.block;
+        let mut dots = Dots::default();
+        let out = &mut connection.out;
+        out.clear();
+        dots.write(self.received.as_bytes(), out);
+        let mut chunk = match self.first.take() {
+            Some(read) => read?,
+            None => self.body.next().await?,
+        };
+        while let Some(octets) = chunk {
+            dots.write(&octets, out);
+            chunk = self.body.next().await?;
+            if chunk.is_some() {
+                connection.wire.send(out, within).await?;
+                out.clear();
+            }
+        }
+        dots.finish(out);
+        self.job.dotted.store(true, Ordering::Release);
+        connection.wire.send(out, within).await?;
+        out.shrink_to(OUT_KEPT);
+        Ok(())
+    }
+
+    /// A peer that refuses in the middle of the data says so before it closes; that reply is worth more than EPIPE.
+    async fn interrupted(
+        &mut self,
+        connection: &mut Connection,
+        machine: &mut Transaction,
+        fault: &WireFault,
+    ) {
+        let last_words = connection.wire.reply(LAST_WORDS).await;
+        if self.job.dotted.load(Ordering::Acquire) {
+            machine.body_sent();
+        }
+        match last_words {
+            Ok(reply) if matches!(reply.class(), Class::NotNow | Class::Never) => {
+                machine.body_sent();
+                machine.answer(reply);
+                self.ended = true;
+            }
+            Ok(_) | Err(_) => machine.lose(format!("{fault} (sending the message)")),
+        }
+    }
+}
+
+/// Why this hop cannot take the mail for this recipient, known before anything is said.
+fn unfit(
+    connection: &Connection,
+    message: &Message,
+    recipient: &DueRecipient,
+    utf8_header: bool,
+    received: usize,
+) -> Option<Trouble> {
+    let offers = &connection.offers;
+    let from = message.from.path.mailbox();
+    let utf8 = utf8_header
+        || recipient.mailbox.needs_smtputf8()
+        || from.is_some_and(|mailbox| mailbox.needs_smtputf8());
+    if utf8 && !offers.smtputf8() {
+        return Some(Trouble::NeedsUtf8);
+    }
+    if message.eight_bit && !offers.eight_bit() {
+        return Some(Trouble::NeedsEightBit);
+    }
+    let size = message.size.saturating_add(received as u64);
+    offers
+        .size_max()
+        .filter(|most| size > *most)
+        .map(Trouble::TooLarge)
+}
+
+fn machine(
+    connection: &Connection,
+    message: &Message,
+    going: &[&DueRecipient],
+    received: usize,
+) -> Transaction {
+    let offers = &connection.offers;
+    let from = &message.from;
+    let needs = Needs {
+        size: message.size.saturating_add(received as u64),
+        eight_bit: message.eight_bit,
+        smtputf8: from.smtputf8
+            || from.path.mailbox().is_some_and(|m| m.needs_smtputf8())
+            || going.iter().any(|rcpt| rcpt.mailbox.needs_smtputf8()),
+    };
+    let smtputf8 = needs.smtputf8 && offers.smtputf8();
+    let mut mail = Vec::with_capacity(128);
+    command::mail(from, needs, offers, &mut mail);
+    let rcpts: Vec<Vec<u8>> = going
+        .iter()
+        .map(|rcpt| {
+            let mut out = Vec::with_capacity(64);
+            let orcpt = rcpt.orcpt.as_deref();
+            command::rcpt(
+                &rcpt.mailbox,
+                rcpt.notify,
+                orcpt,
+                smtputf8,
+                offers,
+                &mut out,
+            );
+            out
+        })
+        .collect();
+    let lines = rcpts.iter().map(Vec::as_slice);
+    Transaction::new(connection.needs_reset, &mail, lines, offers.pipelining())
+}
+
+/// Adds an outcome for each recipient; whether somebody was not relayed.
+fn judge(
+    going: &[&DueRecipient],
+    finished: &Finished,
+    store: Option<&StoreError>,
+    outcomes: &mut Vec<(u32, Outcome)>,
+) -> bool {
+    let mut troubled = false;
+    for (recipient, verdict) in going.iter().zip(&finished.verdicts) {
+        let trouble = match verdict {
+            Verdict::Taken(reply) => {
+                outcomes.push((recipient.index, Outcome::Relayed(reply.clone())));
+                continue;
+            }
+            Verdict::Refused { stage, reply } => Trouble::Refused {
+                stage: *stage,
+                reply: reply.clone(),
+            },
+            Verdict::Cut { stage, cut } => match store {
+                Some(error) => Trouble::Ours(error.to_string()),
+                None => Trouble::Cut {
+                    stage: *stage,
+                    cut: cut.clone(),
+                },
+            },
+        };
+        troubled = true;
+        outcomes.push((recipient.index, rule(&trouble).outcome()));
+    }
+    troubled
+}
+
+/// The field that says where we have the mail from (RFC 5321 section 4.4).
+fn received(lent: &Lent, own: &Domain) -> String {
+    let message = &lent.message;
+    // Only with a single recipient: nobody may see a blind copy.
+    let only_for = match lent.recipients.as_slice() {
+        [only] if message.recipients == 1 => Some(only.mailbox.to_string()),
+        _ => None,
+    };
+    let origin = &message.origin;
+    let (helo, with) = (origin.helo.as_str(), origin.with.as_str());
+    Received {
+        helo: if helo.is_empty() { own.as_str() } else { helo },
+        peer: origin.peer.as_ref().map(SocketAddr::ip),
+        by: own.as_str(),
+        with: if with.is_empty() { "ESMTP" } else { with },
+        tls: origin.tls.as_deref(),
+        id: &message.id.to_string(),
+        only_for: only_for.as_deref(),
+        at: Wall(message.wall),
+    }
+    .to_field()
+}
+
+fn has_utf8_header(first: &Result<Option<Bytes>, StoreError>) -> bool {
+    let Ok(Some(chunk)) = first else { return false };
+    let end = chunk.windows(4).position(|w| w == b"\r\n\r\n");
+    let header = chunk.get(..end.unwrap_or(chunk.len()));
+    !header.unwrap_or_default().is_ascii()
+}
+
+fn dialogue(connection: &Connection, machine: &Transaction) -> String {
+    let mut text = connection.dialogue.clone();
+    machine.dialogue(&mut text);
+    if text.len() <= DIALOGUE_MAX {
+        return text;
+    }
+    text.chars().take(DIALOGUE_MAX).collect()
+}
+
+fn within(timeouts: &Timeouts, stage: Stage) -> Duration {
+    match stage {
+        Stage::Reset => timeouts.reset,
+        Stage::Mail => timeouts.mail,
+        Stage::Rcpt => timeouts.rcpt,
+        Stage::Data => timeouts.data,
+        Stage::Dot => timeouts.dot,
+    }
+}
+
+/// What a connection keeps of its buffer between two mails.
+const OUT_KEPT: usize = 32 << 10;
+/// What a peer that closes in the middle may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+impl From<WireFault> for Stopped {
+    fn from(fault: WireFault) -> Self {
+        Self::Wire(fault)
+    }
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

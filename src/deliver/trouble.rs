@@ -1,0 +1,534 @@
+//! What each kind of failure means: the recipient, the message, the host or the site; now, or for ever; and what next.
+//!
+//! This is the one file that decides it. Before MAIL nothing is for ever but what DNS says for sure and what loops:
+//! a host that refuses us, cannot do TLS or does not know our password may do so tomorrow, and the lifetime of a
+//! message bounds how long we ask. From MAIL on the peer's own class decides (RFC 5321 section 4.2.1).
+//! Not here: back-off of a site (`site`), and when the next try is (`queue::retry`).
+
+use crate::base::limit::REPLY_TEXT_MAX;
+use crate::base::text::clean;
+use crate::mail::outcome::{Fault, Outcome, Scope};
+use crate::mail::reply::{Class, EnhancedStatus, Reply};
+use crate::net::dns::DnsFault;
+use crate::smtp::client::transaction::{Cut, Stage};
+
+/// Something that kept mail from being relayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// DNS has no host for the domain, or cannot say.
+    Domain(DnsFault),
+    /// DNS has no address for one host, or cannot say.
+    Host(DnsFault),
+    /// A zone of somebody else names an address of ours, or none that a host can have.
+    Forbidden(String),
+    /// The way leads back to us.
+    Loop(String),
+    /// No TCP connection.
+    Unreachable(String),
+    /// Connected, and lost or silent before MAIL.
+    Broken {
+        /// Banner, EHLO, STARTTLS.
+        step: &'static str,
+        /// What happened.
+        why: String,
+    },
+    /// Connected, and refused before MAIL.
+    Unwelcome {
+        /// Banner, EHLO, STARTTLS.
+        step: &'static str,
+        /// How.
+        reply: Reply,
+    },
+    /// TLS is required and cannot be had.
+    NoTls(String),
+    /// The peer does not take our name and password.
+    LoginRefused(Reply),
+    /// We do not give our password: no TLS, no common mechanism.
+    LoginUnsafe(String),
+    /// An address needs SMTPUTF8 (RFC 6531), which the hop has not.
+    NeedsUtf8,
+    /// The content needs 8BITMIME (RFC 6152), which the hop has not.
+    NeedsEightBit,
+    /// Larger than the hop takes (RFC 1870).
+    TooLarge(u64),
+    /// The peer answered a command of the transaction with 4yz or 5yz.
+    Refused {
+        /// Which.
+        stage: Stage,
+        /// How.
+        reply: Reply,
+    },
+    /// The connection ended in the transaction.
+    Cut {
+        /// The answer that was waited for.
+        stage: Stage,
+        /// Why.
+        cut: Cut,
+    },
+    /// We ourselves cannot read the mail now.
+    Ours(String),
+}
+
+/// What follows from a trouble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// Never again, rather than later.
+    pub ends: bool,
+    /// Another host of the site may do.
+    pub next_host: bool,
+    /// For the record.
+    pub fault: Fault,
+}
+
+impl Ruling {
+    /// For one recipient.
+    pub fn outcome(&self) -> Outcome {
+        if self.ends {
+            Outcome::Failed(self.fault.clone())
+        } else {
+            Outcome::Deferred(self.fault.clone())
+        }
+    }
+}
+
+/// The rule for one trouble.
+pub fn rule(trouble: &Trouble) -> Ruling {
+    match trouble {
+        Trouble::Domain(fault) => domain(fault),
+        Trouble::Host(fault) => host(fault),
+        Trouble::Forbidden(text) => ours(HOST, true, 554, (4, 6), "DNS", text),
+        Trouble::Loop(text) => ours(HOST, true, 554, (4, 6), "connect", text),
+        Trouble::Unreachable(text) => ours(HOST, false, 451, (4, 1), "connect", text),
+        Trouble::Broken { step, why } => ours(HOST, false, 451, (4, 2), step, why),
+        Trouble::Unwelcome { step, reply } => theirs(HOST, false, reply, step),
+        Trouble::NoTls(text) => ours(HOST, false, 451, (7, 5), "TLS", text),
+        Trouble::LoginRefused(reply) => theirs(SITE, false, reply, "AUTH"),
+        Trouble::LoginUnsafe(text) => ours(SITE, false, 451, (7, 11), "AUTH", text),
+        Trouble::NeedsUtf8 => ours(
+            RECIPIENT,
+            true,
+            553,
+            (6, 7),
+            "MAIL FROM",
+            "the address has characters beyond ASCII, and the next hop does not offer SMTPUTF8",
+        ),
+        // RFC 6152 section 3: convert or return, never send as it is. Conversion would break signatures.
+        Trouble::NeedsEightBit => ours(
+            MESSAGE,
+            true,
+            554,
+            (6, 3),
+            "MAIL FROM",
+            "the content has octets above 127, and the next hop does not offer 8BITMIME",
+        ),
+        Trouble::TooLarge(most) => ours(
+            MESSAGE,
+            true,
+            552,
+            (3, 4),
+            "MAIL FROM",
+            &format!("the next hop takes at most {most} octets"),
+        ),
+        Trouble::Refused { stage, reply } => refused(*stage, reply),
+        Trouble::Cut { stage, cut } => cut_off(*stage, cut),
+        Trouble::Ours(text) => ours(Scope::Local, false, 451, (3, 0), "queue", text),
+    }
+}
+
+/// The rule when every host of a site had its trouble: later, if any of them may do later; else the first one's.
+pub fn rule_all(troubles: &[Trouble]) -> Ruling {
+    let rulings: Vec<Ruling> = troubles.iter().map(rule).collect();
+    let later = rulings.iter().find(|ruling| !ruling.ends);
+    let Some(ruling) = later.or(rulings.first()) else {
+        return ours(
+            Scope::Local,
+            false,
+            451,
+            (4, 0),
+            "DNS",
+            "no host was left to try",
+        );
+    };
+    let mut ruling = ruling.clone();
+    if ruling.fault.scope == HOST {
+        ruling.fault.scope = SITE;
+    }
+    ruling
+}
+
+const RECIPIENT: Scope = Scope::Recipient;
+const MESSAGE: Scope = Scope::Message;
+const HOST: Scope = Scope::Host;
+const SITE: Scope = Scope::Site;
+
+fn domain(fault: &DnsFault) -> Ruling {
+    let text = fault.to_string();
+    match fault {
+        DnsFault::NoSuchDomain(_) => ours(SITE, true, 550, (1, 2), "DNS", &text),
+        // RFC 7505 section 4.2.
+        DnsFault::NullMx(_) => ours(SITE, true, 556, (1, 10), "DNS", &text),
+        DnsFault::NoAddress(_) | DnsFault::UnusableMx(_) => {
+            ours(SITE, true, 550, (4, 4), "DNS", &text)
+        }
+        DnsFault::NotNow { .. } => ours(SITE, false, 451, (4, 3), "DNS", &text),
+    }
+}
+
+fn host(fault: &DnsFault) -> Ruling {
+    let text = fault.to_string();
+    match fault {
+        DnsFault::NoSuchDomain(_)
+        | DnsFault::NullMx(_)
+        | DnsFault::NoAddress(_)
+        | DnsFault::UnusableMx(_) => ours(HOST, true, 550, (4, 4), "DNS", &text),
+        DnsFault::NotNow { .. } => ours(HOST, false, 451, (4, 3), "DNS", &text),
+    }
+}
+
+fn refused(stage: Stage, reply: &Reply) -> Ruling {
+    let ends = reply.class() == Class::Never;
+    let step = stage.to_string();
+    match stage {
+        // 530: the site wants TLS or a login first, for any mail (RFC 3207 section 4, RFC 4954 section 6).
+        Stage::Mail if reply.code() == 530 => theirs(SITE, false, reply, &step),
+        // RFC 5321 section 4.5.3.1.10: 552 to RCPT is how old servers say "too many recipients".
+        Stage::Rcpt if reply.code() == 552 && reply.status().is_none() => {
+            theirs(RECIPIENT, false, reply, &step)
+        }
+        Stage::Rcpt => theirs(RECIPIENT, ends, reply, &step),
+        Stage::Reset | Stage::Mail | Stage::Data | Stage::Dot => {
+            theirs(MESSAGE, ends, reply, &step)
+        }
+    }
+}
+
+fn cut_off(stage: Stage, cut: &Cut) -> Ruling {
+    let step = stage.to_string();
+    match cut {
+        Cut::Closing(reply) => theirs(HOST, false, reply, &step),
+        // RFC 1047: whether it was delivered is unknown, and a mail twice is better than none.
+        Cut::Lost(why) if stage == Stage::Dot => {
+            let text = format!("{why}; the mail may arrive twice");
+            ours(HOST, false, 451, (4, 2), &step, &text)
+        }
+        Cut::Lost(why) => ours(HOST, false, 451, (4, 2), &step, why),
+    }
+}
+
+/// A reply of ours, for what no remote said.
+fn ours(
+    scope: Scope,
+    ends: bool,
+    code: u16,
+    (subject, detail): (u16, u16),
+    step: &str,
+    text: &str,
+) -> Ruling {
+    let class = if ends { 5 } else { 4 };
+    let status = EnhancedStatus(class, subject, detail);
+    Ruling {
+        ends,
+        next_host: scope == HOST,
+        fault: Fault {
+            scope,
+            reply: Reply::new(code, Some(status), clean(text, REPLY_TEXT_MAX)),
+            synthetic: true,
+            step: step.to_owned(),
+        },
+    }
+}
+
+fn theirs(scope: Scope, ends: bool, reply: &Reply, step: &str) -> Ruling {
+    Ruling {
+        ends,
+        next_host: scope == HOST,
+        fault: Fault {
+            scope,
+            reply: reply.clone(),
+            synthetic: false,
+            step: step.to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(text: &str) -> Reply {
+        text.parse().unwrap()
+    }
+
+    fn refused(stage: Stage, text: &str) -> Trouble {
+        Trouble::Refused {
+            stage,
+            reply: reply(text),
+        }
+    }
+
+    fn lost(stage: Stage) -> Trouble {
+        let cut = Cut::Lost("the connection was closed".to_owned());
+        Trouble::Cut { stage, cut }
+    }
+
+    fn domain(text: &str) -> crate::mail::domain::Domain {
+        text.parse().unwrap()
+    }
+
+    fn not_now() -> DnsFault {
+        DnsFault::NotNow {
+            name: domain("a.test"),
+            why: "SERVFAIL".to_owned(),
+        }
+    }
+
+    fn unwelcome(text: &str) -> Trouble {
+        let reply = reply(text);
+        Trouble::Unwelcome {
+            step: "banner",
+            reply,
+        }
+    }
+
+    fn closing(stage: Stage) -> Trouble {
+        let cut = Cut::Closing(reply("421 4.3.2 bye"));
+        Trouble::Cut { stage, cut }
+    }
+
+    /// Name, trouble, for ever, whom it means, status.
+    type Case = (&'static str, Trouble, bool, Scope, &'static str);
+
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn before_the_greeting() -> Vec<Case> {
+        let text = String::new;
+        vec![
+            (
+                "no such domain",
+                Trouble::Domain(DnsFault::NoSuchDomain(domain("a.test"))),
+                true,
+                SITE,
+                "5.1.2",
+            ),
+            (
+                "null MX",
+                Trouble::Domain(DnsFault::NullMx(domain("a.test"))),
+                true,
+                SITE,
+                "5.1.10",
+            ),
+            (
+                "no address",
+                Trouble::Domain(DnsFault::NoAddress(domain("a.test"))),
+                true,
+                SITE,
+                "5.4.4",
+            ),
+            (
+                "bad MX",
+                Trouble::Domain(DnsFault::UnusableMx(domain("a.test"))),
+                true,
+                SITE,
+                "5.4.4",
+            ),
+            ("SERVFAIL", Trouble::Domain(not_now()), false, SITE, "4.4.3"),
+            (
+                "host without address",
+                Trouble::Host(DnsFault::NoAddress(domain("a.test"))),
+                true,
+                HOST,
+                "5.4.4",
+            ),
+            (
+                "host SERVFAIL",
+                Trouble::Host(not_now()),
+                false,
+                HOST,
+                "4.4.3",
+            ),
+            (
+                "loopback MX",
+                Trouble::Forbidden(text()),
+                true,
+                HOST,
+                "5.4.6",
+            ),
+            ("loop", Trouble::Loop(text()), true, HOST, "5.4.6"),
+            (
+                "connection refused",
+                Trouble::Unreachable(text()),
+                false,
+                HOST,
+                "4.4.1",
+            ),
+            (
+                "silent banner",
+                Trouble::Broken {
+                    step: "banner",
+                    why: text(),
+                },
+                false,
+                HOST,
+                "4.4.2",
+            ),
+            (
+                "554 banner",
+                unwelcome("554 5.7.1 no"),
+                false,
+                HOST,
+                "5.7.1",
+            ),
+            (
+                "421 banner",
+                unwelcome("421 4.7.0 busy"),
+                false,
+                HOST,
+                "4.7.0",
+            ),
+        ]
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn after_it() -> Vec<Case> {
+        let text = String::new;
+        vec![
+            ("no TLS", Trouble::NoTls(text()), false, HOST, "4.7.5"),
+            (
+                "wrong password",
+                Trouble::LoginRefused(reply("535 5.7.8 no")),
+                false,
+                SITE,
+                "5.7.8",
+            ),
+            (
+                "no TLS for AUTH",
+                Trouble::LoginUnsafe(text()),
+                false,
+                SITE,
+                "4.7.11",
+            ),
+            (
+                "UTF-8 address",
+                Trouble::NeedsUtf8,
+                true,
+                RECIPIENT,
+                "5.6.7",
+            ),
+            (
+                "8-bit content",
+                Trouble::NeedsEightBit,
+                true,
+                MESSAGE,
+                "5.6.3",
+            ),
+            ("too large", Trouble::TooLarge(9), true, MESSAGE, "5.3.4"),
+            (
+                "MAIL 4",
+                refused(Stage::Mail, "451 4.7.1 later"),
+                false,
+                MESSAGE,
+                "4.7.1",
+            ),
+            (
+                "MAIL 5",
+                refused(Stage::Mail, "550 5.7.1 no"),
+                true,
+                MESSAGE,
+                "5.7.1",
+            ),
+            (
+                "MAIL 530",
+                refused(Stage::Mail, "530 5.7.0 STARTTLS first"),
+                false,
+                SITE,
+                "5.7.0",
+            ),
+            (
+                "RCPT 4",
+                refused(Stage::Rcpt, "450 4.2.0 greylisted"),
+                false,
+                RECIPIENT,
+                "4.2.0",
+            ),
+            (
+                "RCPT 5",
+                refused(Stage::Rcpt, "550 5.1.1 unknown"),
+                true,
+                RECIPIENT,
+                "5.1.1",
+            ),
+            (
+                "RCPT 552",
+                refused(Stage::Rcpt, "552 too many"),
+                false,
+                RECIPIENT,
+                "5.0.0",
+            ),
+            (
+                "RCPT 552 5.2.2",
+                refused(Stage::Rcpt, "552 5.2.2 full"),
+                true,
+                RECIPIENT,
+                "5.2.2",
+            ),
+            (
+                "DATA 4",
+                refused(Stage::Data, "451 4.3.0 no"),
+                false,
+                MESSAGE,
+                "4.3.0",
+            ),
+            (
+                "dot 5",
+                refused(Stage::Dot, "554 5.6.0 no"),
+                true,
+                MESSAGE,
+                "5.6.0",
+            ),
+            ("421 in RCPT", closing(Stage::Rcpt), false, HOST, "4.3.2"),
+            ("lost in DATA", lost(Stage::Data), false, HOST, "4.4.2"),
+            ("lost after the dot", lost(Stage::Dot), false, HOST, "4.4.2"),
+            (
+                "our disk",
+                Trouble::Ours(text()),
+                false,
+                Scope::Local,
+                "4.3.0",
+            ),
+        ]
+    }
+
+    #[test]
+    fn each_trouble_means_whom_the_table_says() {
+        for (name, trouble, ends, scope, status) in
+            before_the_greeting().into_iter().chain(after_it())
+        {
+            let ruling = rule(&trouble);
+            assert_eq!(
+                (
+                    ruling.ends,
+                    ruling.fault.scope,
+                    ruling.fault.reply.status_or_class().to_string()
+                ),
+                (ends, scope, status.to_owned()),
+                "case: {name}"
+            );
+            assert_eq!(ruling.next_host, scope == HOST, "case: {name}");
+        }
+    }
+
+    #[test]
+    fn a_site_is_given_up_only_when_no_host_can_do_later() {
+        let gone = Trouble::Host(DnsFault::NoAddress(domain("a.test")));
+        let down = Trouble::Unreachable("connection refused".to_owned());
+        let mixed = rule_all(&[gone.clone(), down]);
+        assert!(!mixed.ends && mixed.fault.scope == SITE, "got {mixed:?}");
+        assert!(rule_all(&[gone.clone(), gone]).ends);
+        assert!(!rule_all(&[]).ends);
+    }
+
+    #[test]
+    fn a_reply_lost_after_the_dot_says_that_it_may_come_twice() {
+        let text = rule(&lost(Stage::Dot)).fault.reply.to_string();
+        assert!(text.contains("may arrive twice"), "got {text}");
+    }
+}

@@ -11,9 +11,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
-use rustls::client::verify_server_name;
-use rustls::pki_types::ServerName;
-use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use crate::config::pem::{self, PemError};
@@ -54,7 +51,7 @@ pub(super) fn load(data_dir: &Path, hostname: &Domain) -> Result<CertifiedKey, O
     let folder = data_dir.join("certs");
     let (cert, key) = (folder.join(CERT), folder.join(KEY));
     if let Ok(pair) = pem::read_pair(&cert, &key)
-        && is_for(&pair, hostname)
+        && pem::names(&pair.cert, hostname)
     {
         return Ok(pair);
     }
@@ -105,19 +102,6 @@ fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&fresh, folder.join(name))
-}
-
-fn is_for(pair: &CertifiedKey, hostname: &Domain) -> bool {
-    let Ok(cert) = pair.end_entity_cert() else {
-        return false;
-    };
-    let (Ok(cert), Ok(name)) = (
-        ParsedCertificate::try_from(cert),
-        ServerName::try_from(hostname.as_str()),
-    ) else {
-        return false;
-    };
-    verify_server_name(&cert, &name).is_ok()
 }
 
 const CERT: &str = "self-signed.pem";

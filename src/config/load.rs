@@ -56,7 +56,11 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
     let domains = each(root, "domain", |at| section::domain_of(at, folder));
     let routes = each(root, "route", |at| section::route(at, folder));
     let queue = single::queue(&root.section("queue"));
-    let tls = single::tls(&root.section("tls"), folder);
+    let tls = single::tls(
+        &root.section("tls"),
+        folder,
+        server.as_ref().map(|s| &s.hostname),
+    );
     let dns = single::dns(&root.section("dns"));
     let limits = single::limits(&root.section("limits"));
     let deliver = single::deliver(&root.section("deliver"));
@@ -163,5 +167,56 @@ mod tests {
         let text = "[server]\nhostname = \"mail.example.org\"\ndata_dir = \"../data\"\n";
         let (conf, _) = parse(text, Path::new("/etc/postwerk/p.toml")).unwrap();
         assert_eq!(conf.server.data_dir, Path::new("/etc/postwerk/../data"));
+    }
+
+    fn pair(folder: &Path, name: &str, year: i32, file: &str) {
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        std::fs::write(folder.join(format!("{file}.pem")), cert.pem()).unwrap();
+        std::fs::write(folder.join(format!("{file}.key")), key.serialize_pem()).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_is_looked_at_before_it_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        pair(folder.path(), "mail.example.org", 4000, "good");
+        pair(folder.path(), "mail.example.org", 2001, "old");
+        pair(folder.path(), "other.example.org", 4000, "other");
+        for (name, cert, key, wanted) in [
+            ("good", "good.pem", "good.key", ""),
+            (
+                "old",
+                "old.pem",
+                "old.key",
+                "the certificate is no longer valid",
+            ),
+            (
+                "of another",
+                "other.pem",
+                "other.key",
+                "the certificate is not for mail.example.org",
+            ),
+            (
+                "no pair",
+                "good.pem",
+                "old.key",
+                "the key FOLDER/old.key does not belong to the certificate FOLDER/good.pem",
+            ),
+        ] {
+            let tls = format!("[tls]\nmode = \"files\"\ncert = \"{cert}\"\nkey = \"{key}\"\n");
+            let file = folder.path().join("p.toml");
+            let told = match parse(&format!("{HEAD}{tls}"), &file) {
+                Ok((_, warnings)) => warnings,
+                Err(problems) => problems.0,
+            };
+            let told: String = told.iter().map(|p| p.text.clone()).collect();
+            let told = told.replace(&folder.path().display().to_string(), "FOLDER");
+            assert!(
+                told.starts_with(wanted) && told.is_empty() == wanted.is_empty(),
+                "{name}: {told}"
+            );
+        }
     }
 }

@@ -7,10 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SigningKey};
+
+use crate::mail::domain::Domain;
 
 /// Why a PEM file is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +119,56 @@ pub fn read_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, PemError> {
     }
 }
 
+/// Whether the chain's first certificate names `host`, as programs that verify will ask.
+pub fn names(chain: &[CertificateDer<'_>], host: &Domain) -> bool {
+    let Some(Ok(own)) = chain.first().map(ParsedCertificate::try_from) else {
+        return false;
+    };
+    let name = ServerName::try_from(host.as_str());
+    name.is_ok_and(|name| verify_server_name(&own, &name).is_ok())
+}
+
+/// Until when the chain's first certificate is valid, in seconds since 1970.
+///
+/// RFC 5280 section 4.1: Certificate { TBSCertificate { [0] version, serial, algorithm, issuer, Validity { notBefore,
+/// notAfter } … } }. rustls looks at this only when it verifies somebody, and we are the one who shows it.
+pub fn valid_until(chain: &[CertificateDer<'_>]) -> Option<u64> {
+    let (certificate, _) = inside(chain.first()?.as_ref())?;
+    let (mut rest, _) = inside(certificate)?;
+    if *rest.first()? == EXPLICIT_VERSION {
+        (_, rest) = inside(rest)?;
+    }
+    for _ in ["serial", "algorithm", "issuer"] {
+        (_, rest) = inside(rest)?;
+    }
+    let (validity, _) = inside(rest)?;
+    let (_, rest) = inside(validity)?;
+    let (text, _) = inside(rest)?;
+    let text = std::str::from_utf8(text).ok()?;
+    let whole = match (rest.first()?, text.get(..2)?.parse::<u8>()) {
+        // Two digits of a year are of the years 1950 to 2049.
+        (&UTC_TIME, Ok(50..)) => format!("19{text}"),
+        (&UTC_TIME, Ok(_)) => format!("20{text}"),
+        (_, _) => text.to_owned(),
+    };
+    let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", whole).ok()?;
+    let at = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    u64::try_from(at.timestamp().as_second()).ok()
+}
+
+/// The content of the first DER element, and what follows the element.
+fn inside(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = octets.get(1..)?.split_first()?;
+    if *length < 0x80 {
+        return rest.split_at_checked(usize::from(*length));
+    }
+    let (long, rest) = rest.split_at_checked(usize::from(length & 0x7F))?;
+    let length = long.iter().try_fold(0usize, |sum, octet| {
+        Some(sum.checked_mul(256)? + usize::from(*octet))
+    })?;
+    rest.split_at_checked(length)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, PemError> {
     let unreadable = |source| PemError::Unreadable {
         path: path.to_owned(),
@@ -129,3 +183,45 @@ fn read(path: &Path) -> Result<Vec<u8>, PemError> {
 
 /// Octets of a PEM file; the roots of all of the Web are 220 KiB.
 const PEM_MAX: u64 = 4 << 20;
+/// DER tags.
+const EXPLICIT_VERSION: u8 = 0xA0;
+const UTC_TIME: u8 = 0x17;
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn chain(name: &str, year: i32) -> Vec<CertificateDer<'static>> {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(year, 3, 1);
+        let key = KeyPair::generate().unwrap();
+        vec![params.self_signed(&key).unwrap().der().clone()]
+    }
+
+    #[test]
+    fn a_certificate_says_how_long_it_is_valid() {
+        for (year, secs) in [
+            (1999, 920_246_400),
+            (2030, 1_898_553_600),
+            (2060, 2_845_324_800),
+        ] {
+            assert_eq!(valid_until(&chain("a.example", year)), Some(secs), "{year}");
+        }
+        assert_eq!(valid_until(&[]), None);
+        let whole = chain("a.example", 2030);
+        for cut in 0..whole[0].len().min(200) {
+            let torn = CertificateDer::from(whole[0][..cut].to_vec());
+            assert_eq!(valid_until(&[torn]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_says_whose_it_is() {
+        let own = chain("*.example.org", 2030);
+        let domain = |text| Domain::parse(text).unwrap();
+        assert!(names(&own, &domain("mail.example.org")));
+        assert!(!names(&own, &domain("example.org")) && !names(&[], &domain("example.org")));
+    }
+}

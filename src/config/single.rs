@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+
 use super::file::{Fault, Section, Value};
 use super::kind::{choice, flag, list, string, whole};
 use super::value::{bytes, domain, mailbox, name, socket, span};
@@ -14,6 +16,7 @@ use super::{
     ChecksConf, DeliverConf, DnsConf, LimitsConf, LogConf, LogFormat, QueueConf, ServerConf,
     Timeouts, TlsConf, TlsMode, default, pem,
 };
+use crate::base::clock::Clock;
 use crate::base::limit;
 use crate::base::size::ByteSize;
 use crate::mail::domain::Domain;
@@ -134,7 +137,7 @@ fn check_retry(at: &Section<'_, '_>, conf: &QueueConf) {
 }
 
 /// `[tls]`
-pub(super) fn tls(at: &Section<'_, '_>, folder: &Path) -> Option<TlsConf> {
+pub(super) fn tls(at: &Section<'_, '_>, folder: &Path, host: Option<&Domain>) -> Option<TlsConf> {
     let words = &[("self-signed", false), ("files", true)];
     let mode = at.get("mode", choice(words));
     let cert = at.get("cert", string).map(|path| folder.join(path));
@@ -175,13 +178,38 @@ pub(super) fn tls(at: &Section<'_, '_>, folder: &Path) -> Option<TlsConf> {
         }
     }
     let (cert, key) = (cert?, key?);
-    if let (Some(Ok(_)), Some(Ok(_))) = (chain, own)
-        && let Err(why) = pem::read_pair(&cert, &key)
-    {
-        at.fault("key", Fault::new(why.what(), why.remedy()));
+    if let (Some(Ok(chain)), Some(Ok(_))) = (chain, own) {
+        match pem::read_pair(&cert, &key) {
+            Ok(_) => check_chain(at, &chain, host),
+            Err(why) => at.fault("key", Fault::new(why.what(), why.remedy())),
+        }
     }
     let mode = TlsMode::Files { cert, key };
     Some(TlsConf { mode })
+}
+
+/// What programs that verify will not like.
+fn check_chain(at: &Section<'_, '_>, chain: &[CertificateDer<'_>], host: Option<&Domain>) {
+    if let Some(host) = host.filter(|host| !pem::names(chain, host)) {
+        let fault = Fault::new(
+            format!("the certificate is not for {host}; programs that verify will refuse it"),
+            "write one for this name, or set [server] hostname to its name",
+        );
+        at.warn("cert", fault);
+    }
+    let Some(end) = pem::valid_until(chain) else {
+        return;
+    };
+    let now = Clock::system().wall().secs();
+    let days = end.saturating_sub(now) / 86_400;
+    let what = if end <= now {
+        "the certificate is no longer valid".to_owned()
+    } else if days < RENEW_DAYS {
+        format!("the certificate is valid for {days} days only")
+    } else {
+        return;
+    };
+    at.warn("cert", Fault::new(what, "renew it, and reload"));
 }
 
 /// `[dns]`
@@ -327,3 +355,5 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 const SOCKET_NAME: &str = "control.sock";
 /// `sockaddr_un.sun_path` holds 108 octets with its zero.
 const SOCKET_PATH_MAX: usize = 107;
+/// Certificates of 90 days are renewed 30 days before their end; at 14 something is broken.
+const RENEW_DAYS: u64 = 14;

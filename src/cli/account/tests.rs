@@ -98,7 +98,7 @@ async fn a_store_in_use_is_told_and_ends_with_75() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("store.redb");
     let size = crate::base::size::ByteSize::mib(1);
-    let _held = crate::store::redb::open(&file, size, None, Clock::system()).unwrap();
+    let _held = store::redb::open(&file, size, None, Clock::system()).unwrap();
     let why = act(args(data.path(), Action::List { json: false }))
         .await
         .unwrap_err();

@@ -229,6 +229,9 @@ pub const HEADS_MAX: usize = 50_000;
 /// Groups that are sought in one read transaction, so that old pages are not kept from being freed.
 pub const HEADS_PAGE: usize = 500;
 
+/// Faults that a check of the store names; who has so many needs the last backup.
+pub const FAULTS_MAX: usize = 100;
+
 /// Records whose panics are remembered.
 pub const PANICS_MAX: usize = 10_000;
 /// A record is due again this long after work on it panicked.

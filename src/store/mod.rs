@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+pub mod check;
 #[cfg(test)]
 mod conformance;
 pub mod redb;
@@ -316,6 +318,10 @@ pub trait Engine: Send + Sync + 'static {
     fn room(&self) -> Room;
     /// Insertions and removals in its trees so far, without the one that every commit adds for the store's time.
     fn written(&self) -> u64;
+    /// What the indexes and the records say differently, in words. Reads everything; see `store::check` for counters.
+    fn check(&self) -> Call<'_, Vec<String>>;
+    /// Copies a snapshot into a new file while mail flows.
+    fn backup(&self, to: PathBuf) -> Call<'_, ()>;
     /// Commits what waits, refuses what comes later, and closes the files. Twice is as once.
     fn close(&self) -> Call<'_, ()>;
 }

@@ -162,6 +162,14 @@ impl Engine for Broken {
         self.inner.written()
     }
 
+    fn check(&self) -> Call<'_, Vec<String>> {
+        self.inner.check()
+    }
+
+    fn backup(&self, to: std::path::PathBuf) -> Call<'_, ()> {
+        self.inner.backup(to)
+    }
+
     fn close(&self) -> Call<'_, ()> {
         self.inner.close()
     }

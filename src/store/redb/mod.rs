@@ -5,7 +5,11 @@
 //! Not here: each part's own work, see the modules; what records mean.
 
 mod apply;
+mod backup;
+mod check;
 mod claims;
+#[cfg(test)]
+mod crash;
 mod frame;
 mod heads;
 mod inbox;
@@ -16,10 +20,12 @@ mod plan;
 mod pool;
 mod reader;
 mod room;
+#[cfg(test)]
+mod sim;
 mod time;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
@@ -329,6 +335,14 @@ impl Engine for RedbEngine {
 
     fn written(&self) -> u64 {
         self.0.written.load(Ordering::Relaxed)
+    }
+
+    fn check(&self) -> Call<'_, Vec<String>> {
+        Box::pin(self.hop(|shared| shared.read(check::check)))
+    }
+
+    fn backup(&self, to: PathBuf) -> Call<'_, ()> {
+        Box::pin(self.hop(move |shared| shared.read(|txn| backup::backup(txn, &to))))
     }
 
     fn close(&self) -> Call<'_, ()> {

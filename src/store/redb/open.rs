@@ -16,7 +16,7 @@ use ::redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageE
 use super::apply::Tables;
 use super::index;
 use crate::base::size::ByteSize;
-use crate::store::{StoreTime, Version};
+use crate::store::{StoreError, StoreTime, Version};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -107,10 +107,22 @@ pub(super) fn file(path: &Path, cache: ByteSize) -> Result<(Database, Last), Ope
 }
 
 fn make(path: &Path, cache: ByteSize) -> Result<(), OpenError> {
-    let io = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    draft(path, cache).and_then(|(db, draft)| publish(path, db, &draft))
+}
+
+/// Makes a file by `fill`: it has its name when it is whole, and not before.
+pub(super) fn whole(
+    path: &Path,
+    cache: ByteSize,
+    fill: impl FnOnce(&Database) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let unavailable = |error: OpenError| StoreError::Unavailable(error.to_string().into());
+    let (db, draft) = draft(path, cache).map_err(unavailable)?;
+    fill(&db)?;
+    publish(path, db, &draft).map_err(unavailable)
+}
+
+fn draft(path: &Path, cache: ByteSize) -> Result<(Database, PathBuf), OpenError> {
     let draft = path.with_extension("new");
     // Passwords and mail are in it: nobody else may read it.
     let file = OpenOptions::new()
@@ -120,11 +132,22 @@ fn make(path: &Path, cache: ByteSize) -> Result<(), OpenError> {
         .truncate(true)
         .mode(0o600)
         .open(&draft)
-        .map_err(io)?;
+        .map_err(|source| OpenError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
     let file = FileBackend::new(file).map_err(|error| refused(path, error))?;
     let (db, _) = backend(path, cache, file)?;
+    Ok((db, draft))
+}
+
+fn publish(path: &Path, db: Database, draft: &Path) -> Result<(), OpenError> {
+    let io = |source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    };
     db.close().map_err(|error| refused(path, error))?;
-    fs::rename(&draft, path).map_err(io)?;
+    fs::rename(draft, path).map_err(io)?;
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),

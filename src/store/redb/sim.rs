@@ -1,0 +1,178 @@
+//! A disk for tests that forgets what was not synced.
+//!
+//! Reads see every write at once, as the page cache does. A power cut, set to come after so many operations, makes
+//! everything fail; what is on the platter then is what was synced, and of the rest any part in any order: a prefix,
+//! a subset, torn writes, a changed length without the writes or the writes without it. Replayable by its seed.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ::redb::StorageBackend;
+
+#[derive(Clone, Debug)]
+pub(super) struct Disk(Arc<Mutex<Platter>>);
+
+#[derive(Debug)]
+struct Platter {
+    /// What a power cut leaves for certain.
+    durable: Vec<u8>,
+    /// What reads see.
+    seen: Vec<u8>,
+    pending: Vec<Change>,
+    /// Operations until the power is cut.
+    left: Option<u64>,
+    dead: bool,
+    /// A disk that lies: its sync does nothing.
+    lies: bool,
+    pub(super) operations: u64,
+}
+
+#[derive(Debug)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Length(usize),
+}
+
+impl Disk {
+    pub(super) fn new(image: Vec<u8>, lies: bool) -> Self {
+        Self(Arc::new(Mutex::new(Platter {
+            seen: image.clone(),
+            durable: image,
+            pending: Vec::new(),
+            left: None,
+            dead: false,
+            lies,
+            operations: 0,
+        })))
+    }
+
+    fn platter(&self) -> MutexGuard<'_, Platter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn cut_after(&self, operations: u64) {
+        self.platter().left = Some(operations);
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.platter().dead
+    }
+
+    /// Cuts the power now, unless it is cut, and answers what the platter holds.
+    pub(super) fn crash(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
+        let mut platter = self.platter();
+        platter.dead = true;
+        let mut image = std::mem::take(&mut platter.durable);
+        let mut pending = std::mem::take(&mut platter.pending);
+        if rng.u8(..3) == 0 {
+            // In order up to some moment.
+            pending.truncate(rng.usize(..=pending.len()));
+            pending.iter().for_each(|change| change.apply(&mut image));
+            return image;
+        }
+        let chance = rng.u8(1..=9);
+        if rng.bool() {
+            rng.shuffle(&mut pending);
+        }
+        for change in pending {
+            if rng.u8(..10) >= chance {
+                continue;
+            }
+            match change {
+                Change::Write(at, bytes) if rng.u8(..4) == 0 => {
+                    let from = rng.usize(..=bytes.len());
+                    let to = rng.usize(from..=bytes.len());
+                    Change::Write(at + from, bytes[from..to].to_vec()).apply(&mut image);
+                }
+                change => change.apply(&mut image),
+            }
+        }
+        image
+    }
+}
+
+impl Change {
+    fn apply(&self, image: &mut Vec<u8>) {
+        match self {
+            Self::Write(at, bytes) => {
+                if image.len() < at + bytes.len() {
+                    image.resize(at + bytes.len(), 0);
+                }
+                image[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            Self::Length(length) => image.resize(*length, 0),
+        }
+    }
+}
+
+impl Platter {
+    fn live(&self) -> io::Result<()> {
+        if self.dead {
+            return Err(io::Error::other("the power is cut"));
+        }
+        Ok(())
+    }
+
+    /// One more operation that changes something; the one at which the power is cut fails, though it is pending.
+    fn step(&mut self) -> io::Result<()> {
+        self.live()?;
+        self.operations += 1;
+        if let Some(left) = &mut self.left {
+            if *left == 0 {
+                self.dead = true;
+                return self.live();
+            }
+            *left -= 1;
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        let platter = self.platter();
+        platter.live()?;
+        Ok(platter.seen.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let platter = self.platter();
+        platter.live()?;
+        let at = usize::try_from(offset).unwrap();
+        let Some(bytes) = platter.seen.get(at..at + out.len()) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut platter = self.platter();
+        let change = Change::Length(usize::try_from(len).unwrap());
+        platter.live()?;
+        change.apply(&mut platter.seen);
+        platter.pending.push(change);
+        platter.step()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut platter = self.platter();
+        platter.step()?;
+        if !platter.lies {
+            let pending = std::mem::take(&mut platter.pending);
+            pending
+                .iter()
+                .for_each(|change| change.apply(&mut platter.durable));
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut platter = self.platter();
+        let change = Change::Write(usize::try_from(offset).unwrap(), data.to_vec());
+        platter.live()?;
+        change.apply(&mut platter.seen);
+        platter.pending.push(change);
+        platter.step()
+    }
+}

@@ -86,6 +86,7 @@ impl Stage {
                 tls: Some("TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)".into()),
                 dialogue: "> RCPT TO:<x>\n< 550 no\n".into(),
                 delays: Delays::default(),
+                dsn: false,
             };
             self.queue.settle(lent, attempt).await.unwrap();
             settled += 1;

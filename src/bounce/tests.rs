@@ -120,6 +120,32 @@ async fn the_timeline_and_the_count_know_of_the_dsn() {
 }
 
 #[tokio::test]
+async fn a_relay_is_told_to_who_asked_for_success_and_to_nobody_else() {
+    let stage = Stage::new();
+    let success = Notify::On {
+        success: true,
+        failure: true,
+        delay: false,
+    };
+    let mut asked = rcpt("a@one.example");
+    asked.notify = success;
+    let all = vec![asked, rcpt("b@one.example")];
+    let id = stage.accept_all("verein@home.example", all, None).await;
+    stage
+        .settle_all(&Outcome::Relayed("250 2.0.0 Ok".parse().unwrap()))
+        .await;
+    stage.pass(59);
+    assert_eq!(messages(&stage).await.len(), 1);
+    stage.pass(2);
+    notify(&stage).await;
+    let all = messages(&stage).await;
+    let dsn = all.iter().find(|message| message.id != id).unwrap();
+    let text = String::from_utf8(body_of(&stage, dsn).await).unwrap();
+    assert!(text.contains("Final-Recipient: rfc822; a@one.example\r\nAction: relayed\r\n"));
+    assert!(!text.contains("b@one.example"), "got {text}");
+}
+
+#[tokio::test]
 async fn who_asked_for_silence_gets_none() {
     let stage = Stage::new();
     let mut never = rcpt("a@one.example");

@@ -315,6 +315,7 @@ impl Dispatcher {
                 tls: None,
                 dialogue: String::new(),
                 delays: Delays::default(),
+                dsn: false,
             };
             self.crew.reporter.settle(lent, attempt).await;
         }

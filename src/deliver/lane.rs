@@ -204,6 +204,7 @@ async fn no_host(crew: &Crew, site: &Site, lent: Lent, none: NoHost) -> Turn {
             connect: none.took,
             transmit: Duration::ZERO,
         },
+        dsn: false,
     };
     crew.reporter.settle(lent, attempt).await;
     if ruling.ends { Turn::Next } else { Turn::End }
@@ -295,6 +296,7 @@ fn attempt(done: Done, connection: &Connection, connect: Duration) -> (bool, Att
             connect,
             transmit: done.took,
         },
+        dsn: connection.offers.dsn(),
     };
     (done.usable, attempt)
 }

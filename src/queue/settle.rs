@@ -40,6 +40,8 @@ pub struct Attempt {
     pub dialogue: String,
     /// How long it took.
     pub delays: Delays,
+    /// Whether the hop knows DSN (RFC 3461) and so answers NOTIFY=SUCCESS itself.
+    pub dsn: bool,
 }
 
 /// Parts of the time a try took.
@@ -135,10 +137,10 @@ impl Queue {
                 .cloned(),
         };
         self.put_fact(batch, message.id, Fact::Tried(fact));
-        let failed = self.failed(parcel, became, &attempt.site);
-        let dsns = usize::from(!failed.is_empty());
+        let told = self.told(message, parcel, became, attempt);
+        let dsns = usize::from(!told.is_empty());
         if dsns > 0 {
-            self.put_dsn(batch, message, failed);
+            self.put_dsn(batch, message, told);
         }
         let ended = became.iter().filter(|(_, became)| {
             matches!(
@@ -201,31 +203,40 @@ impl Queue {
         }
     }
 
-    fn failed(
+    /// Whom the reverse-path must be told of: who failed, and who was relayed to a hop without DSN although SUCCESS was
+    /// asked for (RFC 3461 section 5.2.2).
+    fn told(
         &self,
+        message: &Message,
         parcel: &Parcel,
         became: &[(u32, Became)],
-        site: &str,
+        attempt: &Attempt,
     ) -> Vec<FailedRecipient> {
-        let ended = became
-            .iter()
-            .filter(|(_, became)| matches!(became, Became::Failed | Became::Expired));
-        ended
-            .filter_map(|(index, became)| {
-                let slot = parcel.slots.iter().find(|slot| slot.index == *index)?;
-                slot.notify.failure().then(|| FailedRecipient {
-                    index: *index,
-                    mailbox: slot.mailbox.clone(),
-                    orcpt: slot.orcpt.clone(),
-                    notify: slot.notify,
-                    fault: slot.fault.clone(),
-                    site: site.to_owned(),
-                    expired: *became == Became::Expired,
-                    at: self.clock.wall().0,
-                    relayed: None,
-                })
+        if message.from.path.is_null() {
+            return Vec::new();
+        }
+        let one = |(index, became): &(u32, Became)| {
+            let slot = parcel.slots.iter().find(|slot| slot.index == *index)?;
+            let (wanted, relayed) = match became {
+                Became::Failed | Became::Expired => (slot.notify.failure(), None),
+                Became::Relayed(reply) => {
+                    (slot.notify.success() && !attempt.dsn, Some(reply.clone()))
+                }
+                Became::Deferred | Became::Held | Became::Untried => return None,
+            };
+            wanted.then(|| FailedRecipient {
+                index: *index,
+                mailbox: slot.mailbox.clone(),
+                orcpt: slot.orcpt.clone(),
+                notify: slot.notify,
+                fault: slot.fault.clone().filter(|_| relayed.is_none()),
+                site: attempt.site.clone(),
+                expired: *became == Became::Expired,
+                at: self.clock.wall().0,
+                relayed,
             })
-            .collect()
+        };
+        became.iter().filter_map(one).collect()
     }
 
     /// Makes the DSN of a message due; `bounce` owns the work.

@@ -155,6 +155,7 @@ pub(super) fn attempt(outcomes: Vec<(u32, Outcome)>) -> Attempt {
         tls: None,
         dialogue: "S: 220\n".into(),
         delays: Delays::default(),
+        dsn: false,
     }
 }
 

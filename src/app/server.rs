@@ -21,7 +21,7 @@ use crate::queue::{AcceptError, NewMail, Origin, Queue};
 use crate::receive::Listeners;
 use crate::store::redb::OpenError;
 use crate::store::{Band, Store, StoreError};
-use crate::{admin, bounce, judge, receive, store};
+use crate::{admin, bounce, deliver, judge, receive, store};
 
 /// The store's file in the data directory.
 const STORE_FILE: &str = "store.redb";
@@ -168,6 +168,13 @@ impl Server {
             queue: queue.clone(),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
+        }));
+        self.tasks.spawn(deliver::run(deliver::Context {
+            conf: Arc::clone(conf),
+            queue: queue.clone(),
+            clock: clock.clone(),
+            shutdown: shutdown.clone(),
+            own_addresses: listeners.addresses(),
         }));
         let control = admin::control::bind(&conf.load().server.data_dir)?;
         self.tasks.spawn(control.run(admin::Context {

@@ -171,7 +171,7 @@ fn step(chain: usize, n: u64, pre: Pre) -> Batch {
             i64::try_from(n).unwrap(),
         ),
     ];
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         ops.push(Op::DeleteRange {
             from: key(&format!("h{chain}/")),
             to: key(&format!("h{chain}0")),
@@ -185,7 +185,7 @@ fn step(chain: usize, n: u64, pre: Pre) -> Batch {
     ops.push(put(
         key(&format!("h{chain}/{n:06}")),
         vec![7; 50],
-        (n % 2 == 0).then(|| later(1)),
+        (n.is_multiple_of(2)).then(|| later(1)),
         vec![],
     ));
     batch(vec![pre], ops)
@@ -205,7 +205,7 @@ async fn compare(
 ) -> Result<(), String> {
     let mut history = BTreeSet::new();
     for n in 1..=n {
-        if n % 7 == 0 {
+        if n.is_multiple_of(7) {
             (0..3).for_each(|_| assert!(history.pop_first().is_some()));
         }
         history.remove(&n.saturating_sub(5));
@@ -312,10 +312,11 @@ fn what_was_acknowledged_survives_every_power_cut() {
         None => 0..number("POSTWERK_CRASH_SEEDS").unwrap_or(1_000),
     };
     let failed = failures(seeds, false);
-    for (seed, text) in &failed {
-        println!("POSTWERK_CRASH_SEED={seed}: {text}");
-    }
-    assert!(failed.is_empty(), "{} seeds failed", failed.len());
+    let lines: Vec<String> = failed
+        .iter()
+        .map(|(seed, text)| format!("POSTWERK_CRASH_SEED={seed}: {text}"))
+        .collect();
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
 #[test]

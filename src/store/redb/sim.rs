@@ -24,7 +24,6 @@ struct Platter {
     dead: bool,
     /// A disk that lies: its sync does nothing.
     lies: bool,
-    pub(super) operations: u64,
 }
 
 #[derive(Debug)]
@@ -42,7 +41,6 @@ impl Disk {
             left: None,
             dead: false,
             lies,
-            operations: 0,
         })))
     }
 
@@ -84,7 +82,7 @@ impl Disk {
                     let to = rng.usize(from..=bytes.len());
                     Change::Write(at + from, bytes[from..to].to_vec()).apply(&mut image);
                 }
-                change => change.apply(&mut image),
+                change @ (Change::Write(..) | Change::Length(_)) => change.apply(&mut image),
             }
         }
         image
@@ -116,7 +114,6 @@ impl Platter {
     /// One more operation that changes something; the one at which the power is cut fails, though it is pending.
     fn step(&mut self) -> io::Result<()> {
         self.live()?;
-        self.operations += 1;
         if let Some(left) = &mut self.left {
             if *left == 0 {
                 self.dead = true;

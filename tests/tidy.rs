@@ -272,8 +272,14 @@ fn never_sends(source: &Source) -> Vec<String> {
 /// Is `name::` there, as a crate and not as the end of a longer name?
 fn names_crate(code: &str, name: &str) -> bool {
     code.match_indices(&format!("{name}::")).any(|(at, _)| {
-        let before = code[..at].chars().next_back();
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+        let before = &code[..at];
+        // `::name` at the start of a path is the package as well, beside a module of its name.
+        let before = before
+            .strip_suffix("::")
+            .unwrap_or(before)
+            .chars()
+            .next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '>')
     })
 }
 

@@ -106,6 +106,12 @@ fn a_package_stays_in_its_role() {
             "use crate::store::redb::open;",
             0,
         ),
+        (
+            "abroad from the root",
+            "src/queue/a.rs",
+            "use ::redb::Database;",
+            1,
+        ),
         ("a longer name", "src/queue/a.rs", "use my_redb::open;", 0),
         ("outside src", "tests/it/a.rs", "use redb::Database;", 0),
         ("anywhere", "src/queue/a.rs", "tracing::warn!(\"a\");", 0),

@@ -132,6 +132,9 @@ async fn a_name_in_file_and_store_is_a_conflict() {
     assert_eq!(accounts.conflicts_with(&both).await.unwrap(), ["other"]);
     shared.store(Arc::new(both));
     assert_eq!(accounts.conflicts().await.unwrap(), ["other"]);
+    // The stored one can be removed, or nobody could ever start again.
+    accounts.remove("other").await.unwrap();
+    assert_eq!(accounts.conflicts().await.unwrap(), [""; 0]);
 }
 
 #[tokio::test]

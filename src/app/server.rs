@@ -253,8 +253,12 @@ impl Server {
     /// Puts a new, already checked configuration in force. Listeners and the data directory stay as they are.
     ///
     /// # Errors
-    /// A certificate that cannot be used leaves everything as it was.
-    pub async fn reload(&self, config: Config) -> Result<(), CertError> {
+    /// A certificate that cannot be used, or an account that is stored too, leaves everything as it was.
+    pub async fn reload(&self, config: Config) -> Result<(), StartError> {
+        let accounts = Accounts::new(Arc::clone(&self.conf), self.store.clone());
+        if let Some(name) = accounts.conflicts_with(&config).await?.into_iter().next() {
+            return Err(StartError::AccountTwice(name));
+        }
         self.certs.reload(&config)?;
         let old = self.conf.load();
         if old.server.data_dir != config.server.data_dir {

@@ -109,13 +109,17 @@ pub async fn run(listeners: Listeners, context: Context) {
         files: files(),
     });
     let mut tasks = JoinSet::new();
+    let mut binds = Vec::new();
     for (conf, socket) in listeners.0 {
-        tasks.spawn(serve(Arc::clone(&hall), conf, socket));
+        // Port 0 may stand several times; then the n-th one is meant, also after a reload.
+        let nth = binds.iter().filter(|bind| **bind == conf.bind).count();
+        binds.push(conf.bind);
+        tasks.spawn(serve(Arc::clone(&hall), conf, nth, socket));
     }
     while tasks.join_next().await.is_some() {}
 }
 
-async fn serve(hall: Arc<Hall>, own: Arc<ListenerConf>, socket: TcpListener) {
+async fn serve(hall: Arc<Hall>, own: Arc<ListenerConf>, nth: usize, socket: TcpListener) {
     let stop = hall.shutdown.wait();
     tokio::pin!(stop);
     loop {
@@ -129,7 +133,8 @@ async fn serve(hall: Arc<Hall>, own: Arc<ListenerConf>, socket: TcpListener) {
         let listener = conf
             .listeners
             .iter()
-            .find(|listener| listener.bind == own.bind)
+            .filter(|listener| listener.bind == own.bind)
+            .nth(nth)
             .map_or_else(|| Arc::clone(&own), |listener| Arc::new(listener.clone()));
         let max = conf.limits.connections.min(hall.files);
         match hall

@@ -138,8 +138,8 @@ impl<'i> Notes<'i> {
         let at = fault.at.as_ref().unwrap_or(at);
         let mut problem = Problem::at(self.file, self.text, at, severity);
         key.clone_into(&mut problem.key);
-        problem.text = fault.text;
-        problem.remedy = fault.remedy;
+        problem.text = text::clean(&fault.text, TEXT_MAX);
+        problem.remedy = text::clean(&fault.remedy, TEXT_MAX);
         let mut found = self.found.borrow_mut();
         // A line that is no TOML says nothing more that can be trusted.
         let torn_here =
@@ -386,3 +386,5 @@ fn as_table<'v, 'i>(value: &'v DeValue<'i>) -> Option<&'v DeTable<'i>> {
 
 /// Characters of a wrong word that are repeated.
 pub(super) const KEY_MAX: usize = 60;
+/// Characters of a text about a mistake; parts of the file stand in it.
+const TEXT_MAX: usize = 500;

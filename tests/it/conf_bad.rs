@@ -146,3 +146,27 @@ fn the_annotated_configuration_names_every_key() {
     }
     assert!(keys >= 60, "only {keys} keys were found");
 }
+
+#[test]
+fn a_torn_or_mangled_file_is_told_and_never_a_panic() {
+    let path = Path::new("conf/production.toml");
+    let mut texts: Vec<String> = cases()
+        .iter()
+        .map(|case| fs::read_to_string(case.join("postwerk.toml")).unwrap())
+        .collect();
+    texts.push(fs::read_to_string("conf/postwerk.toml").unwrap());
+    for (n, text) in texts.iter().enumerate() {
+        for cut in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            drop(config::parse(&text[..cut], path));
+            let mangled = format!(
+                "{}{}{}",
+                &text[..cut],
+                ["\"", "[", "ä", "=", "\u{202e}"][n % 5],
+                &text[cut..]
+            );
+            if let Err(problems) = config::parse(&mangled, path) {
+                assert!(!problems.to_string().contains('\u{202e}'));
+            }
+        }
+    }
+}

@@ -58,9 +58,12 @@ pub struct RowRecipient {
     /// From ORCPT, if it was another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orig_address: Option<String>,
-    /// What the last try said.
+    /// What the last try said, while there will be another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_reason: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce_reason: Option<String>,
     /// The state in snake_case.
     pub status: String,
     /// Where it is held.
@@ -75,7 +78,7 @@ pub struct RowRecipient {
     /// If it waits for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<String>,
-    /// So far.
+    /// So far; 0 for one that has ended: the timeline has its tries.
     pub attempts: u32,
     /// Where it was tried last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -309,6 +312,9 @@ impl QueueName {
 
 fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
     let kept = parcel.hold.as_ref().filter(|_| !slot.state.is_final());
+    let ended = slot.state.is_final();
+    let reason = slot.fault.as_ref().map(|fault| fault.reply.to_string());
+    let failed = matches!(slot.state, State::Failed | State::Expired);
     let waits = matches!(slot.state, State::Due | State::MaybeDelivered);
     let address = slot.mailbox.to_string();
     let original = slot
@@ -319,7 +325,8 @@ fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
     RowRecipient {
         orig_address: original.filter(|original| *original != address),
         address,
-        delay_reason: slot.fault.as_ref().map(|fault| fault.reply.to_string()),
+        delay_reason: reason.clone().filter(|_| !ended),
+        bounce_reason: reason.filter(|_| failed),
         status: slot.state.word().to_owned(),
         hold_queue: kept.map(|kept| kept.hold.queue.word().to_owned()),
         reason: kept.map(|kept| kept.hold.reason.word().to_owned()),
@@ -327,8 +334,8 @@ fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
             .map(|kept| kept.hold.cause.clone())
             .filter(|cause| !cause.is_empty()),
         next_try: waits.then(|| date::rfc3339(Wall(queue.wall_of(parcel.next_try)))),
-        attempts: parcel.attempts,
-        site: parcel.last_site.clone(),
+        attempts: if ended { 0 } else { parcel.attempts },
+        site: parcel.last_site.clone().filter(|_| !ended),
     }
 }
 

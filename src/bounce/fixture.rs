@@ -73,8 +73,20 @@ impl Stage {
 
     /// Tries everything that is due; every recipient gets `outcome`.
     pub(crate) async fn settle_all(&self, outcome: &Outcome) -> usize {
+        let all = self.lend_all().await;
+        self.settle(all, outcome).await
+    }
+
+    /// Tries the first parcel that is due.
+    pub(crate) async fn settle_one(&self, outcome: &Outcome) -> usize {
+        let mut all = self.lend_all().await;
+        all.truncate(1);
+        self.settle(all, outcome).await
+    }
+
+    async fn settle(&self, all: Vec<Lent>, outcome: &Outcome) -> usize {
         let mut settled = 0;
-        for lent in self.lend_all().await {
+        for lent in all {
             let outcomes = lent
                 .recipients
                 .iter()

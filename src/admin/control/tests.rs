@@ -157,6 +157,32 @@ async fn a_query_finds_by_index_by_id_and_by_looking() {
 }
 
 #[tokio::test]
+async fn an_ended_recipient_is_listed_only_when_its_end_is_asked_for() {
+    let server = Server::start();
+    let to = ["b@one.example", "c@two.example"];
+    server.stage.accept("a@home.example", &to, None).await;
+    let failed = Outcome::Failed(fault("550 5.1.1 No such user"));
+    server.stage.settle_one(&failed).await;
+    let row = &server.lines("GET /api/v1/queue", "").await[0];
+    assert_eq!(row["recipients"].as_array().map(Vec::len), Some(1));
+    let row = &server.lines("GET /api/v1/queue?q=status:failed", "").await[0];
+    let ended = &row["recipients"][0];
+    assert_eq!(
+        (
+            &ended["status"],
+            &ended["bounce_reason"],
+            &ended["delay_reason"]
+        ),
+        (
+            &"failed".into(),
+            &"550 5.1.1 No such user".into(),
+            &Value::Null
+        )
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn pages_follow_each_other_without_a_gap() {
     let server = Server::start();
     let mut wanted = Vec::new();

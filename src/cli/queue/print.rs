@@ -122,7 +122,7 @@ fn state(one: &RowRecipient, now: Wall) -> String {
             text.push_str(&format!(", last at {site}"));
         }
     }
-    if let Some(reason) = &one.delay_reason {
+    if let Some(reason) = one.delay_reason.as_ref().or(one.bounce_reason.as_ref()) {
         text.push_str(&format!("\n        because: {reason}"));
     }
     text
@@ -209,6 +209,7 @@ mod tests {
             address: "kunde@example.net".into(),
             orig_address: None,
             delay_reason: Some("451 4.7.1 Greylisted".into()),
+            bounce_reason: None,
             status: "due".into(),
             hold_queue: None,
             reason: None,

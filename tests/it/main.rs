@@ -23,5 +23,6 @@ mod client;
 mod conf_bad;
 mod deliver;
 mod dns;
+mod dialog;
 mod harness;
 mod remote;

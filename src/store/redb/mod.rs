@@ -22,6 +22,8 @@ mod reader;
 mod room;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tests;
 mod time;
 mod writer;
 

@@ -22,6 +22,8 @@ struct Platter {
     /// Operations until the power is cut.
     left: Option<u64>,
     dead: bool,
+    /// Operations until one fails, and how many then do; the disk works again afterwards.
+    fault: Option<(u64, u64)>,
     /// A disk that lies: its sync does nothing.
     lies: bool,
 }
@@ -39,6 +41,7 @@ impl Disk {
             durable: image,
             pending: Vec::new(),
             left: None,
+            fault: None,
             dead: false,
             lies,
         })))
@@ -50,6 +53,10 @@ impl Disk {
 
     pub(super) fn cut_after(&self, operations: u64) {
         self.platter().left = Some(operations);
+    }
+
+    pub(super) fn fail_after(&self, operations: u64, number: u64) {
+        self.platter().fault = Some((operations, number));
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -114,6 +121,15 @@ impl Platter {
     /// One more operation that changes something; the one at which the power is cut fails, though it is pending.
     fn step(&mut self) -> io::Result<()> {
         self.live()?;
+        match &mut self.fault {
+            Some((0, 0)) => self.fault = None,
+            Some((0, number)) => {
+                *number -= 1;
+                return Err(io::Error::other("an error of the disk"));
+            }
+            Some((operations, _)) => *operations -= 1,
+            None => {}
+        }
         if let Some(left) = &mut self.left {
             if *left == 0 {
                 self.dead = true;

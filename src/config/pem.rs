@@ -130,7 +130,7 @@ pub fn names(chain: &[CertificateDer<'_>], host: &Domain) -> bool {
 
 /// Until when the chain's first certificate is valid, in seconds since 1970.
 ///
-/// RFC 5280 section 4.1: Certificate { TBSCertificate { [0] version, serial, algorithm, issuer, Validity { notBefore,
+/// RFC 5280 section 4.1: Certificate { TBSCertificate { version, serial, algorithm, issuer, Validity { notBefore,
 /// notAfter } … } }. rustls looks at this only when it verifies somebody, and we are the one who shows it.
 pub fn valid_until(chain: &[CertificateDer<'_>]) -> Option<u64> {
     let (certificate, _) = inside(chain.first()?.as_ref())?;

@@ -1,5 +1,6 @@
 //! Decisions, and why they were made. Each is a page; the code says what, these say why.
 
 pub mod bounds;
+pub mod configuration;
 pub mod modules;
 pub mod records;

@@ -120,8 +120,9 @@ mod tests {
             .map(|b| format!("{b:02x}"))
             .collect();
         assert_eq!(hex, golden);
-        let octet = |at: usize| u8::from_str_radix(&golden[at..at + 2], 16).unwrap();
-        let old: Vec<u8> = (0..golden.len()).step_by(2).map(octet).collect();
+        let digits: Vec<u8> = golden.bytes().collect();
+        let octet = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+        let old: Vec<u8> = digits.chunks(2).map(octet).collect();
         assert_eq!(Stored::decode("app", &old).unwrap(), sample());
     }
 

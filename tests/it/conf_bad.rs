@@ -156,14 +156,9 @@ fn a_torn_or_mangled_file_is_told_and_never_a_panic() {
         .collect();
     texts.push(fs::read_to_string("conf/postwerk.toml").unwrap());
     for (n, text) in texts.iter().enumerate() {
-        for cut in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
-            drop(config::parse(&text[..cut], path));
-            let mangled = format!(
-                "{}{}{}",
-                &text[..cut],
-                ["\"", "[", "ä", "=", "\u{202e}"][n % 5],
-                &text[cut..]
-            );
+        for (head, tail) in (0..text.len()).filter_map(|at| text.split_at_checked(at)) {
+            drop(config::parse(head, path));
+            let mangled = format!("{head}{}{tail}", ["\"", "[", "ä", "=", "\u{202e}"][n % 5]);
             if let Err(problems) = config::parse(&mangled, path) {
                 assert!(!problems.to_string().contains('\u{202e}'));
             }

@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 mod client;
 mod conf_bad;
 mod deliver;
-mod dns;
 mod dialog;
+mod dns;
 mod harness;
 mod remote;

@@ -53,11 +53,15 @@ pub fn tls_from(peer: SocketAddr, tls: &str) {
     tracing::info!(target: "postwerk::smtpd", line = "tls_from", peer = %peer, tls);
 }
 
-/// Where an accepted message came from; `sasl` is the method and the account.
+/// Where an accepted message came from; `sasl` is the method and the account. Mail that we made, or that the program
+/// around us handed in, has no client, and tools count these lines as mail from outside.
 pub fn client(id: impl Display, peer: Option<SocketAddr>, sasl: Option<(&str, &str)>) {
+    let Some(peer) = peer else {
+        return;
+    };
     let account = sasl.map(|(_, account)| cleaned(account));
     tracing::info!(
-        target: "postwerk::smtpd", line = "client", id = %id, peer = peer.map(tracing::field::display),
+        target: "postwerk::smtpd", line = "client", id = %id, peer = %peer,
         sasl_method = sasl.map(|(method, _)| method), sasl_username = account.as_deref(),
     );
 }

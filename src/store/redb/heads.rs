@@ -168,33 +168,25 @@ impl Heads {
     /// Groups due at `now`, and the first that is not. The flag asks for a new seek.
     pub(super) fn ready(&self, work: Work, limit: usize, now: StoreTime) -> (Vec<Head>, bool) {
         let line = self.line(work);
+        // While groups are sought, what lies behind the horizon is about to appear by itself.
+        let horizon = line.horizon.as_ref().filter(|_| line.seeking.is_none());
+        let before = |(at, _): &&(StoreTime, Group)| horizon.is_none_or(|(limit, _)| at <= limit);
+        let near = line.order.iter().take_while(before);
+        let far = line.order.iter().skip_while(before);
         let mut heads = Vec::new();
-        for (at, group) in &line.order {
-            if *at > now || heads.len() < limit {
-                heads.push(Head {
-                    group: group.clone(),
-                    at: *at,
-                });
+        for (at, group) in near.chain(horizon).chain(far) {
+            if *at <= now && heads.len() >= limit {
+                break;
             }
-            if *at > now || heads.len() >= limit {
+            heads.push(Head {
+                group: group.clone(),
+                at: *at,
+            });
+            if *at > now {
                 break;
             }
         }
-        let mut seek = false;
-        // While groups are sought, what lies behind the horizon is about to appear by itself.
-        if let Some((at, group)) = line.horizon.as_ref().filter(|_| line.seeking.is_none()) {
-            let waits = heads.last().is_none_or(|head| head.at > *at);
-            if waits && heads.len() <= limit {
-                if heads.last().is_some_and(|head| head.at > now) {
-                    heads.pop();
-                }
-                heads.push(Head {
-                    group: group.clone(),
-                    at: *at,
-                });
-            }
-            seek = *at <= now || line.groups.len() < self.max / 2;
-        }
+        let seek = horizon.is_some_and(|(at, _)| *at <= now || line.groups.len() < self.max / 2);
         (heads, seek)
     }
 
@@ -286,5 +278,122 @@ impl Line {
                 self.horizon = Some(last);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::store::Band;
+
+    const WORK: Work = Work::Deliver;
+
+    fn group(n: u8) -> Group {
+        Group([n][..].into())
+    }
+
+    fn slot(n: u8, at: u64) -> Slot {
+        Slot {
+            work: WORK,
+            group: group(n),
+            band: Band::Normal,
+            at: StoreTime(at),
+        }
+    }
+
+    /// What the due index would say: each group's first due time.
+    type Truth = BTreeMap<u8, u64>;
+
+    fn seek(heads: &Heads, truth: &Truth) {
+        if heads.begin_seek(WORK) {
+            for (n, at) in truth {
+                heads.found(WORK, &group(*n), StoreTime(*at));
+            }
+            heads.end_seek(WORK);
+        }
+    }
+
+    #[test]
+    fn with_room_for_few_groups_none_is_ever_late() {
+        for seed in 0..300 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let heads = Heads::new(rng.usize(1..6));
+            let mut truth = Truth::new();
+            let mut now = 0;
+            for _ in 0..200 {
+                let n = rng.u8(..12);
+                match rng.u8(..4) {
+                    0 | 1 => {
+                        // A commit makes something due.
+                        let at = now + rng.u64(..20);
+                        truth
+                            .entry(n)
+                            .and_modify(|old| *old = at.min(*old))
+                            .or_insert(at);
+                        heads.lower(&slot(n, at));
+                    }
+                    2 => {
+                        // Whoever asks claims the first group, which settles it or finds it was early.
+                        let (ready, again) = heads.ready(WORK, 3, StoreTime(now));
+                        if let Some(head) = ready.first().filter(|head| head.at.0 <= now) {
+                            let look = heads.look(WORK, &head.group, StoreTime(now));
+                            let n = head.group.0[0];
+                            if truth.get(&n).is_some_and(|at| *at <= now) {
+                                truth.remove(&n);
+                            }
+                            let next = truth.get(&n).map(|at| StoreTime(*at));
+                            heads.looked(WORK, &head.group, look, next);
+                        }
+                        if again {
+                            seek(&heads, &truth);
+                        }
+                    }
+                    _ => now += rng.u64(..5),
+                }
+                let first = truth.values().min().copied();
+                let shown = heads
+                    .ready(WORK, 1, StoreTime(now))
+                    .0
+                    .first()
+                    .map(|head| head.at.0);
+                assert!(
+                    first.is_none_or(|first| shown.is_some_and(|shown| shown <= first)),
+                    "seed {seed}: first due at {first:?}, shown {shown:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_does_not_raise_a_head_that_a_commit_lowered_meanwhile() {
+        let heads = Heads::new(10);
+        heads.lower(&slot(1, 5));
+        let look = heads.look(WORK, &group(1), StoreTime(5));
+        heads.lower(&slot(1, 5));
+        heads.looked(WORK, &group(1), look, None);
+        assert_eq!(heads.ready(WORK, 1, StoreTime(5)).0.len(), 1);
+    }
+
+    #[test]
+    fn groups_that_did_not_fit_come_when_half_of_the_room_is_free() {
+        let heads = Heads::new(4);
+        let truth: Truth = (0..8).map(|n| (n, u64::from(n))).collect();
+        seek(&heads, &truth);
+        let mut left = truth.clone();
+        let mut order = Vec::new();
+        for _ in 0..8 {
+            let (ready, again) = heads.ready(WORK, 1, StoreTime(100));
+            let head = ready.first().unwrap();
+            order.push(head.group.0[0]);
+            left.remove(&head.group.0[0]);
+            let look = heads.look(WORK, &head.group, StoreTime(100));
+            heads.looked(WORK, &head.group, look, None);
+            if again {
+                seek(&heads, &left);
+            }
+        }
+        assert_eq!(order, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }

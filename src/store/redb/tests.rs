@@ -286,7 +286,7 @@ async fn a_full_disk_stops_writing_and_free_space_starts_it_again() {
 async fn what_cannot_be_opened_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("postwerk.redb");
-    let reopen = || super::open(&path, CACHE, None, Clock::moved(START));
+    let reopen = || open(&path, CACHE, None, Clock::moved(START));
     let first = reopen().unwrap();
     first
         .commit(batch(vec![], vec![put("m1", "")]))
@@ -312,7 +312,7 @@ async fn what_cannot_be_opened_says_what_to_do() {
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "{name} was changed");
     }
     let missing = folder.path().join("missing").join("postwerk.redb");
-    let error = super::open(&missing, CACHE, None, Clock::moved(START)).unwrap_err();
+    let error = open(&missing, CACHE, None, Clock::moved(START)).unwrap_err();
     assert!(matches!(error, OpenError::Io { .. }), "{error}");
 
     std::fs::write(&path, &whole).unwrap();

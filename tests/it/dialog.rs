@@ -17,7 +17,6 @@ use postwerk::config::{
 };
 use postwerk::judge::Reception;
 use postwerk::mail::mailbox::Mailbox;
-use postwerk::mail::reply::Reply;
 use postwerk::net::line::{Found, LineBuffer};
 use postwerk::policy::Verdict;
 use postwerk::smtp::data::{Bare, Decoder, TextFault};

@@ -24,5 +24,6 @@ mod conf_bad;
 mod deliver;
 mod dialog;
 mod dns;
+mod fuzz;
 mod harness;
 mod remote;

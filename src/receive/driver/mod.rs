@@ -4,6 +4,9 @@
 //! pipelined group go out in one write, before the next read and before anything slow.
 //! Not here: the order of the dialog (`smtp::server`), and what becomes of a text (`text`).
 
+mod login;
+mod read;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,21 +18,18 @@ use super::Hall;
 use super::text::{Refusal, Text, of_accept};
 use super::wire::Wire;
 use crate::base::clock::Mono;
-use crate::base::limit::{
-    HANDSHAKE_TIMEOUT, LINGER, LOGIN_FAILURES_MAX, LOGIN_PAUSE, STOP_TEXT_TIMEOUT,
-};
+use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER};
 use crate::config::{Config, ListenerConf, ListenerTls, SaslRule};
 use crate::journal::line;
 use crate::judge::Reception;
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::hold::Hold;
 use crate::mail::reply::{EnhancedStatus, Reply};
-use crate::net::limiter::peer_key;
 use crate::net::line::Found;
 use crate::policy::Verdict;
 use crate::queue::{NewMail, Origin};
 use crate::smtp::command::Recipient;
-use crate::smtp::server::{Answer, Ask, End, Login, Offer, SaslOffer, Session, Step, Then};
+use crate::smtp::server::{Answer, Ask, End, Offer, SaslOffer, Session, Step, Then};
 use crate::store::Band;
 
 /// A connection and all that is known of it.
@@ -306,148 +306,6 @@ impl Driver {
         }
     }
 
-    async fn login(&mut self, login: Login) -> Answer {
-        let key = peer_key(self.peer.ip()).to_string();
-        if !self.hall.failures.has(&key, self.hall.clock.mono()) {
-            line::sasl_failed(
-                self.peer,
-                login.mechanism,
-                "too many failures of this address",
-            );
-            return Answer::Cut(Reply::new(
-                421,
-                Some(EnhancedStatus(4, 7, 0)),
-                "Too many failed logins from your address; try again in some minutes",
-            ));
-        }
-        let found = self
-            .hall
-            .accounts
-            .try_check(&login.name, login.password.reveal())
-            .await;
-        match found {
-            Ok(Some(account)) => {
-                self.reception.login(account);
-                Answer::Yes
-            }
-            Ok(None) => {
-                line::sasl_failed(
-                    self.peer,
-                    login.mechanism,
-                    &format!("wrong name or password: {}", login.name),
-                );
-                self.login_failed(&key).await
-            }
-            Err(error) => {
-                tracing::error!(%error, "a login could not be checked");
-                Answer::No(Reply::new(
-                    454,
-                    Some(EnhancedStatus(4, 7, 0)),
-                    "Logins cannot be checked at the moment; try again later",
-                ))
-            }
-        }
-    }
-
-    /// Guessing is made slow, within a session and across those of one address.
-    async fn login_failed(&mut self, key: &str) -> Answer {
-        self.failures += 1;
-        self.hall.failures.take(key, self.hall.clock.mono());
-        self.hall.clock.sleep(LOGIN_PAUSE * self.failures).await;
-        if self.failures >= LOGIN_FAILURES_MAX {
-            return Answer::Cut(Reply::new(
-                421,
-                Some(EnhancedStatus(4, 7, 0)),
-                "Too many failed logins; closing",
-            ));
-        }
-        Answer::No(Reply::new(
-            535,
-            Some(EnhancedStatus(5, 7, 8)),
-            "Wrong name or password",
-        ))
-    }
-
-    async fn read_dotted(&mut self) -> io::Result<Read> {
-        let mut stop = None;
-        loop {
-            let Some(text) = self.mail.as_mut().and_then(|mail| mail.text.as_mut()) else {
-                return Ok(Read::Gone);
-            };
-            let unread = self.wire.buffer.unread();
-            let (used, end) = text.take(unread, &self.hall, &self.reception).await;
-            self.wire.buffer.consume(used);
-            if end {
-                return Ok(Read::Whole);
-            }
-            if text.seen() > flood(&self.reception) {
-                return Ok(Read::Flood);
-            }
-            match self.wait_text(&mut stop).await? {
-                Waited::Filled => {}
-                Waited::Gone => return Ok(Read::Gone),
-                Waited::Over(end) => return Ok(Read::Over(end)),
-            }
-        }
-    }
-
-    /// Reads `left` octets behind BDAT. `keep`: they belong to the mail.
-    async fn read_chunk(&mut self, size: u64, keep: bool) -> io::Result<Read> {
-        let (mut stop, mut left) = (None, size);
-        let mut lost = None;
-        loop {
-            let unread = self.wire.buffer.unread();
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let part = unread.get(..most.min(unread.len())).unwrap_or_default();
-            let taken = part.len();
-            if let (true, Some(mail)) = (keep, self.mail.as_mut()) {
-                let text = mail
-                    .text
-                    .get_or_insert_with(|| Text::chunked(&self.reception));
-                text.take(part, &self.hall, &self.reception).await;
-                lost = (text.seen() > flood(&self.reception)).then_some(Read::Flood);
-            }
-            self.wire.buffer.consume(taken);
-            left -= u64::try_from(taken).unwrap_or(left).min(left);
-            if let Some(lost) = lost {
-                return Ok(lost);
-            }
-            if left == 0 {
-                return Ok(Read::Whole);
-            }
-            match self.wait_text(&mut stop).await? {
-                Waited::Filled => {}
-                Waited::Gone => return Ok(Read::Gone),
-                Waited::Over(end) => return Ok(Read::Over(end)),
-            }
-        }
-    }
-
-    /// Waits for octets of a text. When we stop, it may still end, but not take its time: `stop` is by when.
-    async fn wait_text(&mut self, stop: &mut Option<Mono>) -> io::Result<Waited> {
-        loop {
-            let idle = self.reception.conf().limits.command_timeout;
-            let (mut span, mut end) = self.patience(idle);
-            if let Some(stop) = stop {
-                let left = *stop - self.hall.clock.mono();
-                if left < span {
-                    (span, end) = (left, End::Shutdown);
-                }
-            }
-            let hall = Arc::clone(&self.hall);
-            tokio::select! {
-                biased;
-                read = hall.clock.timeout(span, self.wire.fill(true)) => return match read {
-                    Ok(read) => Ok(if read? == 0 { Waited::Gone } else { Waited::Filled }),
-                    Err(_) => Ok(Waited::Over(end)),
-                },
-                () = hall.shutdown.wait(), if stop.is_none() => {
-                    *stop = Some(hall.clock.mono() + STOP_TEXT_TIMEOUT);
-                }
-            }
-        }
-    }
-
     /// Whether the chunks so far are good.
     fn chunk_refused(&mut self) -> Answer {
         let text = self.mail.as_ref().and_then(|mail| mail.text.as_ref());
@@ -560,12 +418,6 @@ fn offer(conf: &Config, listener: &ListenerConf, peer: SocketAddr) -> Offer {
         recipients_max: conf.limits.recipients,
         errors_max: conf.limits.errors,
     }
-}
-
-/// Octets after which the end of a mail is not waited for: twice what is taken.
-fn flood(reception: &Reception) -> u64 {
-    let max = reception.conf().queue.max_message_size.0;
-    max.saturating_mul(2)
 }
 
 fn refusal(verdict: Verdict) -> Option<Reply> {

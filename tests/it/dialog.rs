@@ -308,7 +308,7 @@ impl Stage {
                 self.mails.push(self.text.clone());
                 Answer::Queued(format!("{:016X}", self.mails.len()))
             }
-            other => other,
+            answer @ (Answer::Queued(_) | Answer::No(_) | Answer::Cut(_)) => answer,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One running server. Two of them in one process do not know each other.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +24,6 @@ use crate::receive::Listeners;
 use crate::store::redb::OpenError;
 use crate::store::{Band, Store, StoreError};
 use crate::{admin, bounce, deliver, judge, receive, store};
-
-/// The store's file in the data directory.
-const STORE_FILE: &str = "store.redb";
 
 /// Waited for tasks beyond `[queue] stop_timeout` before they are ended.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -122,9 +121,9 @@ impl Server {
             dir: data_dir.display().to_string(),
             source,
         };
-        std::fs::create_dir_all(&data_dir).map_err(dir_error)?;
+        private_dir(&data_dir).map_err(dir_error)?;
         let (cache, reserve) = (config.queue.cache, config.queue.reserve);
-        let store = store::redb::open(&data_dir.join(STORE_FILE), cache, reserve, clock.clone())?;
+        let store = store::redb::open(&config.server.store_file(), cache, reserve, clock.clone())?;
         let certs = Certs::load(&config)?;
         let conf: Shared = Arc::new(ArcSwap::from_pointee(config));
         let accounts = Accounts::new(Arc::clone(&conf), store.clone());
@@ -321,6 +320,14 @@ fn envelope(mail: &Submission) -> Result<Envelope, SubmitError> {
     } else {
         Ok(Envelope { from, recipients })
     }
+}
+
+/// Mail is private: nobody else looks into the data directory. One that exists keeps the mode somebody gave it.
+fn private_dir(dir: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
 }
 
 /// Every line end as CRLF: a program that writes `\n` means a line end.

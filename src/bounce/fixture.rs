@@ -64,6 +64,7 @@ impl Stage {
                 tls: Some("TLSv1.3".into()),
                 account: Some("app1".into()),
                 tenant: "standard".into(),
+                sasl: Some("PLAIN".into()),
             },
             hold,
             band: Band::Normal,

@@ -147,12 +147,10 @@ impl Context {
             },
             origin: Origin {
                 listener: "local".to_owned(),
-                peer: None,
                 helo: hostname.to_string(),
                 with: "local".to_owned(),
-                tls: None,
-                account: None,
                 tenant: message.origin.tenant.clone(),
+                ..Origin::default()
             },
             hold: None,
             band: Band::Normal,

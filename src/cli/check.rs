@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// The same, as the other commands have it
-    #[arg(long, short, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = DEFAULT_FILE)]
+    #[arg(long, short, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
     pub config: PathBuf,
     /// Print one JSON object a line: file, line, col, severity, key, text, remedy
     #[arg(long)]
@@ -54,9 +54,6 @@ fn exit_code(problems: &Problems) -> u8 {
         u8::from(!problems.0.is_empty())
     }
 }
-
-/// Where packages put it.
-pub const DEFAULT_FILE: &str = "/etc/postwerk/postwerk.toml";
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,7 @@ pub struct Reception {
     listener: Arc<ListenerConf>,
     trusted: bool,
     account: Option<Account>,
+    mechanism: Option<&'static str>,
 }
 
 /// What a header section says that policy asks for.
@@ -47,17 +48,20 @@ impl Reception {
             listener,
             trusted,
             account: None,
+            mechanism: None,
         }
     }
 
-    /// A login succeeded.
-    pub fn login(&mut self, account: Account) {
+    /// A login succeeded, by that mechanism.
+    pub fn login(&mut self, account: Account, mechanism: &'static str) {
         self.account = Some(account);
+        self.mechanism = Some(mechanism);
     }
 
     /// A handshake forgets the login (RFC 3207 section 4.2).
     pub fn forget_login(&mut self) {
         self.account = None;
+        self.mechanism = None;
     }
 
     /// From now on this configuration counts.
@@ -135,6 +139,11 @@ impl Reception {
     /// Who logged in.
     pub fn account(&self) -> Option<&Account> {
         self.account.as_ref()
+    }
+
+    /// How.
+    pub fn mechanism(&self) -> Option<&'static str> {
+        self.mechanism
     }
 
     /// Its listener.

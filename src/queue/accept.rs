@@ -246,12 +246,12 @@ impl Queue {
 
     fn tell_accepted(&self, message: &Message, parcels: &[Parcel], hold: Option<&Hold>) {
         let nrcpt = parcels.iter().map(|parcel| parcel.slots.len()).sum();
-        let account = message
+        let sasl = message
             .origin
-            .account
+            .sasl
             .as_deref()
-            .map(|account| ("PLAIN", account));
-        line::client(message.id, message.origin.peer, account);
+            .zip(message.origin.account.as_deref());
+        line::client(message.id, message.origin.peer, sasl);
         line::message_id(message.id, message.header_id.as_deref().unwrap_or_default());
         line::queued(message.id, &message.from.path, message.size, nrcpt);
         if hold.is_some() {

@@ -60,6 +60,9 @@ pub struct Origin {
     /// Its tenant.
     #[n(6)]
     pub tenant: String,
+    /// How it logged in: PLAIN or LOGIN.
+    #[n(7)]
+    pub sasl: Option<String>,
 }
 
 /// `m/<msg>`: envelope, origin and body; its count is its recipients not ended and its unfinished DSNs.

@@ -218,14 +218,17 @@ impl Stage {
         if (login.name.as_str(), login.password.reveal()) != ("app1", "geheim") {
             return Answer::No("535 5.7.8 Wrong name or password".parse().unwrap());
         }
-        self.reception.login(Account {
-            name: "app1".to_owned(),
-            tenant: "standard".to_owned(),
-            senders: vec![AddressPattern::parse("*@example.org").unwrap()],
-            owner: None,
-            hold: false,
-            rate: None,
-        });
+        self.reception.login(
+            Account {
+                name: "app1".to_owned(),
+                tenant: "standard".to_owned(),
+                senders: vec![AddressPattern::parse("*@example.org").unwrap()],
+                owner: None,
+                hold: false,
+                rate: None,
+            },
+            "PLAIN",
+        );
         Answer::Yes
     }
 

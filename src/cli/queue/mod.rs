@@ -22,7 +22,7 @@ pub struct Args {
     #[command(subcommand)]
     action: Action,
     /// The configuration that names the data directory
-    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::check::DEFAULT_FILE)]
+    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
     config: PathBuf,
     /// The data directory itself; no configuration is read
     #[arg(long, global = true, value_name = "DIR")]

@@ -29,7 +29,7 @@ impl Driver {
             .await;
         match found {
             Ok(Some(account)) => {
-                self.reception.login(account);
+                self.reception.login(account, login.mechanism);
                 Answer::Yes
             }
             Ok(None) => {

@@ -377,6 +377,7 @@ impl Driver {
                 with: self.session.protocol(envelope.from.smtputf8),
                 tls: self.tls.clone(),
                 account: account.map(|account| account.name.clone()),
+                sasl: self.reception.mechanism().map(str::to_owned),
                 tenant,
             },
             body,

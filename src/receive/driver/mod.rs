@@ -133,7 +133,9 @@ impl Driver {
                     }
                 }
                 Then::Close => {
-                    let linger = step.reply.is_none_or(|reply| reply.code() != 221);
+                    // Only a client that may still be sending is waited for.
+                    let linger = step.reply.is_none_or(|reply| reply.code() >= 500)
+                        || !self.wire.buffer.is_empty();
                     let closed = self.hall.clock.timeout(LINGER, self.wire.close(linger));
                     return closed.await.unwrap_or(Ok(()));
                 }

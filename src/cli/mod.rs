@@ -36,6 +36,8 @@ enum Command {
     Queue(queue::Args),
     /// Who may log in
     Account(account::Args),
+    /// Send one mail and print the SMTP dialogue
+    TestMail(test_mail::Args),
 }
 
 /// Where the configuration is: `--config`, else `POSTWERK_CONFIG`, else the default.
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Queue(args) => queue::run(args),
         Command::Account(args) => account::run(args),
+        Command::TestMail(args) => test_mail::run(args),
     }
 }
 

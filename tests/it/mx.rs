@@ -1,0 +1,33 @@
+//! Where mail goes when no route says so: DNS decides, and its answers are told apart (RFC 5321 section 5.1, RFC 7505).
+//!
+//! The order of hosts and the port are the delivery's own tests; nothing here could listen on port 25.
+
+use postwerk::base::clock::Clock;
+use postwerk::journal::event::EventKind;
+
+use crate::client::letter;
+use crate::dns::{Stub, Zone};
+use crate::house::{House, nobody};
+
+async fn house(zone: Zone) -> (House, Stub) {
+    let stub = Stub::start(zone).await;
+    let more = format!("[dns]\nservers = [\"{}\"]\n", stub.address());
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::in_dir(dir, nobody().await, &more, Clock::system()).await;
+    (house, stub)
+}
+
+#[tokio::test]
+async fn dns_says_never_or_not_now() {
+    for (name, zone, domain, kind, word) in [
+        ("no such domain", Zone::default(), "nowhere.example", EventKind::Bounced, "does not exist"),
+        ("null MX", Zone::default().mx("null.example", 0, "."), "null.example", EventKind::Bounced, "null MX"),
+        ("the name server fails", Zone::default().fails("broken.example"), "broken.example", EventKind::Deferred, "cannot answer"),
+        ("nobody listens there", Zone::default().mx("away.example", 10, "mx.away.example").a("mx.away.example", [127, 0, 0, 113]), "away.example", EventKind::Deferred, ""),
+    ] {
+        let (mut house, _stub) = house(zone).await;
+        house.send("", &[&format!("b@{domain}")], &letter("dns")).await;
+        let event = house.told(kind).await;
+        assert!(event.text.contains(word), "case {name}: {event:?}");
+    }
+}

@@ -14,7 +14,9 @@ async fn a_mail_answered_with_250_is_delivered_after_a_restart() {
     let remote = Remote::friendly().await;
     let house = House::start(nobody().await, PAUSED).await;
     let text = letter("durable");
-    house.send("a@sender.example", &["b@example.org"], &text).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &text)
+        .await;
     let _house = house.restart(remote.address, "").await;
     let mails = remote.mails(1).await;
     assert!(mails[0].text.ends_with(&text), "{}", mails[0].text);
@@ -24,7 +26,11 @@ async fn a_mail_answered_with_250_is_delivered_after_a_restart() {
 async fn a_mail_whose_final_dot_never_came_is_nowhere() {
     let house = House::start(nobody().await, PAUSED).await;
     let mut client = house.client(Door::Open).await;
-    for line in ["MAIL FROM:<a@sender.example>", "RCPT TO:<b@example.org>", "DATA"] {
+    for line in [
+        "MAIL FROM:<a@sender.example>",
+        "RCPT TO:<b@example.org>",
+        "DATA",
+    ] {
         assert!(client.cmd(line).await.code < 400);
     }
     client.send(letter("half")).await;
@@ -39,11 +45,20 @@ async fn a_large_mail_comes_out_as_it_went_in() {
     let house = House::before(&remote, "").await;
     let mut text = letter("large");
     for n in 0..12_000 {
-        text.push_str(&format!("{n} .dots. and some words that fill the line up\r\n.{n}\r\n"));
+        text.push_str(&format!(
+            "{n} .dots. and some words that fill the line up\r\n.{n}\r\n"
+        ));
     }
-    house.send("a@sender.example", &["b@example.org"], &text).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &text)
+        .await;
     let got = &remote.mails(1).await[0].text;
-    assert!(got.len() > 600_000 && got.ends_with(&text), "{} of {} octets", got.len(), text.len());
+    assert!(
+        got.len() > 600_000 && got.ends_with(&text),
+        "{} of {} octets",
+        got.len(),
+        text.len()
+    );
 }
 
 #[tokio::test]
@@ -55,7 +70,9 @@ async fn a_mail_with_a_bare_line_feed_is_refused_and_nowhere() {
         ("LF.LF", "Subject: x\r\n\r\na\n.\nb\r\n"),
     ] {
         let mut client = house.client(Door::Open).await;
-        let reply = client.mail("a@sender.example", &["b@example.org"], text).await;
+        let reply = client
+            .mail("a@sender.example", &["b@example.org"], text)
+            .await;
         assert!((500..600).contains(&reply.code), "case {name}: {reply:?}");
     }
     assert_eq!(house.places().await, []);
@@ -68,7 +85,13 @@ async fn rset_and_a_second_mail_keep_nothing_of_the_first() {
     client.cmd("MAIL FROM:<a@sender.example>").await;
     client.cmd("RCPT TO:<first@example.org>").await;
     assert_eq!(client.cmd("RSET").await.code, 250);
-    let reply = client.mail("a@sender.example", &["second@example.org"], &letter("second")).await;
+    let reply = client
+        .mail(
+            "a@sender.example",
+            &["second@example.org"],
+            &letter("second"),
+        )
+        .await;
     assert_eq!(reply.code, 250);
     let places = house.places().await;
     assert_eq!(places.len(), 1, "{places:?}");

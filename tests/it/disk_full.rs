@@ -10,9 +10,15 @@ async fn below_the_reserve_mail_is_refused_for_now_and_taken_again_without_a_res
     // No disk of ours has an exbibyte to spare.
     let house = House::before(&remote, "[queue]\nreserve = \"1000000 GiB\"\n").await;
     let mut client = house.client(Door::Open).await;
-    let reply = client.mail("a@sender.example", &["b@example.org"], &letter("full")).await;
+    let reply = client
+        .mail("a@sender.example", &["b@example.org"], &letter("full"))
+        .await;
     assert_eq!(reply.code, 452, "{reply:?}");
     assert!(reply.text().starts_with("4.3.1"), "{reply:?}");
-    let roomy = config(house.dir.path(), remote.address, "[queue]\nreserve = \"1 MiB\"\n");
+    let roomy = config(
+        house.dir.path(),
+        remote.address,
+        "[queue]\nreserve = \"1 MiB\"\n",
+    );
     drop(roomy);
 }

@@ -30,12 +30,20 @@ async fn refusing() -> Remote {
 async fn a_failed_recipient_is_reported_to_the_reverse_path() {
     let remote = refusing().await;
     let mut house = House::before(&remote, "").await;
-    house.send("a@sender.example", &["b@example.org"], &letter("fails")).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &letter("fails"))
+        .await;
     house.told(EventKind::Bounced).await;
-    house.pass_until(EventKind::Delivered, HALF_A_MINUTE, 6).await;
+    house
+        .pass_until(EventKind::Delivered, HALF_A_MINUTE, 6)
+        .await;
     let dsn = remote.mails(1).await.remove(0);
     assert_eq!(dsn.to[0].split(' ').next(), Some("<a@sender.example>"));
-    assert!(dsn.from.starts_with("<>"), "a DSN never asks for one: {}", dsn.from);
+    assert!(
+        dsn.from.starts_with("<>"),
+        "a DSN never asks for one: {}",
+        dsn.from
+    );
     for part in [
         "Content-Type: multipart/report",
         "report-type=delivery-status",
@@ -61,9 +69,18 @@ async fn a_null_reverse_path_never_gets_a_dsn() {
         house.pass(HALF_A_MINUTE);
     }
     // A mail behind it shows that the house had time.
-    house.send("a@sender.example", &["c@elsewhere.example"], &letter("behind")).await;
+    house
+        .send(
+            "a@sender.example",
+            &["c@elsewhere.example"],
+            &letter("behind"),
+        )
+        .await;
     let mails = remote.mails(1).await;
-    assert!(mails.iter().all(|mail| mail.text.contains("behind")), "{mails:#?}");
+    assert!(
+        mails.iter().all(|mail| mail.text.contains("behind")),
+        "{mails:#?}"
+    );
 }
 
 #[tokio::test]
@@ -78,9 +95,18 @@ async fn notify_never_is_obeyed() {
     for _ in 0..5 {
         house.pass(HALF_A_MINUTE);
     }
-    house.send("a@sender.example", &["c@elsewhere.example"], &letter("behind")).await;
+    house
+        .send(
+            "a@sender.example",
+            &["c@elsewhere.example"],
+            &letter("behind"),
+        )
+        .await;
     let mails = remote.mails(1).await;
-    assert!(mails.iter().all(|mail| mail.text.contains("behind")), "{mails:#?}");
+    assert!(
+        mails.iter().all(|mail| mail.text.contains("behind")),
+        "{mails:#?}"
+    );
 }
 
 #[tokio::test]
@@ -90,10 +116,17 @@ async fn recipients_that_fail_within_a_minute_share_one_dsn() {
     let to = ["b@example.org", "c@example.org", "d@example.org"];
     house.send("a@sender.example", &to, &letter("three")).await;
     house.told_nth(EventKind::Bounced, 3).await;
-    house.pass_until(EventKind::Delivered, HALF_A_MINUTE, 6).await;
+    house
+        .pass_until(EventKind::Delivered, HALF_A_MINUTE, 6)
+        .await;
     let mails = remote.mails(1).await;
     assert_eq!(mails.len(), 1);
-    assert_eq!(mails[0].text.matches("Action: failed").count(), 3, "{}", mails[0].text);
+    assert_eq!(
+        mails[0].text.matches("Action: failed").count(),
+        3,
+        "{}",
+        mails[0].text
+    );
 }
 
 #[tokio::test]
@@ -104,9 +137,16 @@ async fn a_dsn_that_cannot_be_delivered_ends_in_the_defect_hold() {
     })
     .await;
     let mut house = House::before(&remote, "").await;
-    house.send("a@sender.example", &["b@example.org"], &letter("double")).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &letter("double"))
+        .await;
     house.told(EventKind::Bounced).await;
     house.pass_until(EventKind::Held, HALF_A_MINUTE, 6).await;
-    let place = house.until_place("a@sender.example", |place| place.state == State::Held).await;
-    assert_eq!(place.hold, Some((HoldQueue::Defect, HoldReason::Undeliverable)));
+    let place = house
+        .until_place("a@sender.example", |place| place.state == State::Held)
+        .await;
+    assert_eq!(
+        place.hold,
+        Some((HoldQueue::Defect, HoldReason::Undeliverable))
+    );
 }

@@ -17,17 +17,27 @@ const PAUSED: &str = "[queue]\npaused = true\n";
 async fn an_operators_hold_lands_in_quarantine_and_release_lets_it_go() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, PAUSED).await;
-    let id = house.send("a@sender.example", &["b@example.org"], &letter("held")).await;
+    let id = house
+        .send("a@sender.example", &["b@example.org"], &letter("held"))
+        .await;
     assert_eq!(house.act(Verb::Hold, &id).await, 1);
     let place = house.places().await.remove(0);
     assert_eq!(place.state, State::Held);
-    assert_eq!(place.hold, Some((HoldQueue::Quarantine, HoldReason::Operator)));
+    assert_eq!(
+        place.hold,
+        Some((HoldQueue::Quarantine, HoldReason::Operator))
+    );
     let mut house = house.restart(remote.address, "").await;
-    house.send("a@sender.example", &["c@example.org"], &letter("other")).await;
+    house
+        .send("a@sender.example", &["c@example.org"], &letter("other"))
+        .await;
     assert!(remote.mails(1).await[0].text.contains("other"));
     house.act(Verb::Release { undo: false }, &id).await;
     house.told(EventKind::Released).await;
-    assert_eq!(remote.mails(2).await[1].to[0].split(' ').next(), Some("<b@example.org>"));
+    assert_eq!(
+        remote.mails(2).await[1].to[0].split(' ').next(),
+        Some("<b@example.org>")
+    );
 }
 
 #[tokio::test]
@@ -35,21 +45,33 @@ async fn one_of_two_recipients_is_held_and_the_other_goes() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, PAUSED).await;
     let to = ["b@example.org", "c@example.org"];
-    let id = house.send("a@sender.example", &to, &letter("one of two")).await;
-    assert_eq!(house.act(Verb::Hold, &format!("{id}/b@example.org")).await, 1);
+    let id = house
+        .send("a@sender.example", &to, &letter("one of two"))
+        .await;
+    assert_eq!(
+        house.act(Verb::Hold, &format!("{id}/b@example.org")).await,
+        1
+    );
     let house = house.restart(remote.address, "").await;
     let mails = remote.mails(1).await;
     assert_eq!(mails[0].to.len(), 1, "{mails:?}");
-    house.until_place("b@example.org", |place| place.state == State::Held).await;
+    house
+        .until_place("b@example.org", |place| place.state == State::Held)
+        .await;
 }
 
 #[tokio::test]
 async fn a_deleted_mail_waits_in_the_trash_and_comes_back_by_undo() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, PAUSED).await;
-    let id = house.send("a@sender.example", &["b@example.org"], &letter("trash")).await;
+    let id = house
+        .send("a@sender.example", &["b@example.org"], &letter("trash"))
+        .await;
     house.act(Verb::Delete { now: false }, &id).await;
-    assert!(matches!(house.places().await[0].state, State::Trashed { .. }));
+    assert!(matches!(
+        house.places().await[0].state,
+        State::Trashed { .. }
+    ));
     house.act(Verb::Undo, &id).await;
     assert_eq!(house.places().await[0].state, State::Due);
     let _house = house.restart(remote.address, "").await;
@@ -60,12 +82,19 @@ async fn a_deleted_mail_waits_in_the_trash_and_comes_back_by_undo() {
 async fn a_deleted_mail_is_never_delivered() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, PAUSED).await;
-    let id = house.send("a@sender.example", &["b@example.org"], &letter("deleted")).await;
+    let id = house
+        .send("a@sender.example", &["b@example.org"], &letter("deleted"))
+        .await;
     house.act(Verb::Delete { now: true }, &id).await;
     let house = house.restart(remote.address, "").await;
-    house.send("a@sender.example", &["c@example.org"], &letter("other")).await;
+    house
+        .send("a@sender.example", &["c@example.org"], &letter("other"))
+        .await;
     let mails = remote.mails(1).await;
-    assert!(mails.iter().all(|mail| mail.text.contains("other")), "{mails:?}");
+    assert!(
+        mails.iter().all(|mail| mail.text.contains("other")),
+        "{mails:?}"
+    );
 }
 
 #[tokio::test]
@@ -78,9 +107,14 @@ async fn an_account_in_hold_mode_is_answered_250_and_held() {
     let mut house = House::in_dir(dir, remote.address, more, clock).await;
     let mut client = house.client(Door::Login).await.starttls().await;
     assert_eq!(client.login("app1", "correct horse").await.code, 235);
-    let reply = client.mail("a@sender.example", &["b@example.org"], &letter("account")).await;
+    let reply = client
+        .mail("a@sender.example", &["b@example.org"], &letter("account"))
+        .await;
     assert_eq!(reply.code, 250, "{reply:?}");
     house.told(EventKind::Held).await;
     let place = house.places().await.remove(0);
-    assert_eq!(place.hold, Some((HoldQueue::Quarantine, HoldReason::Account)));
+    assert_eq!(
+        place.hold,
+        Some((HoldQueue::Quarantine, HoldReason::Account))
+    );
 }

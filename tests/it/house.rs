@@ -237,7 +237,6 @@ impl House {
                 clock.mono() < end,
                 "{address} did not get there: {places:#?}"
             );
-            tokio::task::yield_now().await;
             clock.sleep(Duration::from_millis(5)).await;
         }
     }
@@ -257,7 +256,7 @@ impl House {
 pub fn config(dir: &Path, next: SocketAddr, more: &str) -> config::Config {
     let more = more.replace("{dir}", &dir.display().to_string());
     let text = sections(dir, next, &more);
-    match config::load::parse(&text, &dir.join("postwerk.toml")) {
+    match config::parse(&text, &dir.join("postwerk.toml")) {
         Ok((conf, _)) => conf,
         Err(problems) => panic!("{problems}\n{text}"),
     }

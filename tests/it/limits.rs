@@ -14,7 +14,13 @@ async fn the_recipient_above_the_limit_is_told_to_come_in_another_mail() {
     let mut client = house.client(Door::Open).await;
     client.cmd("MAIL FROM:<a@sender.example>").await;
     for n in 0..100 {
-        assert_eq!(client.cmd(&format!("RCPT TO:<u{n}@example.org>")).await.code, 250);
+        assert_eq!(
+            client
+                .cmd(&format!("RCPT TO:<u{n}@example.org>"))
+                .await
+                .code,
+            250
+        );
     }
     let reply = client.cmd("RCPT TO:<more@example.org>").await;
     assert_eq!(reply.code, 452, "{reply:?}");
@@ -28,13 +34,19 @@ async fn a_mail_that_is_too_large_is_refused_before_and_after_data() {
     let more = "[queue]\npaused = true\nmax_message_size = \"100 KiB\"\n";
     let house = House::start(nobody().await, more).await;
     let mut client = house.client(Door::Open).await;
-    let reply = client.cmd("MAIL FROM:<a@sender.example> SIZE=1000000").await;
+    let reply = client
+        .cmd("MAIL FROM:<a@sender.example> SIZE=1000000")
+        .await;
     assert_eq!(reply.code, 552, "{reply:?}");
     assert!(reply.text().starts_with("5.3.4"), "{reply:?}");
     let text = letter("large") + &"0123456789012345678901234567890123456789\r\n".repeat(4_000);
-    let reply = client.mail("a@sender.example", &["b@example.org"], &text).await;
+    let reply = client
+        .mail("a@sender.example", &["b@example.org"], &text)
+        .await;
     assert_eq!(reply.code, 552, "{reply:?}");
-    let reply = client.mail("a@sender.example", &["b@example.org"], &letter("small")).await;
+    let reply = client
+        .mail("a@sender.example", &["b@example.org"], &letter("small"))
+        .await;
     assert_eq!(reply.code, 250, "the session goes on: {reply:?}");
     assert_eq!(house.places().await.len(), 1);
 }

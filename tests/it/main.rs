@@ -16,14 +16,43 @@
 
 use std::time::Duration;
 
+use postwerk::base::clock::Clock;
+
 /// The most real time that a test waits for one thing; it is reached only when the test fails.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 mod client;
+mod dns;
+mod house;
+mod remote;
+
+mod accept_is_durable;
 mod conf_bad;
 mod deliver;
 mod dialog;
-mod dns;
+mod disk_full;
+mod dsn;
+mod embedding;
 mod fuzz;
 mod harness;
-mod remote;
+mod holds;
+mod limits;
+mod loops;
+mod mx;
+mod pause;
+mod relay;
+mod reload;
+mod retry;
+mod sasl;
+mod stop;
+mod tls;
+
+/// Waits for something that nobody tells about.
+async fn until<F: Future<Output = bool>>(what: &str, ready: impl Fn() -> F) {
+    let clock = Clock::system();
+    let end = clock.mono() + DEADLINE;
+    while !ready().await {
+        assert!(clock.mono() < end, "waited for {what}");
+        clock.sleep(Duration::from_millis(5)).await;
+    }
+}

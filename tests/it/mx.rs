@@ -20,13 +20,41 @@ async fn house(zone: Zone) -> (House, Stub) {
 #[tokio::test]
 async fn dns_says_never_or_not_now() {
     for (name, zone, domain, kind, word) in [
-        ("no such domain", Zone::default(), "nowhere.example", EventKind::Bounced, "does not exist"),
-        ("null MX", Zone::default().mx("null.example", 0, "."), "null.example", EventKind::Bounced, "null MX"),
-        ("the name server fails", Zone::default().fails("broken.example"), "broken.example", EventKind::Deferred, "cannot answer"),
-        ("nobody listens there", Zone::default().mx("away.example", 10, "mx.away.example").a("mx.away.example", [127, 0, 0, 113]), "away.example", EventKind::Deferred, ""),
+        (
+            "no such domain",
+            Zone::default(),
+            "nowhere.example",
+            EventKind::Bounced,
+            "does not exist",
+        ),
+        (
+            "null MX",
+            Zone::default().mx("null.example", 0, "."),
+            "null.example",
+            EventKind::Bounced,
+            "null MX",
+        ),
+        (
+            "the name server fails",
+            Zone::default().fails("broken.example"),
+            "broken.example",
+            EventKind::Deferred,
+            "cannot answer",
+        ),
+        (
+            "nobody listens there",
+            Zone::default()
+                .mx("away.example", 10, "mx.away.example")
+                .a("mx.away.example", [127, 0, 0, 113]),
+            "away.example",
+            EventKind::Deferred,
+            "",
+        ),
     ] {
         let (mut house, _stub) = house(zone).await;
-        house.send("", &[&format!("b@{domain}")], &letter("dns")).await;
+        house
+            .send("", &[&format!("b@{domain}")], &letter("dns"))
+            .await;
         let event = house.told(kind).await;
         assert!(event.text.contains(word), "case {name}: {event:?}");
     }

@@ -9,7 +9,13 @@ async fn a_paused_queue_delivers_nothing_until_it_is_told_to() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, "[queue]\npaused = true\n").await;
     for n in 0..5 {
-        house.send("a@sender.example", &["b@example.org"], &letter(&format!("paused{n}"))).await;
+        house
+            .send(
+                "a@sender.example",
+                &["b@example.org"],
+                &letter(&format!("paused{n}")),
+            )
+            .await;
     }
     house.pass(std::time::Duration::from_secs(3600));
     assert_eq!(house.places().await.len(), 5);

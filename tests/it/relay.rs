@@ -13,12 +13,26 @@ use crate::remote::{Answer, Remote};
 async fn one_received_field_comes_in_front_and_nothing_else_changes() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, "").await;
-    let text = format!("{}.\r\n..\r\n.dot\r\n \t\r\nblanks at the end  \r\n\r\n", letter("bytes"));
-    let id = house.send("a@sender.example", &["b@example.org"], &text).await;
+    let text = format!(
+        "{}.\r\n..\r\n.dot\r\n \t\r\nblanks at the end  \r\n\r\n",
+        letter("bytes")
+    );
+    let id = house
+        .send("a@sender.example", &["b@example.org"], &text)
+        .await;
     let mail = remote.mails(1).await.remove(0);
-    let trace = mail.text.strip_suffix(&text).expect("the text is unchanged");
-    assert!(trace.starts_with("Received: from client.example"), "{trace}");
-    assert!(trace.contains(HOSTNAME) && trace.contains(&id) && trace.contains("ESMTP"), "{trace}");
+    let trace = mail
+        .text
+        .strip_suffix(&text)
+        .expect("the text is unchanged");
+    assert!(
+        trace.starts_with("Received: from client.example"),
+        "{trace}"
+    );
+    assert!(
+        trace.contains(HOSTNAME) && trace.contains(&id) && trace.contains("ESMTP"),
+        "{trace}"
+    );
     assert_eq!(trace.matches("Received:").count(), 1, "{trace}");
     assert!(mail.from.starts_with("<a@sender.example>"), "{}", mail.from);
 }
@@ -57,8 +71,12 @@ async fn a_refused_recipient_does_not_stop_the_others() {
 #[tokio::test]
 async fn each_recipient_is_in_the_state_that_its_reply_says() {
     let remote = Remote::scripted(|asked| match asked.line {
-        line if line.starts_with("RCPT") && line.contains("later@") => Answer::Say("451 4.7.1 greylisted"),
-        line if line.starts_with("RCPT") && line.contains("never@") => Answer::Say("550 5.1.1 unknown"),
+        line if line.starts_with("RCPT") && line.contains("later@") => {
+            Answer::Say("451 4.7.1 greylisted")
+        }
+        line if line.starts_with("RCPT") && line.contains("never@") => {
+            Answer::Say("550 5.1.1 unknown")
+        }
         _ => Answer::Usual,
     })
     .await;
@@ -71,7 +89,9 @@ async fn each_recipient_is_in_the_state_that_its_reply_says() {
         ("later@example.org", State::Due),
         ("never@example.org", State::Failed),
     ] {
-        house.until_place(address, |place| place.state == state).await;
+        house
+            .until_place(address, |place| place.state == state)
+            .await;
     }
 }
 
@@ -79,9 +99,18 @@ async fn each_recipient_is_in_the_state_that_its_reply_says() {
 async fn the_second_next_hop_is_asked_when_the_first_is_away() {
     let remote = Remote::friendly().await;
     let away = nobody().await;
-    let route = format!("[[route]]\ndomain = \"*\"\nrelay = [\"{away}\", \"{}\"]\n", remote.address);
+    let route = format!(
+        "[[route]]\ndomain = \"*\"\nrelay = [\"{away}\", \"{}\"]\n",
+        remote.address
+    );
     let house = House::start(away, &route).await;
-    house.send("a@sender.example", &["b@elsewhere.example"], &letter("second hop")).await;
+    house
+        .send(
+            "a@sender.example",
+            &["b@elsewhere.example"],
+            &letter("second hop"),
+        )
+        .await;
     remote.mails(1).await;
 }
 
@@ -90,12 +119,22 @@ async fn dsn_parameters_are_passed_on() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, "").await;
     let mut client = house.client(Door::Open).await;
-    client.cmd("MAIL FROM:<a@sender.example> RET=HDRS ENVID=QQ314159").await;
-    client.cmd("RCPT TO:<b@example.org> NOTIFY=FAILURE,DELAY ORCPT=rfc822;orig@example.org").await;
+    client
+        .cmd("MAIL FROM:<a@sender.example> RET=HDRS ENVID=QQ314159")
+        .await;
+    client
+        .cmd("RCPT TO:<b@example.org> NOTIFY=FAILURE,DELAY ORCPT=rfc822;orig@example.org")
+        .await;
     assert_eq!(client.data(&letter("dsn parameters")).await.code, 250);
     let mail = remote.mails(1).await.remove(0);
-    assert!(mail.from.contains("RET=HDRS") && mail.from.contains("ENVID=QQ314159"), "{mail:?}");
-    assert!(mail.to[0].contains("ORCPT=rfc822;orig@example.org"), "{mail:?}");
+    assert!(
+        mail.from.contains("RET=HDRS") && mail.from.contains("ENVID=QQ314159"),
+        "{mail:?}"
+    );
+    assert!(
+        mail.to[0].contains("ORCPT=rfc822;orig@example.org"),
+        "{mail:?}"
+    );
     assert!(mail.to[0].contains("NOTIFY=FAILURE,DELAY"), "{mail:?}");
 }
 
@@ -116,9 +155,14 @@ async fn an_address_in_utf_8_is_never_sent_to_a_hop_without_smtputf8() {
 async fn a_hop_without_extensions_gets_the_mail_step_by_step() {
     let remote = Remote::with_words(&[]).await;
     let house = House::before(&remote, "").await;
-    house.send("a@sender.example", &["b@example.org"], &letter("plain hop")).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &letter("plain hop"))
+        .await;
     let mails = remote.mails(1).await;
-    assert_eq!(mails[0].from, "<a@sender.example>", "no parameter that was not offered");
+    assert_eq!(
+        mails[0].from, "<a@sender.example>",
+        "no parameter that was not offered"
+    );
 }
 
 #[tokio::test]
@@ -126,9 +170,17 @@ async fn several_mails_go_over_one_connection() {
     let remote = Remote::friendly().await;
     let house = House::start(remote.address, "[queue]\npaused = true\n").await;
     for n in 0..10 {
-        house.send("a@sender.example", &["b@example.org"], &letter(&format!("many{n}"))).await;
+        house
+            .send(
+                "a@sender.example",
+                &["b@example.org"],
+                &letter(&format!("many{n}")),
+            )
+            .await;
     }
-    let _house = house.restart(remote.address, "[deliver]\nconnections_per_site = 1\n").await;
+    let _house = house
+        .restart(remote.address, "[deliver]\nconnections_per_site = 1\n")
+        .await;
     remote.mails(10).await;
     assert_eq!(remote.asked("CONNECT"), 1, "{:#?}", remote.lines());
 }

@@ -22,7 +22,9 @@ async fn a_deferred_recipient_is_tried_again_when_its_time_has_come() {
     })
     .await;
     let mut house = House::before(&remote, QUICK).await;
-    house.send("a@sender.example", &["b@example.org"], &letter("again")).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &letter("again"))
+        .await;
     let event = house.told(EventKind::Deferred).await;
     assert!(event.text.contains("come back"), "{event:?}");
     house.pass_until(EventKind::Deferred, 2 * MINUTE, 5).await;
@@ -38,11 +40,15 @@ async fn it_is_not_tried_before_its_time() {
     })
     .await;
     let mut house = House::before(&remote, QUICK).await;
-    house.send("a@sender.example", &["b@example.org"], &letter("early")).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &letter("early"))
+        .await;
     house.told(EventKind::Deferred).await;
     house.pass(MINUTE);
     // Another mail passes through, so the house has had its chance to be hasty.
-    house.until_place("b@example.org", |place| place.state == State::Due).await;
+    house
+        .until_place("b@example.org", |place| place.state == State::Due)
+        .await;
     assert_eq!(remote.asked("MAIL"), 1);
 }
 
@@ -54,13 +60,21 @@ async fn a_hop_that_is_away_is_tried_until_the_lifetime_is_over() {
     house.told(EventKind::Deferred).await;
     let event = house.pass_until(EventKind::Bounced, 5 * MINUTE, 20).await;
     assert_eq!(event.recipient, "b@example.org");
-    house.until_place("b@example.org", |place| place.state == State::Expired).await;
+    house
+        .until_place("b@example.org", |place| place.state == State::Expired)
+        .await;
 }
 
 #[tokio::test]
 async fn no_byte_at_which_the_line_breaks_loses_the_mail() {
     const REPLY: &str = "250 2.0.0 kept";
-    for (name, verb) in [("in the banner", "CONNECT"), ("behind EHLO", "EHLO"), ("behind MAIL", "MAIL"), ("behind RCPT", "RCPT"), ("behind the dot", "DOT")] {
+    for (name, verb) in [
+        ("in the banner", "CONNECT"),
+        ("behind EHLO", "EHLO"),
+        ("behind MAIL", "MAIL"),
+        ("behind RCPT", "RCPT"),
+        ("behind the dot", "DOT"),
+    ] {
         for cut in 0..=REPLY.len() + 1 {
             let remote = Remote::scripted(move |asked| {
                 if asked.verb == verb && asked.nth == 1 {
@@ -71,7 +85,9 @@ async fn no_byte_at_which_the_line_breaks_loses_the_mail() {
             })
             .await;
             let mut house = House::before(&remote, QUICK).await;
-            house.send("a@sender.example", &["b@example.org"], &letter("cut")).await;
+            house
+                .send("a@sender.example", &["b@example.org"], &letter("cut"))
+                .await;
             house.told(EventKind::Deferred).await;
             house.pass_until(EventKind::Delivered, 3 * MINUTE, 6).await;
             assert!(!remote.so_far().is_empty(), "case: {name}, octet {cut}");
@@ -92,7 +108,13 @@ async fn a_line_that_breaks_inside_the_mail_means_try_again() {
         })
         .await;
         let mut house = House::before(&remote, QUICK).await;
-        house.send("a@sender.example", &["b@example.org"], &letter("cut inside")).await;
+        house
+            .send(
+                "a@sender.example",
+                &["b@example.org"],
+                &letter("cut inside"),
+            )
+            .await;
         house.told(EventKind::Deferred).await;
         house.pass_until(EventKind::Delivered, 3 * MINUTE, 6).await;
         assert_eq!(remote.so_far().len(), 1, "cut at {cut}");
@@ -107,7 +129,9 @@ async fn a_silent_remote_does_not_hold_us_for_ever() {
     })
     .await;
     let mut house = House::before(&remote, QUICK).await;
-    house.send("a@sender.example", &["b@example.org"], &letter("silent")).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &letter("silent"))
+        .await;
     house.pass_until(EventKind::Deferred, 2 * MINUTE, 10).await;
     house.pass_until(EventKind::Delivered, 3 * MINUTE, 6).await;
 }
@@ -129,7 +153,9 @@ async fn a_reply_that_makes_no_sense_defers_and_loses_nothing() {
         })
         .await;
         let mut house = House::before(&remote, QUICK).await;
-        house.send("a@sender.example", &["b@example.org"], &letter("nonsense")).await;
+        house
+            .send("a@sender.example", &["b@example.org"], &letter("nonsense"))
+            .await;
         let event = house.told(EventKind::Deferred).await;
         assert_eq!(event.recipient, "b@example.org", "case: {name}");
         house.pass_until(EventKind::Delivered, 3 * MINUTE, 8).await;

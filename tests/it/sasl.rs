@@ -62,8 +62,13 @@ async fn login_in_two_steps_works_too() {
     let mut client = house.client(Door::Login).await.starttls().await;
     assert_eq!(client.cmd("AUTH LOGIN").await.code, 334);
     assert_eq!(client.cmd(&STANDARD.encode("app1")).await.code, 334);
-    assert_eq!(client.cmd(&STANDARD.encode("correct horse")).await.code, 235);
-    let reply = client.mail("a@sender.example", &["b@example.org"], &letter("login")).await;
+    assert_eq!(
+        client.cmd(&STANDARD.encode("correct horse")).await.code,
+        235
+    );
+    let reply = client
+        .mail("a@sender.example", &["b@example.org"], &letter("login"))
+        .await;
     assert_eq!(reply.code, 250, "{reply:?}");
 }
 
@@ -71,7 +76,9 @@ async fn login_in_two_steps_works_too() {
 async fn an_account_uses_only_its_own_reverse_paths() {
     let house = house().await;
     let mut client = logged_in(&house).await;
-    let reply = client.mail("a@other.example", &["b@example.org"], &letter("foreign")).await;
+    let reply = client
+        .mail("a@other.example", &["b@example.org"], &letter("foreign"))
+        .await;
     assert!((550..=553).contains(&reply.code), "{reply:?}");
     assert!(reply.text().starts_with("5.7.1"), "{reply:?}");
 }
@@ -81,7 +88,9 @@ async fn an_account_uses_only_its_own_from_fields() {
     let house = house().await;
     let mut client = logged_in(&house).await;
     let text = letter("field").replace("a@sender.example", "boss@other.example");
-    let reply = client.mail("a@sender.example", &["b@example.org"], &text).await;
+    let reply = client
+        .mail("a@sender.example", &["b@example.org"], &text)
+        .await;
     assert!((550..=554).contains(&reply.code), "{reply:?}");
     assert_eq!(house.places().await, []);
 }

@@ -28,10 +28,14 @@ async fn a_mail_that_waits_for_its_hop_is_given_back_and_delivered_after_the_sta
     })
     .await;
     let house = House::before(&remote, "[queue]\nstop_timeout = \"1s\"\n").await;
-    house.send("a@sender.example", &["b@example.org"], &letter("stopped")).await;
+    house
+        .send("a@sender.example", &["b@example.org"], &letter("stopped"))
+        .await;
     let asked = || async { remote.asked("EHLO") == 1 };
     crate::until("the first EHLO", asked).await;
     let house = house.restart(remote.address, "").await;
     remote.mails(1).await;
-    house.until_place("b@example.org", |place| place.state == State::Relayed).await;
+    house
+        .until_place("b@example.org", |place| place.state == State::Relayed)
+        .await;
 }

@@ -18,14 +18,22 @@ async fn what_was_said_before_starttls_is_forgotten() {
     let mut client = client.starttls().await;
     let reply = client.cmd("RCPT TO:<b@example.org>").await;
     assert_eq!(reply.code, 503, "{reply:?}");
-    assert!(!client.cmd("EHLO again.example").await.text().contains("STARTTLS"));
+    assert!(
+        !client
+            .cmd("EHLO again.example")
+            .await
+            .text()
+            .contains("STARTTLS")
+    );
 }
 
 #[tokio::test]
 async fn commands_sent_behind_starttls_in_the_clear_never_count() {
     let house = House::start(nobody().await, "").await;
     let mut client = house.client(Door::Open).await;
-    client.send("STARTTLS\r\nMAIL FROM:<injected@sender.example>\r\n").await;
+    client
+        .send("STARTTLS\r\nMAIL FROM:<injected@sender.example>\r\n")
+        .await;
     let reply = client.reply().await;
     if reply.code == 220 {
         // The server may throw the rest away and go on; then the handshake fails on our side at worst.
@@ -39,14 +47,23 @@ async fn implicit_tls_greets_inside() {
     let house = House::start(nobody().await, "").await;
     let mut client = Client::connect_tls(house.door(Door::Secure)).await;
     let reply = client.cmd("EHLO client.example").await;
-    assert!(reply.text().contains("AUTH") && !reply.text().contains("STARTTLS"), "{reply:?}");
+    assert!(
+        reply.text().contains("AUTH") && !reply.text().contains("STARTTLS"),
+        "{reply:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_hop_that_offers_starttls_gets_the_mail_inside() {
     let (remote, _) = Remote::with_tls(|_| Answer::Usual).await;
     let house = House::before(&remote, "").await;
-    house.send("a@sender.example", &["b@elsewhere.example"], &letter("opportunistic")).await;
+    house
+        .send(
+            "a@sender.example",
+            &["b@elsewhere.example"],
+            &letter("opportunistic"),
+        )
+        .await;
     assert!(remote.mails(1).await[0].tls);
 }
 
@@ -58,7 +75,13 @@ async fn a_hop_whose_starttls_fails_gets_the_mail_in_the_clear_where_tls_is_oppo
     })
     .await;
     let house = House::before(&remote, "").await;
-    house.send("a@sender.example", &["b@elsewhere.example"], &letter("fallback")).await;
+    house
+        .send(
+            "a@sender.example",
+            &["b@elsewhere.example"],
+            &letter("fallback"),
+        )
+        .await;
     assert!(!remote.mails(1).await[0].tls);
 }
 
@@ -77,7 +100,13 @@ async fn a_route_that_requires_tls_sends_nothing_in_the_clear() {
     std::fs::write(dir.path().join("ca.pem"), pem).unwrap();
     let clock = postwerk::base::clock::Clock::system();
     let mut house = House::in_dir(dir, remote.address, &required(&remote), clock).await;
-    house.send("a@sender.example", &["b@elsewhere.example"], &letter("required")).await;
+    house
+        .send(
+            "a@sender.example",
+            &["b@elsewhere.example"],
+            &letter("required"),
+        )
+        .await;
     house.told(EventKind::Deferred).await;
     assert_eq!(remote.asked("MAIL"), 0);
 }
@@ -86,12 +115,21 @@ async fn a_route_that_requires_tls_sends_nothing_in_the_clear() {
 async fn a_route_that_requires_tls_accepts_the_certificate_it_was_given_and_no_other() {
     let (remote, pem) = Remote::with_tls(|_| Answer::Usual).await;
     let (_other, other_pem) = Remote::with_tls(|_| Answer::Usual).await;
-    for (name, pem, wanted) in [("its own", pem, EventKind::Delivered), ("another", other_pem, EventKind::Deferred)] {
+    for (name, pem, wanted) in [
+        ("its own", pem, EventKind::Delivered),
+        ("another", other_pem, EventKind::Deferred),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ca.pem"), pem).unwrap();
         let clock = postwerk::base::clock::Clock::system();
         let mut house = House::in_dir(dir, remote.address, &required(&remote), clock).await;
-        house.send("a@sender.example", &["b@elsewhere.example"], &letter("verified")).await;
+        house
+            .send(
+                "a@sender.example",
+                &["b@elsewhere.example"],
+                &letter("verified"),
+            )
+            .await;
         let event = house.told(wanted).await;
         assert_eq!(event.kind, wanted, "case: {name}");
     }

@@ -3,6 +3,10 @@
 //! Crashes at any byte of the disk are the store's own tests; kill -9 and power cuts are in `tests/run.sh`.
 //! Not here: what happens with an accepted mail (`relay`, `retry`).
 
+use std::time::Duration;
+
+use postwerk::base::clock::Wall;
+
 use crate::client::letter;
 use crate::house::{Door, House, nobody};
 use crate::remote::Remote;
@@ -96,4 +100,36 @@ async fn rset_and_a_second_mail_keep_nothing_of_the_first() {
     let places = house.places().await;
     assert_eq!(places.len(), 1, "{places:?}");
     assert_eq!(places[0].address, "second@example.org");
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_over_a_restart_gives_no_id_twice() {
+    let house = House::start(nobody().await, PAUSED).await;
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        house.pass(Duration::from_millis(1));
+        let text = letter(&n.to_string());
+        ids.push(
+            house
+                .send("a@sender.example", &["b@example.org"], &text)
+                .await,
+        );
+    }
+    let wall = house.clock.wall();
+    house.clock.jump(Wall(wall.0 - 3_600_000_000));
+    let house = house.restart(nobody().await, PAUSED).await;
+    for n in 20..40 {
+        house.pass(Duration::from_millis(1));
+        let text = letter(&n.to_string());
+        ids.push(
+            house
+                .send("a@sender.example", &["b@example.org"], &text)
+                .await,
+        );
+    }
+    let mut sorted = ids.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(ids, sorted, "ids only grow");
+    assert_eq!(house.places().await.len(), 40);
 }

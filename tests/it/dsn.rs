@@ -64,7 +64,7 @@ async fn a_null_reverse_path_never_gets_a_dsn() {
     let remote = refusing().await;
     let mut house = House::before(&remote, "").await;
     house.send("", &["b@example.org"], &letter("null")).await;
-    house.told(EventKind::Bounced).await;
+    house.told(EventKind::Held).await;
     for _ in 0..5 {
         house.pass(HALF_A_MINUTE);
     }

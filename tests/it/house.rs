@@ -119,6 +119,8 @@ impl House {
             server, dir, clock, ..
         } = self;
         server.shutdown().await;
+        // A real start takes a moment, and ids are made of time.
+        clock.advance(Duration::from_secs(1));
         Self::in_dir(dir, next, more, clock).await
     }
 
@@ -189,7 +191,7 @@ impl House {
     pub async fn pass_until(&mut self, kind: EventKind, step: Duration, most: u32) -> Event {
         for _ in 0..most {
             self.pass(step);
-            let soon = Duration::from_millis(300);
+            let soon = Duration::from_millis(150);
             while let Ok(Some(event)) = Clock::system().timeout(soon, self.events.next()).await {
                 self.past.push(event.clone());
                 if event.kind == kind {

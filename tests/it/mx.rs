@@ -42,18 +42,22 @@ async fn dns_says_never_or_not_now() {
             "cannot answer",
         ),
         (
-            "nobody listens there",
+            "a zone that names our own machine",
             Zone::default()
                 .mx("away.example", 10, "mx.away.example")
                 .a("mx.away.example", [127, 0, 0, 113]),
             "away.example",
-            EventKind::Deferred,
-            "",
+            EventKind::Bounced,
+            "no mail host's",
         ),
     ] {
         let (mut house, _stub) = house(zone).await;
         house
-            .send("", &[&format!("b@{domain}")], &letter("dns"))
+            .send(
+                "a@sender.example",
+                &[&format!("b@{domain}")],
+                &letter("dns"),
+            )
             .await;
         let event = house.told(kind).await;
         assert!(event.text.contains(word), "case {name}: {event:?}");

@@ -60,7 +60,9 @@ async fn a_refused_recipient_does_not_stop_the_others() {
     .await;
     let mut house = House::before(&remote, "").await;
     let to = ["good@example.org", "bad@example.org", "fine@example.org"];
-    house.send("", &to, &letter("partial")).await;
+    house
+        .send("a@sender.example", &to, &letter("partial"))
+        .await;
     let event = house.told(EventKind::Bounced).await;
     assert_eq!(event.recipient, "bad@example.org");
     assert!(event.text.contains("no such user"), "{event:?}");
@@ -82,7 +84,7 @@ async fn each_recipient_is_in_the_state_that_its_reply_says() {
     .await;
     let mut house = House::before(&remote, "").await;
     let to = ["now@example.org", "later@example.org", "never@example.org"];
-    house.send("", &to, &letter("states")).await;
+    house.send("a@sender.example", &to, &letter("states")).await;
     house.told(EventKind::Deferred).await;
     for (address, state) in [
         ("now@example.org", State::Relayed),
@@ -143,7 +145,7 @@ async fn an_address_in_utf_8_is_never_sent_to_a_hop_without_smtputf8() {
     let remote = Remote::with_words(&["PIPELINING", "8BITMIME"]).await;
     let mut house = House::before(&remote, "").await;
     let mut client = house.client(Door::Open).await;
-    client.cmd("MAIL FROM:<> SMTPUTF8").await;
+    client.cmd("MAIL FROM:<a@sender.example> SMTPUTF8").await;
     client.cmd("RCPT TO:<jörg@example.org>").await;
     assert_eq!(client.data(&letter("utf8")).await.code, 250);
     let event = house.told(EventKind::Bounced).await;

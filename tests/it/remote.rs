@@ -289,7 +289,13 @@ async fn data(
         Answer::BreakInMail(most) => *most,
         Answer::Usual | Answer::Say(_) | Answer::Break(..) | Answer::Silence => usize::MAX,
     };
-    if !say(wire, answer, "354 go").await?.starts_with("354") {
+    // RFC 5321 section 3.3: without a recipient there is nothing to take.
+    let usual = if mail.to.is_empty() {
+        "554 5.5.1 no valid recipients"
+    } else {
+        "354 go"
+    };
+    if !say(wire, answer, usual).await?.starts_with("354") {
         return Ok(());
     }
     let mut raw = Vec::new();

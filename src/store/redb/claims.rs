@@ -153,8 +153,12 @@ impl Claims {
         true
     }
 
-    pub(super) fn unlock(&self) {
-        self.table().locked.clear();
+    /// Answers whether something was locked: who asked for it meanwhile was told to come again.
+    pub(super) fn unlock(&self) -> bool {
+        let mut table = self.table();
+        let some = !table.locked.is_empty();
+        table.locked.clear();
+        some
     }
 
     /// The record was written anew: what it rested from is over.

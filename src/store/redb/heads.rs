@@ -118,8 +118,18 @@ impl Heads {
         }
     }
 
-    /// A claim looked through the group: `next` is what remains. Newer commits win.
-    pub(super) fn looked(&self, work: Work, group: &Group, look: Look, next: Option<StoreTime>) {
+    /// A claim looked through the group at `now`: `next` is what remains. Newer commits win. Answers whether waiters
+    /// should look again: whoever claimed does not know of what will be due later, and a commit that came in between
+    /// found the head early and so woke nobody.
+    pub(super) fn looked(
+        &self,
+        work: Work,
+        group: &Group,
+        look: Look,
+        next: Option<StoreTime>,
+        now: StoreTime,
+    ) -> bool {
+        let later = next.is_some_and(|at| at > now);
         let mut line = self.line(work);
         let Some(place) = line.groups.get_mut(group) else {
             // Not here, because it did not fit: what remains must stay in reach.
@@ -127,11 +137,11 @@ impl Heads {
                 line.place(group, at);
                 line.shrink(self.max);
             }
-            return;
+            return later;
         };
         place.turn = look.turn;
         if place.touched > look.touches {
-            return;
+            return true;
         }
         match next {
             Some(at) => {
@@ -140,6 +150,7 @@ impl Heads {
             }
             None => line.remove(group),
         }
+        later
     }
 
     /// Answers whether the group is due earlier than before.
@@ -344,7 +355,7 @@ mod tests {
                                 truth.remove(&n);
                             }
                             let next = truth.get(&n).map(|at| StoreTime(*at));
-                            heads.looked(WORK, &head.group, look, next);
+                            heads.looked(WORK, &head.group, look, next, StoreTime(now));
                         }
                         if again {
                             seek(&heads, &truth);
@@ -372,8 +383,21 @@ mod tests {
         heads.lower(&slot(1, 5));
         let look = heads.look(WORK, &group(1), StoreTime(5));
         heads.lower(&slot(1, 5));
-        heads.looked(WORK, &group(1), look, None);
+        let again = heads.looked(WORK, &group(1), look, None, StoreTime(5));
         assert_eq!(heads.ready(WORK, 1, StoreTime(5)).0.len(), 1);
+        assert!(again, "the commit found the head early and woke nobody");
+    }
+
+    #[test]
+    fn a_claim_that_leaves_something_for_later_asks_for_a_look() {
+        let heads = Heads::new(10);
+        for (next, wanted) in [(None, false), (Some(9), true), (Some(5), false)] {
+            heads.lower(&slot(1, 5));
+            let look = heads.look(WORK, &group(1), StoreTime(5));
+            let next = next.map(StoreTime);
+            let again = heads.looked(WORK, &group(1), look, next, StoreTime(5));
+            assert_eq!(again, wanted, "case: {next:?}");
+        }
     }
 
     #[test]
@@ -389,7 +413,7 @@ mod tests {
             order.push(head.group.0[0]);
             left.remove(&head.group.0[0]);
             let look = heads.look(WORK, &head.group, StoreTime(100));
-            heads.looked(WORK, &head.group, look, None);
+            heads.looked(WORK, &head.group, look, None, StoreTime(100));
             if again {
                 seek(&heads, &left);
             }

@@ -57,7 +57,9 @@ pub(super) fn claim(
         turn: choice.turn,
         ..look
     };
-    shared.heads.looked(work, group, look, choice.next);
+    if shared.heads.looked(work, group, look, choice.next, now) {
+        shared.heads.wake(work);
+    }
     lent
 }
 

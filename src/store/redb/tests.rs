@@ -409,3 +409,23 @@ async fn a_snooze_in_the_past_wakes_the_group() {
     assert!(hint.has_changed().unwrap());
     assert_eq!(store.ready(Work::Deliver, 5).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_claim_that_leaves_something_for_later_wakes_who_waits() {
+    let (_, store, clock) = fresh();
+    for (key, secs) in [("p1", 0), ("p2", 5)] {
+        store
+            .commit(batch(vec![], vec![put_due(key, due("g", secs))]))
+            .await
+            .unwrap();
+    }
+    let hint = store.hint(Work::Deliver);
+    let lent = store.claim(Work::Deliver, group("g"), 5).await.unwrap();
+    assert_eq!(lent.len(), 1);
+    assert!(
+        hint.has_changed().unwrap(),
+        "whoever claimed looked before, and would sleep over p2"
+    );
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(store.ready(Work::Deliver, 5).await.unwrap().len(), 1);
+}

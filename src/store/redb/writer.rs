@@ -79,7 +79,11 @@ fn serve(shared: &Arc<Shared>, letters: Vec<Letter>) {
     let claims: Vec<ClaimId> = batches.iter().flat_map(mine).collect();
     let result = catch_unwind(AssertUnwindSafe(|| commit(shared, batches)))
         .unwrap_or_else(|_| Err(Failure::During("the writer panicked".into())));
-    shared.claims.unlock();
+    if shared.claims.unlock() {
+        Work::ALL
+            .into_iter()
+            .for_each(|work| shared.heads.wake(work));
+    }
     let error = match result {
         Ok(course) => {
             let answers: Answers = waiters.into_iter().zip(course.answers).collect();

@@ -17,6 +17,7 @@ use crate::mail::mailbox::Host;
 
 use super::server::{Server, StartError};
 use super::sink::{Arrived, Sink};
+use super::stop::StopSignal;
 
 /// What the demo's flags say.
 #[derive(Clone, Debug)]
@@ -78,6 +79,7 @@ pub async fn run(
     clock: Clock,
     mut say: impl FnMut(&str),
 ) -> Result<Ended, DemoError> {
+    let mut stop = StopSignal::listen()?;
     if options.smtp_port != 0
         && std::net::TcpListener::bind(("127.0.0.1", options.smtp_port)).is_err()
     {
@@ -90,16 +92,17 @@ pub async fn run(
     let address = server.addresses().first().copied().unwrap_or(sink.address);
     say(&block(address, &place));
     let until = clock.mono() + options.timeout;
-    let ended = watch(&mut sink, &options, &clock, until, &mut say).await;
+    let ended = watch(&mut sink, &mut stop, &options, until, &clock, &mut say).await;
     server.shutdown().await;
     Ok(ended)
 }
 
 async fn watch(
     sink: &mut Sink,
+    stop: &mut StopSignal,
     options: &Options,
-    clock: &Clock,
     until: Mono,
+    clock: &Clock,
     say: &mut impl FnMut(&str),
 ) -> Ended {
     let mut left = options.exit_after;
@@ -116,23 +119,9 @@ async fn watch(
                     *n = n.saturating_sub(arrived.to.len() as u64);
                 }
             }
-            () = stop_signal() => return Ended::Well,
+            () = stop.wait() => return Ended::Well,
             () = clock.sleep_until(until), if left.is_some() => return Ended::Missing(left.unwrap_or(0)),
         }
-    }
-}
-
-/// Ends at Ctrl-C or SIGTERM.
-pub async fn stop_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }
 
@@ -178,6 +167,8 @@ fn configuration(dir: &Path, port: u16, sink: SocketAddr) -> Result<Config, BadD
         ca: None,
         sasl: None,
     });
+    // Whoever presses Ctrl-C does not wait for a `timeout@`.
+    config.queue.stop_timeout = Duration::from_secs(2);
     config.queue.retry = [2, 5, 10].map(Duration::from_secs).to_vec();
     Ok(config)
 }

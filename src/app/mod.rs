@@ -7,3 +7,4 @@ pub mod demo;
 pub mod log;
 pub mod server;
 pub mod sink;
+pub mod stop;

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, block_on};
-use crate::app::demo::stop_signal;
 use crate::app::server::Server;
+use crate::app::stop::StopSignal;
 use crate::base::clock::Clock;
 use crate::config::{self, Config};
 
@@ -56,10 +56,14 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 async fn serve(config: Config, path: &Path) -> ExitCode {
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
+    let signals = signal(SignalKind::hangup()).and_then(|hangup| {
+        let stop = StopSignal::listen()?;
+        Ok((hangup, stop))
+    });
+    let (mut hangup, mut stop) = match signals {
+        Ok(signals) => signals,
         Err(error) => {
-            tracing::error!(%error, "cannot listen for SIGHUP");
+            tracing::error!(%error, "cannot listen for signals");
             return ExitCode::FAILURE;
         }
     };
@@ -76,7 +80,7 @@ async fn serve(config: Config, path: &Path) -> ExitCode {
     }
     loop {
         tokio::select! {
-            () = stop_signal() => break,
+            () = stop.wait() => break,
             _ = hangup.recv() => reload(&server, path).await,
         }
     }

@@ -263,7 +263,8 @@ fn tell(answer: &Answer, verb: &str) -> Result<bool, QueueError> {
         match done.error {
             Some(error) => {
                 all_done = false;
-                eprintln!("postwerk: {id}: {}", clean(&error, 500));
+                let error = clean(&error, 500);
+                writeln!(io::stderr().lock(), "postwerk: {id}: {error}")?;
             }
             None => writeln!(
                 io::stdout().lock(),

@@ -82,6 +82,8 @@ pub struct Connection {
     pub needs_reset: bool,
     /// Kept for the next body.
     pub out: Vec<u8>,
+    /// The host.
+    pub hop: NextHop,
 }
 
 /// No host could be used.
@@ -100,7 +102,7 @@ pub struct NoHost {
 /// One address of one host.
 struct Target<'a> {
     plan: &'a Plan,
-    host: &'a Host,
+    hop: &'a NextHop,
     at: SocketAddr,
     site: String,
     timeouts: Timeouts,
@@ -115,8 +117,13 @@ struct Miss {
 }
 
 impl Reach {
-    /// The first host of the plan that takes us.
-    pub async fn open(&self, plan: &Plan) -> Result<Connection, NoHost> {
+    /// The first of `hops`, hosts of the plan, that takes us. `missed` is told of each that does not.
+    pub async fn open(
+        &self,
+        plan: &Plan,
+        hops: &[NextHop],
+        missed: impl Fn(&NextHop),
+    ) -> Result<Connection, NoHost> {
         let start = self.clock.mono();
         let mut none = NoHost {
             troubles: Vec::new(),
@@ -125,7 +132,7 @@ impl Reach {
             took: Duration::ZERO,
         };
         let mut tries = 0;
-        for hop in &plan.hops {
+        for hop in hops {
             for address in self.addresses(plan, hop, &mut none).await {
                 if tries == CONNECT_TRIES_MAX {
                     break;
@@ -136,6 +143,7 @@ impl Reach {
                     Err(trouble) => none.troubles.push(trouble),
                 }
             }
+            missed(hop);
         }
         none.took = self.clock.mono() - start;
         Err(none)
@@ -174,7 +182,7 @@ impl Reach {
         let conf = self.conf.load();
         let mut target = Target {
             plan,
-            host: &hop.host,
+            hop,
             at: SocketAddr::new(address, hop.port),
             site: site(&hop.host, address, hop.port),
             timeouts: conf.deliver.timeouts,
@@ -253,6 +261,7 @@ impl Reach {
             messages: 0,
             needs_reset: false,
             out: Vec::new(),
+            hop: target.hop.clone(),
         })
     }
 
@@ -310,7 +319,7 @@ impl Reach {
                 (Proof::Name(target.plan.ca.as_deref().map(Path::new)), false)
             }
         };
-        let shake = self.tls.connect(stream, target.host, proof);
+        let shake = self.tls.connect(stream, &target.hop.host, proof);
         let done = self.clock.timeout(target.timeouts.tls, shake).await;
         let stream =
             done.unwrap_or_else(|_| Err(TlsFault::Handshake(std::io::ErrorKind::TimedOut.into())));

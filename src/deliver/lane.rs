@@ -58,6 +58,17 @@ struct Open<'a> {
 
 struct Count<'a>(&'a Site);
 
+/// A lane that `Site::more` counted in; counted out also by a panic, unless `Site::take` did it.
+struct Counted<'a>(Option<&'a Site>);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if let Some(site) = self.0 {
+            site.leave();
+        }
+    }
+}
+
 impl Drop for Count<'_> {
     fn drop(&mut self) {
         self.0.disconnected();
@@ -77,8 +88,9 @@ impl Crew {
             };
             let (crew, site) = (Arc::clone(self), Arc::clone(site));
             tokio::spawn(async move {
-                run(&crew, &site).await;
-                drop(place);
+                let mut lane = Counted(Some(&site));
+                run(&crew, &site, &mut lane).await;
+                drop((lane, place));
                 crew.low.tell();
             });
         }
@@ -104,7 +116,7 @@ impl Crew {
 }
 
 /// Serves the site until nothing is left to do. The lane was counted in by `Site::more`.
-async fn run(crew: &Arc<Crew>, site: &Arc<Site>) {
+async fn run(crew: &Arc<Crew>, site: &Arc<Site>, lane: &mut Counted<'_>) {
     let guard = crew.shutdown.guard();
     let mut open: Option<Open<'_>> = None;
     let mut stop = pin!(crew.shutdown.wait());
@@ -120,6 +132,7 @@ async fn run(crew: &Arc<Crew>, site: &Arc<Site>) {
             taken = site.take(wait, &crew.low, &crew.evict) => taken,
         };
         let Taken::Parcel(lent) = taken else {
+            lane.0 = None;
             if let Some(open) = open {
                 quit(crew, open);
             }
@@ -144,9 +157,7 @@ async fn run(crew: &Arc<Crew>, site: &Arc<Site>) {
             Turn::End => break,
         }
     }
-    drop(open);
-    site.leave();
-    drop(guard);
+    drop((open, guard));
 }
 
 /// Opens a connection for `lent`; without one the parcel is settled, put back or given back here.
@@ -156,11 +167,11 @@ async fn connect<'a, S: Future<Output = ()>>(
     lent: Lent,
     stop: Pin<&mut S>,
 ) -> Result<(Open<'a>, Lent), Turn> {
-    let plan = site.plan();
+    let (plan, hops) = (site.plan(), site.hops());
     let opened = tokio::select! {
         biased;
         () = stop => return Err(Turn::End),
-        opened = crew.reach.open(&plan) => opened,
+        opened = crew.reach.open(&plan, &hops, |hop| site.avoid(hop)) => opened,
     };
     match opened {
         Ok(connection) => {
@@ -256,6 +267,8 @@ async fn serve<S: Future<Output = ()>>(
     }
     let (usable, attempt) = attempt(done, &held.connection, connect);
     if !usable {
+        // It closed in the middle; the next connection begins with another host, if there is one.
+        site.avoid(&held.connection.hop);
         *open = None;
     } else if held.connection.messages >= conf.deliver.site_messages
         && let Some(open) = open.take()

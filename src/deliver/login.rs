@@ -48,7 +48,13 @@ pub async fn login(
             } else {
                 454
             };
-            let reply = Reply::of_peer(code, [said.message.as_bytes()]);
+            let [class, subject, detail] = said.esc;
+            let text = if class == 0 {
+                said.message
+            } else {
+                format!("{class}.{subject}.{detail} {}", said.message)
+            };
+            let reply = Reply::of_peer(code, [text.as_bytes()]);
             Err(Trouble::LoginRefused(reply))
         }
         Err(error) => Err(broken(&error.to_string())),

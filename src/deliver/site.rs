@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::plan::{Plan, SiteKey};
 use crate::base::clock::{Clock, Mono};
+use crate::config::NextHop;
 use crate::queue::Lent;
 
 /// Shared by the scheduler and the site's lanes.
@@ -37,6 +38,8 @@ struct Inner {
     health: Health,
     /// Fewer connections than configured, for a while: it refused more.
     cap: Option<(usize, Mono)>,
+    /// Hosts that failed lately, and until when they are tried last.
+    avoided: Vec<(NextHop, Mono)>,
 }
 
 /// Whether a site can be used.
@@ -128,6 +131,7 @@ impl Site {
                 idle: 0,
                 health: Health::Probing { failures: 0 },
                 cap: None,
+                avoided: Vec::new(),
             }),
             work: Notify::new(),
         }
@@ -136,6 +140,30 @@ impl Site {
     /// Its hosts.
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.lock().plan)
+    }
+
+    /// Its hosts, those that failed lately last: a dead first host must not cost each connection its timeout.
+    pub fn hops(&self) -> Vec<NextHop> {
+        let now = self.clock.mono();
+        let mut inner = self.lock();
+        inner.avoided.retain(|(_, until)| *until > now);
+        let (late, mut hops): (Vec<_>, Vec<_>) = inner
+            .plan
+            .hops
+            .iter()
+            .cloned()
+            .partition(|hop| inner.avoided.iter().any(|(avoided, _)| avoided == hop));
+        hops.extend(late);
+        hops
+    }
+
+    /// This host failed; others come first for a while.
+    pub fn avoid(&self, hop: &NextHop) {
+        let until = self.clock.mono() + AVOID_FOR;
+        let mut inner = self.lock();
+        // Only hosts of the plan are asked, so that the list stays as short as the plan.
+        inner.avoided.retain(|(avoided, _)| avoided != hop);
+        inner.avoided.push((hop.clone(), until));
     }
 
     /// Newer hosts of the same site: order and addresses may have changed.
@@ -215,7 +243,7 @@ impl Site {
         }
     }
 
-    /// A lane ends without waiting.
+    /// A lane ends otherwise than by `take`.
     pub fn leave(&self) {
         self.lock().lanes -= 1;
     }
@@ -335,5 +363,7 @@ fn back_off(first: Duration, failures: u32) -> Duration {
 const BACKLOG_PER_LANE: usize = 3;
 /// How long a site that refused a connection is asked for fewer.
 const CAP_FOR: Duration = Duration::from_secs(60);
+/// How long a host that failed is tried after the others.
+const AVOID_FOR: Duration = Duration::from_secs(10 * 60);
 /// A site that is down is asked at least so often: a restart of a mail server takes minutes.
 const DOWN_MAX: Duration = Duration::from_secs(15 * 60);

@@ -2,13 +2,15 @@
 //!
 //! Queue and delivery are real, the store is in memory, remotes are scripted. Not here: reception (`receive`).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use postwerk::base::clock::Clock;
+use postwerk::base::secret::Secret;
 use postwerk::base::shutdown::{Finish, Shutdown};
-use postwerk::config::{Config, DomainPattern, NextHop, RelayTls, RouteConf, Shared};
+use postwerk::config::{Config, DomainPattern, NextHop, RelayLogin, RelayTls, RouteConf, Shared};
 use postwerk::deliver::{self, Context, Strangers};
 use postwerk::journal::event::{Event, EventKind, Events, Subscription};
 use postwerk::mail::envelope::{Envelope, MailFrom, RcptTo};
@@ -62,6 +64,10 @@ impl Rig {
     }
 
     fn among(conf: Config, strangers: Strangers) -> Self {
+        Self::build(conf, strangers, Vec::new())
+    }
+
+    fn build(conf: Config, strangers: Strangers, own_addresses: Vec<SocketAddr>) -> Self {
         let clock = Clock::system();
         let conf: Shared = Arc::new(ArcSwap::from_pointee(conf));
         let store = store::redb::memory(clock.clone());
@@ -73,7 +79,7 @@ impl Rig {
             queue: queue.clone(),
             clock,
             shutdown: shutdown.clone(),
-            own_addresses: Vec::new(),
+            own_addresses,
         };
         let task = tokio::spawn(deliver::run_among(context, strangers));
         Self {
@@ -306,6 +312,44 @@ async fn the_next_hop_is_tried_when_the_first_is_away() {
 }
 
 #[tokio::test]
+async fn a_host_that_closes_in_the_middle_is_tried_last() {
+    let moody = Remote::scripted(|asked| match asked.verb {
+        "MAIL" => Answer::Say("421 4.3.2 not now"),
+        _ => Answer::Usual,
+    })
+    .await;
+    let remote = Remote::friendly().await;
+    let mut conf = routed(&moody);
+    let second = route(&remote, RelayTls::Off).relay;
+    conf.routes[0].relay.extend(second);
+    let rig = Rig::start(conf);
+    rig.accept("a@b.example", &["c@d.example"], LETTER).await;
+    remote.mails(1).await;
+    assert_eq!(moody.asked("MAIL"), 1);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_site_with_many_domains_is_in_nobodys_way() {
+    let silent = Remote::scripted(|_| Answer::Silence).await;
+    let remote = Remote::friendly().await;
+    let mut conf = routed(&silent);
+    let mut fast = route(&remote, RelayTls::Off);
+    fast.domain = DomainPattern::Exact("fast.example".parse().unwrap());
+    conf.routes.insert(0, fast);
+    let rig = Rig::start(conf);
+    for n in 0..600 {
+        let to = format!("c@d{n}.example");
+        rig.accept("a@b.example", &[&to], LETTER).await;
+    }
+    for _ in 0..5 {
+        rig.accept("a@b.example", &["c@fast.example"], LETTER).await;
+    }
+    remote.mails(5).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn opportunistic_tls_is_used_and_given_up_when_its_handshake_fails() {
     let (remote, _) = Remote::with_tls(|_| Answer::Usual).await;
     let rig = Rig::start(routed(&remote));
@@ -347,6 +391,52 @@ async fn required_tls_is_never_given_up() {
         rig.stop().await;
         assert_eq!(remote.asked("MAIL"), 0, "case: {name}");
     }
+}
+
+#[tokio::test]
+async fn we_log_in_where_the_route_says_so() {
+    for (reply, taken) in [("235 2.7.0 in", true), ("535 5.7.8 no", false)] {
+        let remote = Remote::scripted(move |asked| match asked.verb {
+            "EHLO" => Answer::Say("250-remote.example\r\n250 AUTH DIGEST-MD5 PLAIN"),
+            "AUTH" => Answer::Say(reply),
+            _ => Answer::Usual,
+        })
+        .await;
+        let mut conf = routed(&remote);
+        conf.routes[0].sasl = Some(RelayLogin {
+            user: "u".to_owned(),
+            password: Secret::new("hunter2"),
+        });
+        let mut rig = Rig::start(conf);
+        rig.accept("a@b.example", &["c@d.example"], LETTER).await;
+        if taken {
+            remote.mails(1).await;
+            assert!(
+                remote
+                    .lines()
+                    .contains(&"AUTH PLAIN AHUAaHVudGVyMg==".to_owned())
+            );
+        } else {
+            let event = rig.event(EventKind::Deferred).await;
+            assert!(event.text.contains("5.7.8"), "got {}", event.text);
+            assert_eq!(remote.asked("MAIL"), 0);
+        }
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn mail_that_leads_back_to_a_listener_of_ours_is_a_loop() {
+    let ourselves = Remote::friendly().await;
+    let mut rig = Rig::build(
+        routed(&ourselves),
+        Strangers::default(),
+        vec![ourselves.address],
+    );
+    rig.accept("a@b.example", &["c@d.example"], LETTER).await;
+    let event = rig.event(EventKind::Bounced).await;
+    assert!(event.text.contains("5.4.6"), "got {}", event.text);
+    rig.stop().await;
 }
 
 #[tokio::test]

@@ -57,7 +57,10 @@ pub(super) fn claim(
         turn: choice.turn,
         ..look
     };
-    if shared.heads.looked(work, group, look, choice.next, now) {
+    // Who got less than asked for takes the group as done and waits for a hint.
+    let short = lent.as_ref().is_ok_and(|lent| lent.len() < room);
+    let left = short && choice.next.is_some_and(|at| at <= now);
+    if shared.heads.looked(work, group, look, choice.next, now) || left {
         shared.heads.wake(work);
     }
     lent

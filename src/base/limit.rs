@@ -177,10 +177,13 @@ pub const RETRIES_MAX: usize = 64;
 /// The largest `[queue] max_message_size` that can be set: a body is read and written again at every try.
 pub const MESSAGE_SIZE_MAX: super::size::ByteSize = super::size::ByteSize::mib(2 << 10);
 
-/// One read of a session: commands, and mails of the usual size.
+/// One read of commands.
 pub const READ_SMALL: usize = 4 << 10;
 
-/// One read while mail text comes faster than `READ_SMALL`; given back at the end of the mail.
+/// One read of mail text: most mails come in one or two.
+pub const READ_TEXT: usize = 16 << 10;
+
+/// One read while mail text comes faster than `READ_TEXT`; given back at the end of the mail.
 pub const READ_LARGE: usize = 64 << 10;
 
 /// Recipients above `RECIPIENTS_MAX` that are answered 452 without being counted as errors: a client that sends a

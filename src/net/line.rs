@@ -10,7 +10,7 @@ use std::io;
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::base::limit::{READ_LARGE, READ_SMALL};
+use crate::base::limit::{READ_LARGE, READ_SMALL, READ_TEXT};
 
 /// Octets that were read and not used yet.
 #[derive(Debug, Default)]
@@ -107,10 +107,10 @@ impl LineBuffer {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
-        let room = if bulk && self.flooded {
-            READ_LARGE
-        } else {
-            READ_SMALL
+        let room = match (bulk, self.flooded) {
+            (true, true) => READ_LARGE,
+            (true, false) => READ_TEXT,
+            (false, _) => READ_SMALL,
         };
         if self.bytes.capacity() - self.bytes.len() < room {
             self.bytes.reserve_exact(room);
@@ -214,10 +214,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_gets_a_larger_buffer_only_while_mail_text_comes() {
-        let text = vec![b'x'; READ_SMALL + READ_LARGE];
+        let text = vec![b'x'; READ_TEXT + READ_LARGE];
         let mut from = &text[..];
         let mut buffer = LineBuffer::new();
-        assert_eq!(buffer.fill(&mut from, true).await.unwrap(), READ_SMALL);
+        assert_eq!(buffer.fill(&mut from, true).await.unwrap(), READ_TEXT);
         buffer.clear();
         assert_eq!(buffer.fill(&mut from, true).await.unwrap(), READ_LARGE);
     }

@@ -42,18 +42,18 @@ class Demo(unittest.TestCase):
     def test_it_ends_by_itself_when_the_sink_has_what_was_asked_for(self):
         status, text = self.run_with(["success@demo.test"], "--exit-after", "1", "--timeout", "60s")
         self.assertEqual(status, 0, text)
-        self.assertIn("success@demo.test", text)
+        self.assertIn("arrived: to success@demo.test", text)
+        self.assertNotIn("panicked", text)
 
     def test_a_deferred_mail_comes_at_the_third_try(self):
         status, text = self.run_with(["defer@demo.test"], "--exit-after", "1", "--timeout", "60s")
         self.assertEqual(status, 0, text)
-        self.assertIn("451", text)
+        self.assertIn("arrived: to defer@demo.test", text)
 
     def test_what_is_missing_after_the_timeout_is_counted(self):
         status, text = self.run_with(["bounce@demo.test"], "--exit-after", "1", "--timeout", "4s")
         self.assertEqual(status, 1, text)
-        self.assertRegex(text, r"\b1\b.*missing|missing.*\b1\b")
-        self.assertIn("550", text)
+        self.assertRegex(text, r"(?m)\b1 recipient.* not arrived")
 
     def test_ctrl_c_ends_it_with_0_and_the_temporary_store_is_gone(self):
         port = stand.free_port()

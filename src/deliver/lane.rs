@@ -121,6 +121,10 @@ async fn run(crew: &Arc<Crew>, site: &Arc<Site>, lane: &mut Counted<'_>) {
     let mut open: Option<Open<'_>> = None;
     let mut stop = pin!(crew.shutdown.wait());
     loop {
+        // A transaction that was finished after the signal has used `stop` up.
+        if crew.shutdown.begun() {
+            break;
+        }
         let wait = if open.is_some() {
             REUSE
         } else {

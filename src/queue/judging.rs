@@ -105,7 +105,7 @@ impl Queue {
     }
 
     /// Puts each held slot into a parcel of its own; the first keeps the old number.
-    fn hold_each(
+    pub(super) fn hold_each(
         &self,
         batch: &mut Batch,
         message: &Message,

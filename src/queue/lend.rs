@@ -73,7 +73,13 @@ impl Deliveries {
         let messages = self.messages(&claimed).await?;
         let now = self.queue.store.now();
         let mut lent = Vec::with_capacity(claimed.len());
-        for Claimed { record, guard, .. } in claimed {
+        for Claimed {
+            record,
+            guard,
+            panics,
+            ..
+        } in claimed
+        {
             let parcel = match decode::<Parcel>(&record.key, &record.value) {
                 Ok(parcel) => parcel,
                 Err(error) => {
@@ -89,6 +95,10 @@ impl Deliveries {
                 guard.keep();
                 continue;
             };
+            if panics >= PANICS_MAX {
+                self.queue.set_aside(message, number, parcel, guard).await?;
+                continue;
+            }
             let recipients = due_recipients(&parcel, now);
             lent.push(Lent {
                 message: Arc::clone(message),
@@ -152,6 +162,9 @@ impl Lent {
         self.guard.keep();
     }
 }
+
+/// A parcel that made so many tries panic is kept for a person: the next one would panic too.
+const PANICS_MAX: u8 = 3;
 
 fn due_recipients(parcel: &Parcel, now: StoreTime) -> Vec<DueRecipient> {
     let due = parcel

@@ -5,6 +5,7 @@
 //! Not here: who may send (`policy`), where mail goes (`deliver`), what a DSN looks like (`bounce`).
 
 pub mod accept;
+mod aside;
 pub mod body;
 pub mod group;
 pub mod judging;

@@ -540,3 +540,25 @@ async fn the_life_of_a_relayed_mail_stays_within_its_budget_of_operations() {
         "accept {accept}, settle {settle}, retire {retire}"
     );
 }
+
+#[tokio::test]
+async fn a_mail_whose_delivery_panics_three_times_is_kept_for_a_person() {
+    let stage = Stage::new().await;
+    let id = stage.accept("a@a.example", &["b@b.example"]).await;
+    for _ in 0..3 {
+        let lent = stage.due().await.pop().unwrap();
+        let panics = tokio::spawn(async move {
+            let _lent = lent;
+            panic!("a fault of ours");
+        });
+        assert!(panics.await.is_err());
+        stage.clock.advance(2 * MINUTE);
+    }
+    assert!(stage.due().await.is_empty());
+    let parcels = stage.queue.parcels_of(id).await.unwrap();
+    let hold = parcels[0].parcel.hold.as_ref().unwrap();
+    assert_eq!(
+        (hold.hold.queue, hold.hold.reason),
+        (HoldQueue::Bad, HoldReason::Internal)
+    );
+}

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use mail_builder::MessageBuilder;
 use mail_send::{Credentials, Error, SmtpClient};
-use smtp_proto::Response;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -124,7 +123,7 @@ async fn send(args: &Args, transcript: &Transcript) -> Result<End, Failure> {
     talk.await.or_else(|error| match error {
         // A reply is an answer, not a failure of the line.
         Talk::Error(Error::UnexpectedReply(reply) | Error::AuthenticationFailed(reply)) => {
-            Ok(End::of(&reply))
+            Ok(End::of(reply.code))
         }
         Talk::Error(error) => Err(line(args, &error.to_string())),
         Talk::Text(why) => Err(line(args, &why)),
@@ -160,13 +159,13 @@ async fn dialogue(
     let mut client = client(stream, transcript);
     let greeting = client.read().await?;
     if greeting.code != 220 {
-        return Ok(End::of(&greeting));
+        return Ok(End::of(greeting.code));
     }
     let mut offered = client.ehlo(&own).await?;
     if args.tls == Tls::Starttls {
         let reply = client.cmd(b"STARTTLS\r\n").await?;
         if reply.code != 220 {
-            return Ok(End::of(&reply));
+            return Ok(End::of(reply.code));
         }
         let Stream::Clear(stream) = client.stream.into_inner() else {
             return Err(Talk::Text("TLS inside TLS".to_owned()));
@@ -207,23 +206,23 @@ async fn transaction(
     let mut command = Vec::new();
     command::mail(&MailFrom::new(from.clone()), needs, offers, &mut command);
     let reply = client.cmd(&command).await?;
-    if !done(&reply) {
-        return Ok(End::of(&reply));
+    if !done(reply.code) {
+        return Ok(End::of(reply.code));
     }
     let (mut worst, mut taken) = (End::Taken, 0);
     for to in &args.to {
         command.clear();
         command::rcpt(to, Notify::Default, None, utf8, offers, &mut command);
         let reply = client.cmd(&command).await?;
-        worst = worst.max(End::of(&reply));
-        taken += usize::from(done(&reply));
+        worst = worst.max(End::of(reply.code));
+        taken += usize::from(done(reply.code));
     }
     if taken == 0 {
         return Ok(worst);
     }
     let reply = client.cmd(b"DATA\r\n").await?;
     if reply.code != 354 {
-        return Ok(worst.max(End::of(&reply)));
+        return Ok(worst.max(End::of(reply.code)));
     }
     let (mut dots, mut wire) = (Dots::default(), Vec::new());
     dots.write(content, &mut wire);
@@ -241,7 +240,7 @@ async fn transaction(
     client.stream.show();
     let read = Clock::system().timeout(PATIENCE, client.read()).await;
     let reply = read.map_err(|_| Error::Timeout)??;
-    Ok(worst.max(End::of(&reply)))
+    Ok(worst.max(End::of(reply.code)))
 }
 
 async fn connect(args: &Args) -> Result<(Host, TcpStream), Failure> {
@@ -334,8 +333,8 @@ fn own_name(address: IpAddr) -> String {
     Host::Literal(address).to_string()
 }
 
-fn done(reply: &Response<String>) -> bool {
-    (200..300).contains(&reply.code)
+fn done(code: u16) -> bool {
+    (200..300).contains(&code)
 }
 
 fn line(args: &Args, why: &str) -> Failure {
@@ -346,8 +345,8 @@ fn line(args: &Args, why: &str) -> Failure {
 }
 
 impl End {
-    fn of(reply: &Response<String>) -> Self {
-        match reply.code {
+    fn of(code: u16) -> Self {
+        match code {
             200..400 => Self::Taken,
             400..500 => Self::NotNow,
             _ => Self::Never,

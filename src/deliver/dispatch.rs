@@ -211,6 +211,10 @@ impl Dispatcher {
             let lent = self.deliveries.claim(&turn.group, turn.room).await?;
             self.table
                 .claimed(&turn, lent.len(), lent.len() >= turn.room);
+            if !lent.is_empty() && lent.len() < turn.room {
+                // Somebody else may have changed what was chosen, so that less came than is due; heads cost no read.
+                self.next_look = self.now();
+            }
             if !lent.is_empty() {
                 served = true;
                 site.push(lent);

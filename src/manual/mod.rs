@@ -2,5 +2,6 @@
 
 pub mod bounds;
 pub mod configuration;
+pub mod delivery;
 pub mod modules;
 pub mod records;

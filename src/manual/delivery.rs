@@ -1,0 +1,26 @@
+//! # How mail leaves
+//!
+//! `deliver::trouble` is the table of what each failure means. What stands behind it:
+//!
+//! * **Before MAIL nothing is for ever**, but what DNS says for sure (no such domain, null MX) and what loops. A host
+//!   that refuses us at its banner, cannot do TLS or does not know our password may do so tomorrow; the lifetime of a
+//!   message bounds how long we ask. From MAIL on the first digit of the peer decides.
+//! * **8-bit content is returned, not converted**, when a hop does not offer 8BITMIME (5.6.3). RFC 6152 section 3 allows
+//!   either; a conversion breaks DKIM signatures, and hops without 8BITMIME have become rare. SMTPUTF8 alike (5.6.7),
+//!   for addresses and for headers beyond ASCII.
+//! * **Opportunistic TLS verifies nothing and falls back**, once, on a new connection; required TLS does neither. Octets
+//!   that follow the reply to STARTTLS in the clear end the connection: they could be an attacker's.
+//! * **A greeting by our own name is a loop only where DNS chose the host.** Two servers of one name behind a
+//!   configured relay are somebody's set-up; an MX that greets as we do is ourselves.
+//! * **A site that is down costs one try.** Its other parcels are given back and snoozed. It is asked again after half
+//!   of the first `[queue] retry`, at most 30 s, then doubled up to 15 minutes; one connection probes. A site that takes
+//!   some connections and refuses more is asked for as many as it took, for a minute.
+//! * **Lanes do not wait for commits.** A settle runs beside the next transaction; at most 1,000 are under way. A settle
+//!   that fails gives its claim back, and the mail may go out twice; the dispatcher then pauses for five seconds, so
+//!   that a broken disk does not repeat mail as fast as it can.
+//! * **One claim lends up to 20 parcels**, and a site's backlog is three for each connection: enough that no lane waits
+//!   for the store, little enough that a stop gives back almost nothing.
+//! * **smtp-proto reads EHLO, our own reader replies.** Its `ResponseReceiver` takes 999 for a code and keeps enhanced
+//!   statuses in octets, so that 5.7.509 is lost.
+//! * **Not done:** the next message's MAIL in one write with the final dot. RFC 2920 allows it and it would save a round
+//!   trip a message; with intents the dot waits for a commit, and then the two belong apart.

@@ -38,8 +38,10 @@ fn runtime() -> Runtime {
 }
 
 fn folder() -> tempfile::TempDir {
-    // Beside the build, because /tmp may be memory.
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made")
+    // Beside the build, because /tmp may be memory; `POSTWERK_BENCH_DIR` names another disk.
+    let parent = std::env::var_os("POSTWERK_BENCH_DIR");
+    let parent = parent.unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+    tempfile::tempdir_in(parent).expect("a folder can be made")
 }
 
 fn open_in(path: PathBuf) -> Store {
@@ -274,4 +276,21 @@ fn get_one(bencher: Bencher<'_, '_>) {
             }
         });
     });
+}
+
+/// Opens a copy of the file as a kill would leave it: the original is open and was never closed.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn open_after_kill(bencher: Bencher<'_, '_>) {
+    let (runtime, folder, _, _) = full();
+    let copy = folder.path().join("copy.redb");
+    bencher
+        .with_inputs(|| std::fs::copy(folder.path().join("full.redb"), &copy).expect("a copy"))
+        .bench_local_values(|_| {
+            let store = open_in(copy.clone());
+            let heads = runtime
+                .block_on(store.ready(Work::Deliver, 10))
+                .expect("heads");
+            assert_eq!(heads.len(), 10);
+            runtime.block_on(store.close()).expect("the store closes");
+        });
 }

@@ -19,6 +19,7 @@ struct Platter {
     /// What reads see.
     seen: Vec<u8>,
     pending: Vec<Change>,
+    syncs: u64,
     /// Operations until the power is cut.
     left: Option<u64>,
     dead: bool,
@@ -40,6 +41,7 @@ impl Disk {
             seen: image.clone(),
             durable: image,
             pending: Vec::new(),
+            syncs: 0,
             left: None,
             fault: None,
             dead: false,
@@ -57,6 +59,10 @@ impl Disk {
 
     pub(super) fn fail_after(&self, operations: u64, number: u64) {
         self.platter().fault = Some((operations, number));
+    }
+
+    pub(super) fn syncs(&self) -> u64 {
+        self.platter().syncs
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -171,6 +177,7 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         let mut platter = self.platter();
         platter.step()?;
+        platter.syncs += 1;
         if !platter.lies {
             let pending = std::mem::take(&mut platter.pending);
             pending

@@ -411,6 +411,7 @@ async fn a_snooze_in_the_past_wakes_the_group() {
 }
 
 #[tokio::test]
+
 async fn a_claim_that_leaves_something_for_later_wakes_who_waits() {
     let (_, store, clock) = fresh();
     for (key, secs) in [("p1", 0), ("p2", 5)] {
@@ -428,4 +429,40 @@ async fn a_claim_that_leaves_something_for_later_wakes_who_waits() {
     );
     clock.advance(Duration::from_secs(5));
     assert_eq!(store.ready(Work::Deliver, 5).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lone_commit_costs_two_syncs_and_many_share_them() {
+    let disk = Disk::new(Vec::new(), false);
+    let (_, store) = on(&disk, &Clock::moved(START));
+    store
+        .commit(batch(vec![], vec![put("m0", "")]))
+        .await
+        .unwrap();
+    let before = disk.syncs();
+    store
+        .commit(batch(vec![], vec![put("m1", "")]))
+        .await
+        .unwrap();
+    assert_eq!(disk.syncs() - before, 2);
+    let before = disk.syncs();
+    let tasks: Vec<_> = (0..100)
+        .map(|n| {
+            let store = store.clone();
+            let put = put(&format!("m{n}"), "");
+            tokio::spawn(async move { store.commit(batch(vec![], vec![put])).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert!(
+        disk.syncs() - before < 100,
+        "{} syncs",
+        disk.syncs() - before
+    );
+    let before = disk.syncs();
+    let refused = batch(vec![Pre::Absent(key("m1"))], vec![put("m2", "")]);
+    assert!(store.commit(refused).await.is_err());
+    assert_eq!(disk.syncs(), before, "what is refused costs nothing");
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ::redb::{CommitError, Database, Durability, StorageError, TableError, TransactionError};
 
 use super::apply::{Done, Tables, Tally};
-use super::inbox::{Letter, Turn};
+use super::inbox::{Company, Letter, Turn};
 use super::plan::{Moment, Plan, Refusal};
 use super::{Shared, open, room};
 use crate::store::{Batch, ClaimId, Counter, Pre, Room, StoreError, StoreTime, Version, Work};
@@ -43,14 +43,17 @@ struct Course {
 
 pub(super) fn run(shared: &Arc<Shared>) {
     let mut gauge = room::Gauge::new(Arc::clone(shared));
+    let mut company = Company::default();
     loop {
         gauge.look();
-        match shared.inbox.next(IDLE) {
+        match shared.inbox.next(IDLE, &mut company) {
             Turn::Commit(letters) => {
                 if shared.db().is_none() {
                     reopen(shared);
                 }
+                let (number, start) = (letters.len(), shared.clock.mono());
                 serve(shared, letters);
+                company.after(number, shared.clock.mono() - start);
             }
             Turn::Idle => {
                 if shared.db().is_none() {

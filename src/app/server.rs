@@ -275,6 +275,15 @@ impl Server {
         Ok(())
     }
 
+    /// Ends only if a part of the server ends by itself, which is a fault of ours: then the process should be restarted,
+    /// because nothing that was accepted is lost and everything else starts again.
+    pub async fn broken(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Err(error)) => tracing::error!(%error, "a part of the server broke"),
+            Some(Ok(())) | None => tracing::error!("a part of the server ended by itself"),
+        }
+    }
+
     /// Stops: listeners first, then sessions, claims and the writer. Bounded by `[queue] stop_timeout`.
     pub async fn shutdown(self) {
         let Self {

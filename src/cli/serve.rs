@@ -1,7 +1,8 @@
 //! `postwerk serve`: the real thing, in the foreground.
 //!
 //! SIGTERM and Ctrl-C drain and stop within a bounded time; SIGHUP reads the file again, and a broken new file leaves
-//! the old one in force. A configuration error ends with exit 2 before any port is opened.
+//! the old one in force. A configuration error ends with exit 2 before any port is opened. When a part of the server
+//! breaks the process ends with 1, so that its unit starts it again.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -67,7 +68,7 @@ async fn serve(config: Config, path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let server = match Server::start(config, Clock::system()).await {
+    let mut server = match Server::start(config, Clock::system()).await {
         Ok(server) => server,
         Err(error) => {
             tracing::error!("{error}");
@@ -78,16 +79,21 @@ async fn serve(config: Config, path: &Path) -> ExitCode {
     for address in server.addresses() {
         tracing::info!(%address, "listening");
     }
+    let mut code = ExitCode::SUCCESS;
     loop {
         tokio::select! {
             () = stop.wait() => break,
+            () = server.broken() => {
+                code = ExitCode::FAILURE;
+                break;
+            }
             _ = hangup.recv() => reload(&server, path).await,
         }
     }
     tracing::info!("stopping");
     server.shutdown().await;
     tracing::info!("stopped");
-    ExitCode::SUCCESS
+    code
 }
 
 async fn reload(server: &Server, path: &Path) {

@@ -15,7 +15,7 @@ use super::record::{Message, MessageId, Parcel, decode, message_key, message_of,
 use crate::mail::envelope::Notify;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::{Move, State, next};
-use crate::store::{ClaimGuard, Claimed, Group, Head, StoreError, StoreTime, Work};
+use crate::store::{ClaimGuard, Claimed, Group, Head, StoreError, StoreTime, Version, Work};
 
 /// What is due for delivery.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ pub struct Lent {
     /// Tries before this one.
     pub attempts: u32,
     pub(super) number: u64,
+    pub(super) version: Version,
     pub(super) parcel: Parcel,
     pub(super) guard: ClaimGuard,
 }
@@ -105,6 +106,7 @@ impl Deliveries {
                 recipients,
                 attempts: parcel.attempts,
                 number,
+                version: record.version,
                 parcel,
                 guard,
             });

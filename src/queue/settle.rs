@@ -10,7 +10,7 @@ use super::Queue;
 use super::ledger;
 use super::lend::{Lent, claimable};
 use super::record::{
-    DsnWork, FailedRecipient, HoldId, Kept, Message, Parcel, Slot, dsn_key, encode,
+    DsnWork, FailedRecipient, HoldId, Kept, Message, Parcel, Slot, dsn_key, encode, parcel_key,
 };
 use super::retry;
 use crate::base::clock::micros;
@@ -22,10 +22,17 @@ use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::outcome::{Fault, Outcome};
 use crate::mail::reply::Reply;
 use crate::mail::state::{Move, State, next};
-use crate::store::{Band, Batch, Counter, Due, Group, Op, Pre, StoreError, StoreTime, Work};
+use crate::store::{
+    Band, Batch, Counter, Due, Group, Key, Op, Pre, StoreError, StoreTime, Version, Work,
+};
 
 /// Failures within this span share one DSN.
 const DSN_AFTER: Duration = Duration::from_secs(60);
+
+/// A settle that the store cannot take is tried so often, so far apart: long enough for somebody to free the disk.
+const SETTLE_TRIES: usize = 60;
+/// See `SETTLE_TRIES`.
+const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a try came to.
 #[derive(Clone, Debug)]
@@ -71,6 +78,7 @@ impl Queue {
             message,
             mut parcel,
             number,
+            version,
             guard,
             ..
         } = lent;
@@ -105,10 +113,43 @@ impl Queue {
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(guard.id()));
         self.put_settled(&mut batch, &message, number, &mut parcel, &became, &attempt);
-        self.store.commit(batch).await?;
+        self.commit_settled(batch, &parcel_key(message.id, number), version)
+            .await?;
         drop(guard);
         self.tell_settled(&message, &parcel, &became);
         Ok(())
+    }
+
+    /// What the remote has is relayed already: a store that cannot be used for a moment must not send it twice.
+    async fn commit_settled(
+        &self,
+        batch: Batch,
+        key: &Key,
+        version: Version,
+    ) -> Result<(), StoreError> {
+        for _ in 1..SETTLE_TRIES {
+            let error = match self.store.commit(batch.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error @ (StoreError::Unavailable(_) | StoreError::InDoubt(_))) => error,
+                Err(error) => return Err(error),
+            };
+            tracing::warn!(?key, %error, "a delivery is not recorded yet; trying again");
+            self.clock.sleep(SETTLE_PAUSE).await;
+            if matches!(error, StoreError::InDoubt(_)) && self.changed(key, version).await? {
+                return Ok(());
+            }
+        }
+        self.store.commit(batch).await.map(drop)
+    }
+
+    /// Whether the commit in doubt is on disk after all.
+    async fn changed(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        let found = self.store.get(vec![key.clone()]).await?;
+        Ok(found
+            .into_iter()
+            .flatten()
+            .next()
+            .is_none_or(|record| record.version != version))
     }
 
     fn put_settled(

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes demo clients postfix_hop postfix_client kill probes powercut)
+readonly PARTS=(build cargo crashes demo clients operate postfix_hop postfix_client kill faults probes powercut)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -39,7 +39,7 @@ mkdir -p "$LOGS"
 missing_packages() {
     local pair
     for pair in swaks:swaks curl:curl node:nodejs python3:python3 openssl:openssl ps:procps \
-        mkfs.xfs:xfsprogs xfs_io:xfsprogs mkfs.ext4:e2fsprogs; do
+        mkfs.xfs:xfsprogs xfs_io:xfsprogs strace:strace mount:mount; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
     done
     perl -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ssleay-perl
@@ -113,9 +113,11 @@ peer_tests() { (cd tests/peers && timeout "$1" python3 -B -m unittest -v "$2"); 
 part_build() { timeout 1500 cargo build --release --locked; }
 part_cargo() { timeout 1500 cargo test --locked; }
 # The same suite as in `cargo test`, ten times as many seeds.
-part_crashes() { POSTWERK_CRASH_SEEDS=10000 timeout 900 cargo test --locked --lib -- simulated; }
+part_crashes() { POSTWERK_CRASH_SEEDS=10000 timeout 900 cargo test --locked --lib -- store::redb::crash; }
 part_demo() { peer_tests 300 demo; }
 part_clients() { peer_tests 300 clients; }
+part_operate() { peer_tests 300 operate; }
+part_faults() { peer_tests 500 faults; }
 part_postfix_hop() { peer_tests 600 postfix_hop; }
 part_postfix_client() { peer_tests 300 postfix_client; }
 part_kill() { peer_tests 300 kill; }

@@ -22,6 +22,8 @@ pub(super) struct Wire {
     stream: Stream,
     pub(super) buffer: LineBuffer,
     out: Vec<u8>,
+    /// Octets of `out` that went out already.
+    sent: usize,
 }
 
 #[derive(Debug)]
@@ -38,6 +40,7 @@ impl Wire {
             stream: Stream::Clear(stream),
             buffer: LineBuffer::new(),
             out: Vec::new(),
+            sent: 0,
         }
     }
 
@@ -59,11 +62,19 @@ impl Wire {
 
     /// Sends what waits.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        if !self.out.is_empty() {
-            self.stream.write_all(&self.out).await?;
-            self.stream.flush().await?;
-            self.out.clear();
+        if self.out.is_empty() {
+            return Ok(());
         }
+        // A deadline may end this wait anywhere; what went out must not go out again before the last reply.
+        while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                n => self.sent += n,
+            }
+        }
+        self.stream.flush().await?;
+        self.out.clear();
+        self.sent = 0;
         Ok(())
     }
 

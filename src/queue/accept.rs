@@ -86,7 +86,8 @@ impl Queue {
         batch
             .ops
             .push(Op::Add(Counter(b"accepted".as_slice().into()), 1));
-        self.store.commit(batch).await?;
+        let stored = self.store.commit(batch).await;
+        stored.map_err(|error| self.refused(error))?;
         self.tell_accepted(&message, &parcels, hold.as_ref());
         Ok(message.id)
     }

@@ -123,13 +123,13 @@ impl BodyWriter {
         self.queue.pressure()?;
         let now = self.queue.clock.mono();
         if self.swept.is_none_or(|(_, at)| now - at > SWEEP_RENEW) {
-            self.swept = Some((self.announce().await?, now));
+            let announced = self.announce().await;
+            self.swept = Some((announced.map_err(|error| self.queue.refused(error))?, now));
         }
         let chunk = self.chunk.split().freeze();
-        self.queue
-            .store
-            .stage(chunk_key(self.id, self.chunks), chunk)
-            .await?;
+        let key = chunk_key(self.id, self.chunks);
+        let staged = self.queue.store.stage(key, chunk).await;
+        staged.map_err(|error| self.queue.refused(error))?;
         self.chunks += 1;
         Ok(())
     }

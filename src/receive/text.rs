@@ -221,7 +221,8 @@ async fn begin(mut header: Header, hall: &Hall, reception: &Reception) -> Place 
 pub(super) fn of_accept(error: &AcceptError) -> Reply {
     let (code, status, text) = match error {
         AcceptError::Full(full) => {
-            tracing::warn!(reason = %full, "a mail was put off");
+            // The store has said so once; each mail has its line of refusal.
+            tracing::debug!(reason = %full, "a mail was put off");
             (
                 452,
                 EnhancedStatus(4, 3, 1),

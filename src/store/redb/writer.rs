@@ -21,11 +21,12 @@ use crate::store::{Batch, ClaimId, Counter, Pre, Room, StoreError, StoreTime, Ve
 const IDLE: Duration = Duration::from_secs(1);
 
 /// How a whole commit failed.
-enum Failure {
-    /// Nothing was written.
-    Before(String),
-    /// It may be on disk.
-    During(String),
+struct Failure {
+    /// It may be on disk; else nothing was written.
+    in_doubt: bool,
+    /// There was no space.
+    full: bool,
+    text: String,
 }
 
 type Answers = Vec<(
@@ -52,7 +53,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
                     reopen(shared);
                 }
                 let (number, start) = (letters.len(), shared.clock.mono());
-                serve(shared, letters);
+                serve(shared, &mut gauge, letters);
                 company.after(number, shared.clock.mono() - start);
             }
             Turn::Idle => {
@@ -67,7 +68,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
 }
 
 /// Commits and answers; on a failure of the storage also opens the database again.
-fn serve(shared: &Arc<Shared>, letters: Vec<Letter>) {
+fn serve(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter>) {
     let (batches, waiters): (Vec<Batch>, Vec<_>) = letters
         .into_iter()
         .map(|letter| (letter.batch, letter.answer))
@@ -81,7 +82,7 @@ fn serve(shared: &Arc<Shared>, letters: Vec<Letter>) {
     }
     let claims: Vec<ClaimId> = batches.iter().flat_map(mine).collect();
     let result = catch_unwind(AssertUnwindSafe(|| commit(shared, batches)))
-        .unwrap_or_else(|_| Err(Failure::During("the writer panicked".into())));
+        .unwrap_or_else(|_| Err(Failure::panicked()));
     if shared.claims.unlock() {
         Work::ALL
             .into_iter()
@@ -95,8 +96,13 @@ fn serve(shared: &Arc<Shared>, letters: Vec<Letter>) {
             }
             return;
         }
-        Err(Failure::Before(text)) => StoreError::Unavailable(text.into()),
-        Err(Failure::During(text)) => StoreError::InDoubt(text.into()),
+        Err(failure) => {
+            // Before the answers go out, so that who gets one can say why.
+            if failure.full {
+                gauge.full();
+            }
+            StoreError::from(failure)
+        }
     };
     tracing::error!(%error, "a commit failed; opening the store again");
     give_up(shared, &claims);
@@ -122,7 +128,7 @@ fn mine(batch: &Batch) -> impl Iterator<Item = ClaimId> + use<> {
 fn commit(shared: &Arc<Shared>, batches: Vec<Batch>) -> Result<Course, Failure> {
     let guard = shared.db();
     let Some(db) = guard.as_ref() else {
-        return Err(Failure::Before("it is being opened again".into()));
+        return Err(Failure::before("it is being opened again"));
     };
     let now = shared.time.now();
     let mut course = Course {
@@ -147,7 +153,7 @@ fn write(
 ) -> Result<Tally, Failure> {
     let mut txn = db.begin_write()?;
     txn.set_durability(Durability::Immediate)
-        .map_err(|error| Failure::Before(error.to_string()))?;
+        .map_err(|error| Failure::before(&error.to_string()))?;
     txn.set_two_phase_commit(true);
     txn.set_quick_repair(true);
     let mut tables = Tables::open(&txn)?;
@@ -239,26 +245,69 @@ fn reopen(shared: &Arc<Shared>) {
     }
 }
 
+impl Failure {
+    fn before(text: &str) -> Self {
+        Self {
+            in_doubt: false,
+            full: false,
+            text: text.to_owned(),
+        }
+    }
+
+    fn panicked() -> Self {
+        Self {
+            in_doubt: true,
+            ..Self::before("the writer panicked")
+        }
+    }
+
+    fn of(error: &::redb::Error, in_doubt: bool) -> Self {
+        let full = match error {
+            ::redb::Error::Io(error) => matches!(
+                error.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            ),
+            _ => false,
+        };
+        Self {
+            in_doubt,
+            full,
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        let text = failure.text.into();
+        if failure.in_doubt {
+            Self::InDoubt(text)
+        } else {
+            Self::Unavailable(text)
+        }
+    }
+}
+
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        Self::Before(error.to_string())
+        Self::of(&error.into(), false)
     }
 }
 
 impl From<TransactionError> for Failure {
     fn from(error: TransactionError) -> Self {
-        Self::Before(error.to_string())
+        Self::of(&error.into(), false)
     }
 }
 
 impl From<TableError> for Failure {
     fn from(error: TableError) -> Self {
-        Self::Before(error.to_string())
+        Self::of(&error.into(), false)
     }
 }
 
 impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
-        Self::During(error.to_string())
+        Self::of(&error.into(), true)
     }
 }

@@ -74,7 +74,7 @@ impl Context {
                     first = first.and(Err(StoreError::Unavailable(full.to_string().into())));
                 }
                 Err(AcceptError::Store(error)) => {
-                    tracing::warn!(message = %id, %error, "the report of a failed delivery could not be made");
+                    tracing::warn!(%id, %error, "the report of a failed delivery could not be made");
                     first = first.and(Err(error));
                 }
             }

@@ -68,11 +68,15 @@ async fn serve(config: Config, path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Without a log file the log stands on standard error already.
+    let log_file = config.log.file.is_some();
     let mut server = match Server::start(config, Clock::system()).await {
         Ok(server) => server,
         Err(error) => {
             tracing::error!("{error}");
-            eprintln!("postwerk: {error}");
+            if log_file {
+                eprintln!("postwerk: {error}");
+            }
             return ExitCode::FAILURE;
         }
     };
@@ -100,13 +104,21 @@ async fn reload(server: &Server, path: &Path) {
     match config::load(path) {
         Ok((config, warnings)) => {
             for warning in warnings {
-                tracing::warn!("{warning}");
+                tracing::warn!("{}", warning.brief());
             }
             match server.reload(config).await {
                 Ok(()) => tracing::info!(file = %path.display(), "configuration read again"),
                 Err(error) => tracing::error!(%error, "the old configuration stays in force"),
             }
         }
-        Err(problems) => tracing::error!("the old configuration stays in force: {problems}"),
+        Err(problems) => {
+            for problem in &problems.0 {
+                tracing::error!("{}", problem.brief());
+            }
+            tracing::error!(
+                "the old configuration stays in force: {}",
+                problems.closing()
+            );
+        }
     }
 }

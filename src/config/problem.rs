@@ -93,6 +93,15 @@ impl Problem {
         }
     }
 
+    /// Without its source: one line for a log.
+    pub fn brief(&self) -> String {
+        Self {
+            source: String::new(),
+            ..self.clone()
+        }
+        .to_string()
+    }
+
     /// As one JSON object without a line end.
     pub fn to_json(&self) -> String {
         serde_json::json!({

@@ -259,7 +259,7 @@ async fn serve<S: Future<Output = ()>>(
     .await
     else {
         if dotted.load(Ordering::Acquire) {
-            tracing::warn!(message = %lent.message.id, "stopped while waiting for the reply to the final dot; the mail may be sent twice");
+            tracing::warn!(id = %lent.message.id, "stopped while waiting for the reply to the final dot; the mail may be sent twice");
             lent.keep();
         }
         return Turn::End;

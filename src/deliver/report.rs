@@ -70,7 +70,7 @@ impl Reporter {
                     // The claim is given back, and the mail may go out twice: the scheduler pauses, so that it does
                     // not do so as fast as it can.
                     this.troubled.store(true, Ordering::Release);
-                    tracing::error!(message = %lines.message.id, %error, "a delivery could not be recorded; it may be sent twice");
+                    tracing::error!(id = %lines.message.id, %error, "a delivery could not be recorded; it may be sent twice");
                 }
             }
             drop((place, guard));

@@ -297,7 +297,7 @@ impl Queue {
         });
         batch.ops.push(Op::Delete(sweep_key(id)));
         self.store.commit(batch).await?;
-        tracing::info!(message = %id, "swept a body that no session finished");
+        tracing::info!(%id, "swept a body that no session finished");
         Ok(())
     }
 

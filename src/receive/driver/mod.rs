@@ -147,14 +147,16 @@ impl Driver {
     }
 
     async fn handshake(&mut self) -> io::Result<()> {
-        let config = self.hall.certs.server_config();
-        let done = self
-            .hall
-            .clock
-            .timeout(HANDSHAKE_TIMEOUT, Box::pin(self.wire.secure(config)));
-        let facts = done
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let hall = Arc::clone(&self.hall);
+        let secured = Box::pin(self.wire.secure(hall.certs.server_config()));
+        let facts = tokio::select! {
+            biased;
+            done = hall.clock.timeout(HANDSHAKE_TIMEOUT, secured) => {
+                done.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
+            }
+            // Nothing can be said in the middle of a handshake.
+            () = hall.shutdown.wait() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
         line::tls_from(self.peer, &facts);
         self.tls = Some(facts);
         Ok(())

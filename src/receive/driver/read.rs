@@ -87,7 +87,8 @@ impl Driver {
                     Err(_) => Ok(Waited::Over(end)),
                 },
                 () = hall.shutdown.wait(), if stop.is_none() => {
-                    *stop = Some(hall.clock.mono() + STOP_TEXT_TIMEOUT);
+                    let most = hall.conf.load().queue.stop_timeout.min(STOP_TEXT_TIMEOUT);
+                    *stop = Some(hall.clock.mono() + most);
                 }
             }
         }

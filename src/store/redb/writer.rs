@@ -262,13 +262,13 @@ impl Failure {
     }
 
     fn of(error: &::redb::Error, in_doubt: bool) -> Self {
-        let full = match error {
-            ::redb::Error::Io(error) => matches!(
+        let full = |error: &std::io::Error| {
+            matches!(
                 error.kind(),
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-            ),
-            _ => false,
+            )
         };
+        let full = matches!(error, ::redb::Error::Io(error) if full(error));
         Self {
             in_doubt,
             full,
@@ -309,5 +309,25 @@ impl From<TableError> for Failure {
 impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
         Self::of(&error.into(), true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn no_space_is_told_from_other_faults_of_the_disk() {
+        for (kind, full) in [
+            (ErrorKind::StorageFull, true),
+            (ErrorKind::QuotaExceeded, true),
+            (ErrorKind::PermissionDenied, false),
+        ] {
+            let error = CommitError::Storage(StorageError::Io(Error::from(kind)));
+            let failure = Failure::from(error);
+            assert!(failure.in_doubt && failure.full == full, "case: {kind:?}");
+        }
     }
 }

@@ -102,8 +102,10 @@ pub enum SubmitError {
     /// No recipient.
     #[error("a message needs at least one recipient")]
     NoRecipient,
-    /// Larger than `[queue] max_message_size`.
-    #[error("the message is larger than [queue] max_message_size")]
+    /// Larger than `[queue] max_message_size`, or a header section above 256 KiB.
+    #[error(
+        "the message is larger than [queue] max_message_size, or its header section than 256 KiB"
+    )]
     TooLarge,
     /// The queue refused.
     #[error(transparent)]
@@ -215,7 +217,8 @@ impl Server {
 
     /// Takes a message without a socket; the queue id, once it is safe on disk.
     ///
-    /// The program is trusted as a listener trusts an account without `senders`.
+    /// The program is trusted as a listener trusts an account without `senders`. Missing Date and Message-ID are
+    /// added, Bcc is taken away.
     ///
     /// # Errors
     /// See [`SubmitError`]; then nothing of the message is kept.
@@ -227,6 +230,9 @@ impl Server {
             return Err(SubmitError::TooLarge);
         }
         let mut body = self.queue.begin_body();
+        let (id, hostname) = (body.id().to_string(), conf.server.hostname.as_str());
+        let content = receive::completed(&content, &id, hostname, self.clock.wall())
+            .ok_or(SubmitError::TooLarge)?;
         body.write(&content).await?;
         let origin = Origin {
             listener: "local".to_owned(),

@@ -47,6 +47,7 @@ pub fn run(args: Args) -> ExitCode {
             return ExitCode::from(CONFIG_ERROR);
         }
     };
+    raise_files();
     match block_on(serve(config, &path)) {
         Ok(code) => code,
         Err(error) => {
@@ -55,6 +56,22 @@ pub fn run(args: Args) -> ExitCode {
         }
     }
 }
+
+/// The usual soft limit of 1,024 open files is for programs that use select(2); connections and the store need more.
+fn raise_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(FILES_MAX).min(FILES_MAX);
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+/// More open files than any configuration asks for.
+const FILES_MAX: u64 = 65_536;
 
 async fn serve(config: Config, path: &Path) -> ExitCode {
     let signals = signal(SignalKind::hangup()).and_then(|hangup| {

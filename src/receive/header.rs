@@ -56,6 +56,20 @@ pub(super) enum Gathered {
     Done(Header, usize),
 }
 
+/// A whole mail of a program, completed as a submission server does (`Header::complete`). `content` has CRLF line ends.
+///
+/// None: its header section is longer than `HEADER_MAX`.
+pub fn completed(content: &[u8], id: &str, hostname: &str, now: Wall) -> Option<Vec<u8>> {
+    let (mut header, used) = match Gather::default().push(content, &Budget::new()).ok()? {
+        Gathered::Done(header, used) => (header, used),
+        Gathered::More(gather) => (gather.finish(), content.len()),
+    };
+    header.complete(id, hostname, now);
+    let mut whole = header.into_stored();
+    whole.extend_from_slice(content.get(used..).unwrap_or_default());
+    Some(whole)
+}
+
 impl Budget {
     pub(super) fn new() -> Self {
         Self(Arc::new(Semaphore::new(HEADER_BUDGET)))

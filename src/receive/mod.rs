@@ -28,6 +28,8 @@ use crate::net::limiter::Limiter;
 use crate::net::listen::{self, Busy, ListenError, Permit, Permits};
 use crate::queue::Queue;
 
+pub use header::completed;
+
 /// What receiving needs.
 #[derive(Clone, Debug)]
 pub struct Context {

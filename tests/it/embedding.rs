@@ -25,11 +25,9 @@ async fn a_program_submits_and_follows_its_message_to_the_end() {
         (id, "b@example.org".to_owned())
     );
     let mail = remote.mails(1).await.remove(0);
-    assert!(
-        mail.text.ends_with("Subject: hi\r\n\r\nline\r\n"),
-        "{}",
-        mail.text
-    );
+    assert!(mail.text.contains("Subject: hi\r\nDate: "), "{}", mail.text);
+    assert!(mail.text.contains("\r\nMessage-ID: <"), "{}", mail.text);
+    assert!(mail.text.ends_with("\r\n\r\nline\r\n"), "{}", mail.text);
 }
 
 #[tokio::test]

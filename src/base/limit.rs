@@ -263,6 +263,12 @@ pub const LOGIN_SPAN: Duration = Duration::from_secs(600);
 /// Wait after the first failed login of a session; the second waits twice as long, and so on.
 pub const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
+/// A step of the clock that counts as a gap: smaller ones are corrections.
+pub const GAP_MIN: Duration = Duration::from_secs(3_600);
+
+/// What ended in a gap has so long to be tried: a site that is down is asked at least every 15 minutes.
+pub const GAP_GRACE: Duration = Duration::from_secs(3_600);
+
 /// A mail that is coming in when we stop may take so long to its end.
 pub const STOP_TEXT_TIMEOUT: Duration = Duration::from_secs(20);
 

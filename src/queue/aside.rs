@@ -48,7 +48,7 @@ impl Queue {
         self.put_fact(&mut batch, message.id, Fact::Held(fact));
         self.store.commit(batch).await?;
         drop(guard);
-        tracing::error!(message = %message.id, "its delivery panicked three times; it is held in `bad`");
+        tracing::error!(id = %message.id, "its delivery panicked three times; it is held in `bad`");
         line::acted(message.id, "placed on hold", "postwerk");
         for address in addresses {
             self.tell(

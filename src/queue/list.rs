@@ -7,7 +7,7 @@ use super::record::{
 };
 use crate::base::limit::SCAN_MAX;
 use crate::journal::fact::Entry;
-use crate::store::{Key, Span, StoreError};
+use crate::store::{Key, Record, Span, StoreError};
 
 /// Records read with one scan.
 const PAGE: usize = 500;
@@ -49,9 +49,10 @@ impl Queue {
                 .scan(Span::Prefix(Key::of(b'm', &[])), after, false, PAGE)
                 .await?;
             for record in &page.records {
-                let message = Message::read(&record.key, &record.value)?;
+                let Some((message, parcels)) = self.readable(record).await? else {
+                    continue;
+                };
                 let id = message.id;
-                let parcels = self.parcels_of(id).await?;
                 looked += parcels.len().max(1);
                 if wanted(&message, &parcels) {
                     found.push(Listed { message, parcels });
@@ -64,6 +65,26 @@ impl Queue {
             if after.is_none() {
                 return Ok((found, None));
             }
+        }
+    }
+
+    /// A message and its parcels, unless they are damaged: the others are listed all the same.
+    async fn readable(
+        &self,
+        record: &Record,
+    ) -> Result<Option<(Message, Vec<Stored>)>, StoreError> {
+        let read = async {
+            let message = Message::read(&record.key, &record.value)?;
+            let parcels = self.parcels_of(message.id).await?;
+            Ok((message, parcels))
+        };
+        match read.await {
+            Ok(both) => Ok(Some(both)),
+            Err(error @ StoreError::Damaged(_)) => {
+                tracing::error!(%error, "a message cannot be listed");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 

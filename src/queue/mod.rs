@@ -7,6 +7,7 @@
 pub mod accept;
 mod aside;
 pub mod body;
+mod gap;
 pub mod group;
 pub mod judging;
 pub mod ledger;
@@ -46,17 +47,20 @@ pub struct Queue {
     store: Store,
     clock: Clock,
     ids: Arc<Ids>,
+    gap: Arc<gap::Gap>,
     events: Events,
 }
 
 impl Queue {
     /// A queue over `store`.
     pub fn new(conf: Shared, store: Store, clock: Clock, events: Events) -> Self {
+        let gap = Arc::new(gap::Gap::new(store.now(), &clock));
         Self {
             conf,
             store,
             clock,
             ids: Arc::new(Ids::new(0)),
+            gap,
             events,
         }
     }

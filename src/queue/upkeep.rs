@@ -7,6 +7,7 @@ use super::record::{
     number_of, parcel_key, sweep_key,
 };
 use super::worker;
+use crate::base::clock::micros;
 use crate::base::shutdown::Shutdown;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Acted, Expired, Fact};
@@ -67,6 +68,12 @@ impl Queue {
         match done {
             // Somebody else was faster; the work is looked at again when it is due again.
             Err(StoreError::Conflict(_)) => Ok(()),
+            // It would come again at once and stand in the way of all others; kept it waits for a restart.
+            Err(error @ StoreError::Damaged(_)) => {
+                tracing::error!(?work, %error, "a record cannot be read; its work waits");
+                claimed.guard.keep();
+                Ok(())
+            }
             done => done,
         }
     }
@@ -82,8 +89,11 @@ impl Queue {
             if !stored.parcel.slots.iter().any(|slot| waits(&slot.state)) {
                 continue;
             }
-            if stored.parcel.expires > now.0 {
-                later = Some(later.unwrap_or(u64::MAX).min(stored.parcel.expires));
+            let end = stored.parcel.expires;
+            let grace = self.gap.grace(end, now, &self.clock);
+            let end = grace.map_or(end, |span| now.0.saturating_add(micros(span)));
+            if end > now.0 {
+                later = Some(later.unwrap_or(u64::MAX).min(end));
                 continue;
             }
             self.expire_parcel(&mut batch, &message, stored, &mut failed, &mut ended);
@@ -303,7 +313,7 @@ impl Queue {
 
     /// Removes facts older than `[queue] history`. Ids sort by time, so that is one range.
     pub(super) async fn forget_history(&self) -> Result<(), StoreError> {
-        let keep = crate::base::clock::micros(self.conf.load().queue.history);
+        let keep = micros(self.conf.load().queue.history);
         let cut = self.store.now().0.saturating_sub(keep) << 8;
         let mut batch = Batch {
             side: crate::store::Side::Back,

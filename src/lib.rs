@@ -102,5 +102,5 @@ pub mod store;
 
 pub use app::server::{Server, StartError, Submission, SubmitError};
 pub use base::clock::Clock;
-pub use config::Config;
+pub use config::{Config, Problem, Problems};
 pub use journal::event::{Event, EventKind, Subscription};

@@ -14,6 +14,20 @@ use super::section::{self, Placed};
 use super::{Config, TenantConf, cross, single};
 use crate::base::limit;
 
+impl Config {
+    /// Reads and checks a file; warnings go to the log.
+    ///
+    /// # Errors
+    /// All mistakes of the file at once, each with what to write instead.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let (config, warnings) = load(path)?;
+        for warning in warnings {
+            tracing::warn!("{}", warning.brief());
+        }
+        Ok(config)
+    }
+}
+
 /// Reads and checks the file at `path`. Warnings come with the configuration.
 pub fn load(path: &Path) -> Result<(Config, Vec<Problem>), Problems> {
     let of_file = |text, remedy| Problems(vec![Problem::of_file(path, text, remedy)]);

@@ -83,7 +83,7 @@ const ROLES: &[Role] = &[
 ];
 
 const FILE_LINES_MAX: usize = 600;
-const HEADER_LINES: std::ops::RangeInclusive<usize> = 1..=12;
+const HEADER_LINES: std::ops::RangeInclusive<usize> = 3..=12;
 /// A file of a few declarations says what it is in one line.
 const SMALL_FILE_LINES: usize = 20;
 
@@ -225,8 +225,7 @@ fn header(source: &Source) -> Vec<String> {
         .filter(|line| !line.trim().is_empty())
         .count()
         <= SMALL_FILE_LINES;
-    let empty = source.text.lines().count() <= 1;
-    if HEADER_LINES.contains(&lines) || (small && lines >= 1) || empty {
+    if HEADER_LINES.contains(&lines) || (small && lines >= 1) {
         return Vec::new();
     }
     vec![format!(

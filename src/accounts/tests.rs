@@ -1,4 +1,7 @@
 //! Who gets in, who does not, and what a change of an account does at once.
+//!
+//! Every check goes through the same door as a login, so that nothing is known here that a client could not learn.
+//! Not here: what AUTH looks like on the wire (`receive`), and the command line (`cli::account`).
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! Finds the messages of a query: by id, by an index term, or by looking at all, one bounded page at a time.
+//!
+//! The order is that of ids, which is that of arrival, and a page that is cut says where the next one starts.
+//! Not here: what a query means (`queue::query`).
 
 use crate::base::clock::Wall;
 use crate::base::limit::SCAN_MAX;

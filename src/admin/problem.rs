@@ -1,4 +1,7 @@
 //! Errors of the API as RFC 9457 wants them: `application/problem+json` with a title, a status and a sentence.
+//!
+//! The sentence says what to do; nothing of the inside is told but to the log.
+//! Not here: which request makes which error (`api`).
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};

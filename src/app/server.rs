@@ -1,4 +1,7 @@
 //! One running server. Two of them in one process do not know each other.
+//!
+//! Start order: store, certificates, workers, listeners last; stop order: the other way round, bounded by `[queue] stop_timeout`.
+//! Not here: files, signals and logs (`cli`), and the demo (`demo`).
 
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;

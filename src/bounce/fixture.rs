@@ -1,4 +1,7 @@
 //! A queue over a store in memory with a clock that stands still, for the tests of this floor and the ones above.
+//!
+//! What it makes is real: mail is accepted, claimed and settled by the queue itself.
+//! Not here: any expectation.
 
 use std::sync::Arc;
 use std::time::Duration;

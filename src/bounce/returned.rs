@@ -1,4 +1,7 @@
 //! What of the message comes back with its DSN: all of it when it is small, else its header (RET, RFC 3461 section 4.3).
+//!
+//! What comes back is never larger than the bound, whatever the author asked for.
+//! Not here: how it becomes a part of the report (`report`).
 
 use crate::base::limit::DSN_FULL_MAX;
 use crate::mail::envelope::Ret;

@@ -1,4 +1,7 @@
 //! The machine's part of a DSN: `message/delivery-status` (RFC 3464 section 2), and its UTF-8 form (RFC 6533).
+//!
+//! Programs read it, so its fields are those of the RFC and in no language.
+//! Not here: the part for people (`text`).
 
 use super::report::Report;
 use crate::base::clock::Wall;

@@ -1,4 +1,7 @@
 //! Who is told what, over a real queue: one DSN for the failures of a minute, and none that must not be.
+//!
+//! Time is moved, never waited for; a DSN is read back from the queue as any mail is.
+//! Not here: what stands in a DSN (`report`).
 
 use std::sync::Arc;
 

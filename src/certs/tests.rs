@@ -1,4 +1,7 @@
 //! What a client meets: the certificate made once, both versions of TLS, resumption, and reload.
+//!
+//! Each handshake is a real one, in memory.
+//! Not here: STARTTLS and what is said around it (`receive`).
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,7 @@
 //! `postwerk demo`: the flags, and what is printed.
+//!
+//! The exit status says how it ended: 0 when all arrived or on Ctrl-C, 1 when something had not in time.
+//! Not here: the demo itself (`app::demo`).
 
 use std::io::Write;
 use std::path::PathBuf;

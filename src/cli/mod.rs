@@ -1,4 +1,7 @@
 //! Floor 12: the command line. Each command is a file; this one names them and starts the runtime.
+//!
+//! Exit statuses are those of sysexits where one fits: 2 for usage, 69 for a refusal, 75 for "try again".
+//! Not here: what a command does (its file), and the server (`app`).
 
 pub mod account;
 pub mod check;

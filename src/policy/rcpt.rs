@@ -1,4 +1,7 @@
 //! May a mail go there? The rules that keep us from being an open relay.
+//!
+//! Pure: facts in, a verdict out. What is not allowed by name is refused.
+//! Not here: gathering the facts (`receive`).
 
 use super::hidden::is_hidden;
 use super::{Client, Verdict, reply};

@@ -1,4 +1,7 @@
 //! May a mail be kept, and may it go out? Asked when its text is there.
+//!
+//! Pure: facts in, a verdict out. A hold is never told to the peer.
+//! Not here: reading the fields (`receive::header`), and what a hold means later (`queue`).
 
 use super::{Client, TooFast, Verdict, reply};
 use crate::base::limit::{RECEIVED_MAX, RECEIVED_OWN_MAX};

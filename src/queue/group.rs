@@ -1,4 +1,7 @@
 //! Groups of delivery: (recipient's host, account), as octets that the store orders and never reads.
+//!
+//! The same pair gives the same octets in every version, for they are stored.
+//! Not here: how groups are paced (`deliver::schedule`).
 
 use crate::mail::mailbox::{Host, Mailbox};
 use crate::store::Group;

@@ -1,4 +1,7 @@
 //! What a person sees of the queue: a page of messages, and all there is about one.
+//!
+//! A page has a bound in what it shows and in what it looks at, and never locks out a delivery.
+//! Not here: the query (`query`) and how it is printed (`cli::queue`).
 
 use super::Queue;
 use super::ledger::Stored;

@@ -1,4 +1,7 @@
 //! The queue as a specification: a real store in memory, a clock that the test moves.
+//!
+//! What is asserted is what the store says afterwards, never what a function returned on the way.
+//! Not here: a peer or a socket (`tests/it`).
 
 use std::sync::Arc;
 use std::time::Duration;

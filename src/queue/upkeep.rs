@@ -1,4 +1,7 @@
 //! The queue's own due work: lifetimes that end, messages with nothing left to do, trash, bodies nobody accepted.
+//!
+//! Each is a due record, so a crash repeats it and nothing is swept by looking through the whole store.
+//! Not here: deliveries (`lend`, `settle`) and DSNs (`bounce`).
 
 use super::Queue;
 use super::ledger::{self, Stored};

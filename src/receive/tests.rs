@@ -1,4 +1,7 @@
 //! Real sockets on the loopback, the real queue over a store in memory.
+//!
+//! Only what needs a socket is here; a dialog without one is in `tests/dialog`.
+//! Not here: delivery (`deliver`).
 
 use std::sync::Arc;
 

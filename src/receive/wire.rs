@@ -1,4 +1,7 @@
 //! One connection: its stream, what was read and not used, and the replies that wait to go out together.
+//!
+//! Replies to commands that came together leave together (RFC 2920); what was read before TLS is thrown away.
+//! Not here: what the octets mean (`smtp::server`).
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,6 @@
 //! A disk that is nearly full: no mail is accepted, none is lost, and the room that comes back is enough to go on.
+//!
+//! Not here: a file system that is really full (`tests/run.sh`, part `faults`).
 
 use crate::client::letter;
 use crate::house::{Door, House, config};

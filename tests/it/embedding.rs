@@ -1,4 +1,6 @@
 //! Embedding: a program starts the server, submits without a socket, follows events and stops it; two do not meet.
+//!
+//! Not here: the doc test of `lib.rs`, which shows the same to a reader.
 
 use postwerk::journal::event::EventKind;
 

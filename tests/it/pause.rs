@@ -1,4 +1,6 @@
 //! Pause: mail is accepted and kept, nothing is delivered, and the end of the pause needs no restart.
+//!
+//! Not here: the pause of one site (`deliver`).
 
 use crate::client::letter;
 use crate::house::{House, config};

@@ -68,6 +68,7 @@ fn a_file_says_what_it_is_for() {
     let code = "fn f() {}\n".repeat(30);
     for (name, text, wanted) in [
         ("three lines", format!("//! a\n//!\n//! b\n\n{code}"), 0),
+        ("one line", format!("//! a\n\n{code}"), 1),
         ("none", code.clone(), 1),
         (
             "one line for a small file",

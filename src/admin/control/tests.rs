@@ -1,4 +1,7 @@
 //! The socket from outside: octets in, octets out, over a real queue.
+//!
+//! Requests are written as a client sends them; no handler is called beside the socket.
+//! Not here: the words of a query (`queue::query`) and the command line (`cli::queue`).
 
 use std::sync::Arc;
 

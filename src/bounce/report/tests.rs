@@ -1,4 +1,7 @@
 //! Golden DSNs under `tests/dsn`, read again by mail-parser; `UPDATE_GOLDEN=1` writes them anew.
+//!
+//! The files are what people get; a change of wording shows in them and nowhere else.
+//! Not here: who gets a DSN and when (`bounce::tests`).
 
 use std::path::PathBuf;
 

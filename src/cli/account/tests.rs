@@ -1,4 +1,7 @@
 //! Each verb by the socket and on the store, and where passwords come from.
+//!
+//! Both ways must do the same, so each runs the same life of an account.
+//! Not here: what a login is worth (`accounts`).
 
 use super::*;
 use crate::admin::{Context, control};

@@ -1,4 +1,7 @@
 //! test-mail against a scripted server: what it prints, and how it ends.
+//!
+//! The server says what the case wants, so that every exit status is reached.
+//! Not here: a real server (`tests/run.sh`).
 
 use std::sync::{Arc, Mutex};
 

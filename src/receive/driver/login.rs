@@ -1,4 +1,7 @@
 //! AUTH: asks the accounts, and makes guessing slow within a session and across those of one address.
+//!
+//! A wrong name and a wrong password cost the same and are answered the same.
+//! Not here: passwords and their hashes (`accounts`), and the exchange itself (`smtp::server`).
 
 use super::Driver;
 use crate::base::limit::{LOGIN_FAILURES_MAX, LOGIN_PAUSE};

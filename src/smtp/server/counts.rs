@@ -1,4 +1,7 @@
 //! How often each command was said in a session, as the `disconnect` line of the log shows it.
+//!
+//! The words and their order are those of Postfix, for the programs that read logs.
+//! Not here: the limits that counts reach (`session`).
 
 use crate::smtp::command::Command;
 

@@ -1,4 +1,7 @@
 //! What a session offers, and how EHLO says so (RFC 5321 section 4.1.1.1).
+//!
+//! What is offered is what works: AUTH only where it may be used, STARTTLS only before TLS.
+//! Not here: what the offers do (`session`).
 
 use crate::mail::domain::Domain;
 use crate::mail::reply::Reply;

@@ -1,4 +1,7 @@
 //! The transaction machine against scripted peers: replies as data, verdicts as text.
+//!
+//! No socket and no clock: a script is replies in the order in which a peer sends them.
+//! Not here: what a verdict means for the next try (`deliver::trouble`).
 
 use super::*;
 

@@ -1,4 +1,7 @@
 //! What an answer of policy, queue or accounts makes of a session.
+//!
+//! Each answer belongs to the question that is open; any other is our bug and ends the session.
+//! Not here: which question a command asks (`session`).
 
 use super::{Asked, Chunks, Hello, Open, Session, State, no_recipients};
 use crate::mail::reply::Reply;

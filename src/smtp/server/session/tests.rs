@@ -1,4 +1,7 @@
 //! The moves of a session, told as sentences; `tests/dialog` holds whole dialogs.
+//!
+//! Pure: lines in, replies and questions out.
+//! Not here: sockets and the queue (`receive`).
 
 use super::*;
 use crate::mail::domain::Domain;

@@ -5,3 +5,4 @@ pub mod configuration;
 pub mod delivery;
 pub mod modules;
 pub mod records;
+pub mod speed;

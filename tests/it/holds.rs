@@ -118,3 +118,17 @@ async fn an_account_in_hold_mode_is_answered_250_and_held() {
         Some((HoldQueue::Quarantine, HoldReason::Account))
     );
 }
+
+#[tokio::test]
+async fn a_held_mail_that_is_requeued_is_judged_again_and_goes() {
+    let remote = Remote::friendly().await;
+    let mut house = House::before(&remote, PAUSED).await;
+    let id = house
+        .send("a@sender.example", &["b@example.org"], &letter("requeued"))
+        .await;
+    house.act(Verb::Hold, &id).await;
+    house.act(Verb::Requeue { undo: false }, &id).await;
+    house.told(EventKind::Requeued).await;
+    let _house = house.restart(remote.address, "").await;
+    assert!(remote.mails(1).await[0].text.contains("requeued"));
+}

@@ -39,6 +39,7 @@ mod holds;
 mod limits;
 mod loops;
 mod mx;
+mod open_relay;
 mod pause;
 mod relay;
 mod reload;

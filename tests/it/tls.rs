@@ -85,6 +85,31 @@ async fn a_hop_whose_starttls_fails_gets_the_mail_in_the_clear_where_tls_is_oppo
     assert!(!remote.mails(1).await[0].tls);
 }
 
+#[tokio::test]
+async fn replies_sent_in_the_clear_behind_the_220_to_starttls_are_never_used() {
+    let (remote, _) = Remote::with_tls(|asked| match (asked.verb, asked.connection) {
+        ("STARTTLS", 1) => Answer::Say(
+            "220 2.0.0 go\r\n250-forged.example\r\n250 SIZE 1000\r\n250 ok\r\n250 ok\r\n354 go\r\n250 forged",
+        ),
+        _ => Answer::Usual,
+    })
+    .await;
+    let mut house = House::before(&remote, "[queue]\nretry = [\"5m\"]\n").await;
+    house
+        .send(
+            "a@sender.example",
+            &["b@elsewhere.example"],
+            &letter("forged"),
+        )
+        .await;
+    let event = house
+        .pass_until(EventKind::Delivered, Duration::from_secs(61), 20)
+        .await;
+    assert!(event.text.contains("kept"), "{event:?}");
+    let mails = remote.mails(1).await;
+    assert!(mails.iter().all(|mail| mail.connection > 1), "{mails:?}");
+}
+
 fn required(remote: &Remote) -> String {
     format!(
         "[[route]]\ndomain = \"*\"\nrelay = [\"localhost:{}\"]\ntls = \"required\"\nca = \"{{dir}}/ca.pem\"\n",

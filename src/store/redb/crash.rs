@@ -25,6 +25,8 @@ const BATCHES: u64 = 12;
 struct Run {
     rng: fastrand::Rng,
     lies: bool,
+    /// Makes chunks so many times larger: then the file grows and shrinks while it is cut.
+    weight: usize,
     /// Of each chain: the last batch acknowledged, and the last tried.
     chains: Vec<(u64, u64)>,
 }
@@ -34,9 +36,11 @@ impl Run {
         let mut rng = fastrand::Rng::with_seed(seed);
         // One chain alone is replayed exactly; several share commits in an order that the machine chooses.
         let chains = if rng.bool() { 1 } else { CHAINS };
+        let weight = if rng.u8(..4) == 0 { 10 } else { 1 };
         Self {
             rng,
             lies,
+            weight,
             chains: vec![(0, 0); chains],
         }
     }
@@ -60,11 +64,12 @@ impl Run {
         let store = self.open(&disk)?;
         self.verify(&store).await?;
         disk.cut_after(self.rng.u64(1..150));
+        let weight = self.weight;
         let chains = self
             .chains
             .iter_mut()
             .enumerate()
-            .map(|(chain, state)| work(&store, chain, state));
+            .map(|(chain, state)| work(&store, chain, weight, state));
         join(chains).await;
         store.close().await.map_err(|error| error.to_string())?;
         Ok(disk.crash(&mut self.rng))
@@ -100,6 +105,7 @@ impl Run {
         if !faults.is_empty() {
             return Err(format!("{faults:?}"));
         }
+        let weight = self.weight;
         for (chain, state) in self.chains.iter_mut().enumerate() {
             let record = one(store, &format!("m{chain}")).await?;
             let reached = match &record {
@@ -111,7 +117,7 @@ impl Run {
                     "chain {chain}: at {reached}, acknowledged {state:?}"
                 ));
             }
-            compare(store, chain, reached, record)
+            compare(store, chain, reached, weight, record)
                 .await
                 .map_err(|text| format!("chain {chain} at {reached}: {text}"))?;
             *state = (reached, reached);
@@ -120,7 +126,7 @@ impl Run {
     }
 }
 
-async fn work(store: &Store, chain: usize, state: &mut (u64, u64)) {
+async fn work(store: &Store, chain: usize, weight: usize, state: &mut (u64, u64)) {
     let Ok(record) = one(store, &format!("m{chain}")).await else {
         return;
     };
@@ -130,7 +136,7 @@ async fn work(store: &Store, chain: usize, state: &mut (u64, u64)) {
     };
     for n in state.0 + 1..=state.0 + BATCHES {
         state.1 = n;
-        let Ok(version) = store.commit(step(chain, n, pre)).await else {
+        let Ok(version) = store.commit(step(chain, n, weight, pre)).await else {
             return;
         };
         state.0 = n;
@@ -139,7 +145,7 @@ async fn work(store: &Store, chain: usize, state: &mut (u64, u64)) {
 }
 
 /// The n-th batch of a chain.
-fn step(chain: usize, n: u64, pre: Pre) -> Batch {
+fn step(chain: usize, n: u64, weight: usize, pre: Pre) -> Batch {
     let group = format!("g{chain}");
     let later = |hours| Due {
         after: Duration::from_secs(3_600 * hours),
@@ -165,7 +171,12 @@ fn step(chain: usize, n: u64, pre: Pre) -> Batch {
             by: 1,
             at_zero: later(0),
         },
-        put(key(&format!("b{chain}/{}", n % 3)), chunk(n), None, vec![]),
+        put(
+            key(&format!("b{chain}/{}", n % 3)),
+            chunk(n, weight),
+            None,
+            vec![],
+        ),
         Op::Add(
             Counter(chain.to_string().into_bytes().into()),
             i64::try_from(n).unwrap(),
@@ -191,9 +202,9 @@ fn step(chain: usize, n: u64, pre: Pre) -> Batch {
     batch(vec![pre], ops)
 }
 
-fn chunk(n: u64) -> Vec<u8> {
+fn chunk(n: u64, weight: usize) -> Vec<u8> {
     let length = usize::try_from(n * 7_919 % 20_000).unwrap();
-    vec![u8::try_from(n % 251).unwrap(); length]
+    vec![u8::try_from(n % 251).unwrap(); length * weight]
 }
 
 /// Whether all that `step` changes is as after batch `n`.
@@ -201,6 +212,7 @@ async fn compare(
     store: &Store,
     chain: usize,
     n: u64,
+    weight: usize,
     record: Option<Record>,
 ) -> Result<(), String> {
     let mut history = BTreeSet::new();
@@ -227,7 +239,7 @@ async fn compare(
     }
     for n in n.saturating_sub(2).max(1)..=n {
         let stored = one(store, &format!("b{chain}/{}", n % 3)).await?;
-        if stored.is_none_or(|record| record.value.as_ref() != chunk(n)) {
+        if stored.is_none_or(|record| record.value.as_ref() != chunk(n, weight)) {
             return Err(format!("chunk {n} is another"));
         }
     }

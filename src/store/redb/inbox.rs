@@ -148,6 +148,18 @@ impl Inbox {
         self.wake.notify_one();
     }
 
+    /// Closes, and drops what still waits: its callers hear that it is in doubt.
+    pub(super) fn abandon(&self) {
+        self.close();
+        let mut waiting = self.waiting();
+        let letters = (
+            std::mem::take(&mut waiting.front),
+            std::mem::take(&mut waiting.back),
+        );
+        drop(waiting);
+        drop(letters);
+    }
+
     /// Waits for work, but not for longer than `idle`.
     pub(super) fn next(&self, idle: Duration, company: &mut Company) -> Turn {
         let mut waiting = self.waiting();

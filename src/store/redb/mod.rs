@@ -27,6 +27,7 @@ mod tests;
 mod time;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -173,7 +174,10 @@ impl Shared {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        drop(old);
+        // redb may panic over its own locks when a panic has poisoned them.
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            tracing::error!("closing the store panicked; the next start repairs it");
+        }
     }
 
     fn open_again(self: &Arc<Self>) -> Result<(), OpenError> {
@@ -227,7 +231,9 @@ impl Shared {
         self.written.fetch_add(tally.writes, Ordering::Relaxed);
     }
 
+    /// The writer has ended; nobody waits for it any more.
     fn stop(&self) {
+        self.inbox.abandon();
         self.pool.close();
         self.drop_db();
         self.closed.send_replace(true);

@@ -166,15 +166,15 @@ pub(super) fn backend(
 ) -> Result<(Database, Last), OpenError> {
     let cache = usize::try_from(cache.0).unwrap_or(usize::MAX);
     // redb panics on some damaged files.
-    let db = catch_unwind(AssertUnwindSafe(|| {
-        Database::builder()
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let db = Database::builder()
             .set_cache_size(cache)
             .create_with_backend(backend)
-    }))
-    .map_err(|_| damaged(path, "its pages contradict each other"))?
-    .map_err(|error| refused(path, error))?;
-    let last = prepare(path, &db)?;
-    Ok((db, last))
+            .map_err(|error| refused(path, error))?;
+        let last = prepare(path, &db)?;
+        Ok((db, last))
+    }));
+    opened.unwrap_or_else(|_| Err(damaged(path, "its pages contradict each other")))
 }
 
 fn prepare(path: &Path, db: &Database) -> Result<Last, OpenError> {

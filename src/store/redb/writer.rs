@@ -43,6 +43,14 @@ struct Course {
 }
 
 pub(super) fn run(shared: &Arc<Shared>) {
+    // Each part that can panic is caught where that is known; this is for what is not known: nobody may wait for ever.
+    if catch_unwind(AssertUnwindSafe(|| turns(shared))).is_err() {
+        tracing::error!("the writer of the store panicked; nothing is stored until a restart");
+    }
+    shared.stop();
+}
+
+fn turns(shared: &Arc<Shared>) {
     let mut gauge = room::Gauge::new(Arc::clone(shared));
     let mut company = Company::default();
     loop {
@@ -61,10 +69,9 @@ pub(super) fn run(shared: &Arc<Shared>) {
                     reopen(shared);
                 }
             }
-            Turn::End => break,
+            Turn::End => return,
         }
     }
-    shared.stop();
 }
 
 /// Commits and answers; on a failure of the storage also opens the database again.

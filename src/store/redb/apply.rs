@@ -154,6 +154,18 @@ impl<'t> Tables<'t> {
     }
 }
 
+/// About what a row occupies: large ones have pages of their own, rounded up to powers of two, and small ones share
+/// pages that are two thirds full, as trees are.
 fn size(octets: usize) -> i64 {
+    let row = octets + ROW;
+    let octets = if row > PAGE / 2 {
+        row.next_power_of_two().max(PAGE)
+    } else {
+        row + row / 2
+    };
     i64::try_from(octets).unwrap_or(i64::MAX)
 }
+
+/// A page of redb, and what a row costs in it besides its octets; index entries are counted with their record.
+const PAGE: usize = 4_096;
+const ROW: usize = 48;

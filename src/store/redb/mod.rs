@@ -201,7 +201,15 @@ impl Shared {
         let db = guard
             .as_ref()
             .ok_or_else(|| StoreError::Unavailable("it is closed, or being opened again".into()))?;
-        look(&db.begin_read().map_err(reader::begin_failed)?)
+        // redb panics on some damaged pages.
+        catch_unwind(AssertUnwindSafe(|| {
+            look(&db.begin_read().map_err(reader::begin_failed)?)
+        }))
+        .unwrap_or_else(|_| {
+            Err(StoreError::Damaged(
+                "its pages contradict each other".into(),
+            ))
+        })
     }
 
     /// Seeks the heads of a kind of work: the first groups now, the rest on a reader thread.

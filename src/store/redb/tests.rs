@@ -466,3 +466,81 @@ async fn a_lone_commit_costs_two_syncs_and_many_share_them() {
     assert!(store.commit(refused).await.is_err());
     assert_eq!(disk.syncs(), before, "what is refused costs nothing");
 }
+
+#[tokio::test]
+async fn the_estimate_of_what_is_used_is_near_what_the_trees_occupy() {
+    for (name, octets) in [
+        ("small bodies", 1_000),
+        ("10 KiB", 10 << 10),
+        ("a full chunk", crate::base::limit::CHUNK),
+    ] {
+        let (shared, store, _clock) = fresh();
+        for n in 0..300u32 {
+            let put = |letter: u8, value: usize, due| Op::Put {
+                key: crate::store::Key::of(letter, &[&n.to_be_bytes(), &n.to_be_bytes()]),
+                value: vec![7; value].into(),
+                due,
+                terms: vec![],
+            };
+            let ops = vec![
+                put(b'm', 300, Some(due("g", 5))),
+                put(b'p', 150, Some(due("h", 5))),
+                put(b'b', octets, None),
+                put(b'h', 200, None),
+            ];
+            store.commit(batch(vec![], ops)).await.unwrap();
+        }
+        let used = shared.used.load(Ordering::Relaxed);
+        let guard = shared.db();
+        let txn = guard.as_ref().unwrap().begin_write().unwrap();
+        let real = txn.stats().unwrap().allocated_pages() * 4_096;
+        assert!(
+            used * 100 / real > 60 && used * 100 / real < 140,
+            "{name}: {used}, really {real}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn damaged_pages_are_answered_and_never_waited_for() {
+    let disk = Disk::new(Vec::new(), false);
+    let clock = Clock::moved(START);
+    let (_, store) = on(&disk, &clock);
+    put_all(
+        &store,
+        (0..400).map(|n| put_due(&format!("p{n:06}"), due(&format!("g{}", n % 7), 0))),
+    )
+    .await;
+    store.close().await.unwrap();
+    let whole = disk.crash(&mut fastrand::Rng::with_seed(0));
+    let mut noticed = 0;
+    let mut rng = fastrand::Rng::with_seed(1);
+    for page in 0..whole.len() / 4_096 {
+        let mut image = whole.clone();
+        for _ in 0..8 {
+            image[page * 4_096 + rng.usize(..256)] ^= rng.u8(1..);
+        }
+        let disk = Disk::new(image, false);
+        let opener = move || open::backend(Path::new("sim"), CACHE, disk.clone());
+        let Ok(shared) = start(Box::new(opener), Box::new(|| None), None, clock.clone()) else {
+            noticed += 1;
+            continue;
+        };
+        let store = super::store(shared);
+        let faults = store.check().await;
+        let claimed = store.claim(Work::Deliver, group("g1"), 20).await;
+        let written = store
+            .commit(batch(vec![], vec![put_due("p000007", due("g9", 0))]))
+            .await;
+        if faults.is_err()
+            || faults.is_ok_and(|faults| !faults.is_empty())
+            || claimed.is_err()
+            || written.is_err()
+        {
+            noticed += 1;
+        }
+        drop(claimed);
+        store.close().await.unwrap();
+    }
+    assert!(noticed > 5, "{noticed}");
+}

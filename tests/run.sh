@@ -90,14 +90,15 @@ install_packages() {
     place_policy
     timeout 300 apt-get -qq update
     if [ ${#missing[@]} -ne ${#plain[@]} ]; then
-        # An installed Postfix would conflict with the machine's mail server, so it is only unpacked, beside its libraries.
+        # An installed Postfix would conflict with the machine's mail server, so it is only unpacked.
         mapfile -t -O ${#plain[@]} plain < <(apt-cache depends postfix | sed -n 's/^  Depends: \(lib[^ <]*\)$/\1/p')
         rm -rf "$PEERS/deb" "$PEERS/root"
         mkdir -p "$PEERS/deb" "$PEERS/root"
         (cd "$PEERS/deb" && timeout 300 apt-get -qq -o APT::Sandbox::User=root download postfix)
         dpkg -x "$PEERS"/deb/postfix_*.deb "$PEERS/root"
     fi
-    timeout 600 apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install --no-install-recommends -y "${plain[@]}"
+    # What is here stays as it is.
+    timeout 600 apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install --no-install-recommends --no-upgrade -y "${plain[@]}"
     restore_policy
     mapfile -t missing < <(missing_packages | sort -u)
     if [ ${#missing[@]} -gt 0 ]; then

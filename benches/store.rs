@@ -1,7 +1,8 @@
 //! How fast the store commits, claims and settles on this disk.
 //!
 //! `cargo bench --bench store`. Items are batches or records; their number per second is what counts. The large runs
-//! build a million due records once: `POSTWERK_BENCH_RECORDS=1000000 cargo bench --bench store -- claim`.
+//! build a million due records once: `POSTWERK_BENCH_RECORDS=1000000 cargo bench --bench store -- claim`; they are of
+//! 1,000 groups, or of `POSTWERK_BENCH_GROUPS`.
 //! Compare within one run only, beside `fsync`: disks slow down after some gigabytes of writes.
 
 #![expect(
@@ -168,14 +169,16 @@ fn commit_accept_10_kib(bencher: Bencher<'_, '_>, writers: u64) {
     });
 }
 
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 /// A store with many due records, built once.
 fn full() -> &'static (Runtime, tempfile::TempDir, Store, u64) {
     static FULL: OnceLock<(Runtime, tempfile::TempDir, Store, u64)> = OnceLock::new();
     FULL.get_or_init(|| {
-        let records = std::env::var("POSTWERK_BENCH_RECORDS")
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(20_000);
+        let records = number("POSTWERK_BENCH_RECORDS").unwrap_or(20_000);
+        let groups = number("POSTWERK_BENCH_GROUPS").unwrap_or(1_000);
         let (runtime, folder) = (runtime(), folder());
         let store = open_in(folder.path().join("full.redb"));
         runtime.block_on(async {
@@ -184,7 +187,7 @@ fn full() -> &'static (Runtime, tempfile::TempDir, Store, u64) {
                 let ops = (n..records.min(n + 4_000)).map(|n| Op::Put {
                     key: Key::of(b'p', &[&n.to_be_bytes()]),
                     value: Bytes::from_static(&[1; 150]),
-                    due: Some(due(n % 1_000, Duration::ZERO)),
+                    due: Some(due(n % groups, Duration::ZERO)),
                     terms: Vec::new(),
                 });
                 let batch = Batch {

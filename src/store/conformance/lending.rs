@@ -207,3 +207,21 @@ pub(super) async fn a_snooze_outranks_new_work_until_it_ends(bench: Bench) {
     bench.store.snooze(Work::Deliver, group(), StoreTime(0));
     assert_eq!(bench.claim("g", 5).await.len(), 2);
 }
+
+pub(super) async fn a_claim_whose_caller_is_gone_is_given_back(bench: Bench) {
+    bench.done(vec![put_due("p1", due("g", 0))]).await;
+    let group = || Group(b"g"[..].into());
+    let mut claim = bench.store.claim(Work::Deliver, group(), 1);
+    std::future::poll_fn(|cx| {
+        drop(claim.as_mut().poll(cx));
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(claim);
+    let mut tries = 0;
+    while bench.claim("g", 1).await.is_empty() {
+        tries += 1;
+        assert!(tries < 10_000, "it stays lent");
+        tokio::task::yield_now().await;
+    }
+}

@@ -41,6 +41,7 @@ pub(super) async fn failures(make: impl Fn(Clock) -> Store) -> Vec<&'static str>
         lending::a_claim_is_lent_once_and_ends_with_its_commit,
         lending::a_dropped_claim_is_given_back,
         lending::a_record_whose_work_panics_rests_for_a_minute,
+        lending::a_claim_whose_caller_is_gone_is_given_back,
         lending::free_keeps_a_claimed_record_from_being_changed,
         lending::bands_are_lent_eight_to_three_to_one,
         records::a_put_replaces_due_and_terms,

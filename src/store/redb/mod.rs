@@ -23,6 +23,8 @@ mod room;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod tests;
 mod time;
 mod writer;

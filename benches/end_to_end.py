@@ -198,9 +198,15 @@ class Bench:
         for _ in range(self.options.rounds):
             for attempt in range(REPEATS_MAX + 1):
                 probes, values = [self.probe()], []
-                for side in (Theirs, Ours):
-                    values.append(measure(side))
-                    probes.append(self.probe())
+                try:
+                    for side in (Theirs, Ours):
+                        values.append(measure(side))
+                        probes.append(self.probe())
+                except AssertionError as e:
+                    if attempt == REPEATS_MAX:
+                        raise
+                    say("  … failed, again: %s" % str(e)[-300:])
+                    continue
                 say("  %-60s %8.1f %8.1f   (fsync %s ms)" % (what, *values, ", ".join("%.2f" % p for p in probes)))
                 if not disk or max(probes) <= (1 + PROBE_TOLERANCE) * min(probes):
                     break

@@ -69,7 +69,11 @@ def tail(path, lines=25):
 def fresh(name):
     """An empty directory target/peers/NAME."""
     home = PEERS / name
-    shutil.rmtree(home, ignore_errors=True)
+    for _ in range(20):
+        shutil.rmtree(home, ignore_errors=True)
+        if not home.exists():
+            break
+        time.sleep(0.1)
     home.mkdir(parents=True)
     return home
 
@@ -112,11 +116,18 @@ class Program:
             except subprocess.TimeoutExpired:
                 os.killpg(self.pid, signal.SIGKILL)
                 self.process.wait(10)
+            # Children that outlive their master write into a directory that is about to go. Right after its end only:
+            # later the id may be somebody else's.
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         return self.process.returncode
 
     def kill(self):
-        os.killpg(self.pid, signal.SIGKILL)
-        self.process.wait(10)
+        if self.process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.process.wait(10)
 
     def ready(self, port, secs=30):
         def up():

@@ -110,13 +110,15 @@ impl Queue {
         {
             keep_dialogue(&mut parcel, &attempt.dialogue);
         }
+        // Held recipients move to parcels of their own below; events name them all the same.
+        let slots = self.events.wanted().then(|| parcel.slots.clone());
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(guard.id()));
         self.put_settled(&mut batch, &message, number, &mut parcel, &became, &attempt);
         self.commit_settled(batch, &parcel_key(message.id, number), version)
             .await?;
         drop(guard);
-        self.tell_settled(&message, &parcel, &became);
+        self.tell_settled(&message, &slots.unwrap_or_default(), &became);
         Ok(())
     }
 
@@ -315,12 +317,12 @@ impl Queue {
             .saturating_sub(now.saturating_sub(store_micros))
     }
 
-    fn tell_settled(&self, message: &Message, parcel: &Parcel, became: &[(u32, Became)]) {
+    fn tell_settled(&self, message: &Message, slots: &[Slot], became: &[(u32, Became)]) {
         if !self.events.wanted() {
             return;
         }
         for (index, became) in became {
-            let slot = parcel.slots.iter().find(|slot| slot.index == *index);
+            let slot = slots.iter().find(|slot| slot.index == *index);
             let address = slot
                 .map(|slot| slot.mailbox.to_string())
                 .unwrap_or_default();

@@ -311,7 +311,7 @@ async fn a_failure_makes_a_dsn_due_in_a_minute() {
 
 #[tokio::test]
 async fn a_failure_without_a_reverse_path_is_kept_for_a_person() {
-    let stage = Stage::new().await;
+    let mut stage = Stage::new().await;
     let id = stage.accept("", &["b@b.example", "c@b.example"]).await;
     let lent = stage.due().await.pop().unwrap();
     let outcomes = vec![(0, Outcome::Failed(fault(550))), (1, relayed())];
@@ -322,6 +322,12 @@ async fn a_failure_without_a_reverse_path_is_kept_for_a_person() {
             ("b@b.example".into(), State::Held),
             ("c@b.example".into(), State::Relayed)
         ]
+    );
+    assert_eq!(stage.events.next().await.unwrap().kind, EventKind::Accepted);
+    let held = stage.events.next().await.unwrap();
+    assert_eq!(
+        (held.kind, held.recipient.as_str()),
+        (EventKind::Held, "b@b.example")
     );
     let parcels = stage.queue.parcels_of(id).await.unwrap();
     let hold = parcels

@@ -33,7 +33,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0 | `base`: clock, ids, limits, text, sizes, secrets, shutdown |
-//! | 1 | `mail`: the nouns of the RFCs, and the life of a recipient |
+//! | 1 | `mail`: the nouns of the RFCs, and the life of a recipient · `words`: texts in two languages |
 //! | 2 | `config`: loading is checking |
 //! | 3 | `store`: the boundary and the redb engine · `net`: listeners, lines, TLS, DNS |
 //! | 4 | `smtp`: the wire, pure · `journal`: facts, events, log lines |
@@ -42,7 +42,8 @@
 //! | 7 | `judge`: gathers the facts, asks policy |
 //! | 8 | `receive` · `deliver` |
 //! | 9 | `bounce`: DSNs |
-//! | 11 | `admin`: the control socket and its API |
+//! | 10 | `digest`: who is told of what is held, and the links that decide it |
+//! | 11 | `admin`: the control socket and its API, the HTTPS endpoint and its pages |
 //! | 12 | `app`, `cli` |
 //!
 //! # The way of one message
@@ -81,6 +82,8 @@ pub mod config;
 #[doc(hidden)]
 pub mod deliver;
 #[doc(hidden)]
+pub mod digest;
+#[doc(hidden)]
 pub mod journal;
 #[doc(hidden)]
 pub mod judge;
@@ -99,6 +102,8 @@ pub mod receive;
 pub mod smtp;
 #[doc(hidden)]
 pub mod store;
+#[doc(hidden)]
+pub mod words;
 
 pub use app::server::{Server, StartError, Submission, SubmitError};
 pub use base::clock::Clock;

@@ -24,7 +24,7 @@ mod rules;
 /// Modules by floor: a module may know those below, and none beside it.
 const FLOORS: &[&[&str]] = &[
     &["base"],
-    &["mail"],
+    &["mail", "words"],
     &["config"],
     &["store", "net"],
     &["smtp", "journal"],
@@ -394,7 +394,9 @@ fn segments(name: &str) -> Vec<String> {
 
 /// Two servers run in one process, so nothing is shared behind their backs.
 fn statics(source: &Source) -> Vec<String> {
-    if source.module().is_empty() {
+    // Texts that are compiled in never change: they are a constant that needs a loader.
+    let texts = source.code.contains("static_loader!");
+    if source.module().is_empty() || texts {
         return Vec::new();
     }
     source

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod id;
+pub mod lang;
 pub mod limit;
 pub mod secret;
 pub mod shutdown;

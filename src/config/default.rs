@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    ChecksConf, Config, DeliverConf, DnsConf, LimitsConf, LogConf, QueueConf, ServerConf,
-    TenantConf, Timeouts, TlsConf, TlsMode,
+    AdminConf, ChecksConf, Config, DeliverConf, DigestConf, DnsConf, HoldsConf, LimitsConf,
+    LinksConf, LogConf, QueueConf, ServerConf, TenantConf, Timeouts, TlsConf, TlsMode,
 };
 use crate::base::limit;
 use crate::base::size::ByteSize;
@@ -41,6 +41,11 @@ impl Config {
                 hold_broken_mime: false,
             },
             log: LogConf::default(),
+            admin: AdminConf::default(),
+            digest: DigestConf::default(),
+            links: LinksConf::default(),
+            hold: HoldsConf::default(),
+            hold_rules: Vec::new(),
         }
     }
 }
@@ -132,7 +137,7 @@ impl Default for LogConf {
     }
 }
 
-fn days(n: u64) -> Duration {
+pub(super) fn days(n: u64) -> Duration {
     Duration::from_secs(n * 86_400)
 }
 

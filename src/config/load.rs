@@ -113,6 +113,11 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         deliver,
         checks,
         log,
+        admin: super::AdminConf::default(),
+        digest: super::DigestConf::default(),
+        links: super::LinksConf::default(),
+        hold: super::HoldsConf::default(),
+        hold_rules: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@
 mod cross;
 mod default;
 mod file;
+mod held;
 mod kind;
 mod load;
 pub mod pem;
@@ -25,6 +26,10 @@ use crate::base::size::ByteSize;
 use crate::mail::domain::Domain;
 use crate::mail::mailbox::{Host, Mailbox};
 
+pub use held::{
+    ActionLinks, AdminConf, AtExpiry, DigestConf, Glob, HoldConf, HoldRule, HoldsConf, Hours,
+    LinksConf, PublicUrl, ReleaseRule, RuleMatch, Timing,
+};
 pub use load::{load, parse};
 pub use problem::{Problem, Problems, Severity};
 pub use secret::is_phc;
@@ -58,6 +63,16 @@ pub struct Config {
     pub checks: ChecksConf,
     /// `[log]`
     pub log: LogConf,
+    /// `[admin]`
+    pub admin: AdminConf,
+    /// `[digest]`
+    pub digest: DigestConf,
+    /// `[links]`
+    pub links: LinksConf,
+    /// `[hold]`
+    pub hold: HoldsConf,
+    /// `[[hold_rule]]`; the first match wins.
+    pub hold_rules: Vec<HoldRule>,
 }
 
 /// `[server]`

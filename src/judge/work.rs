@@ -95,10 +95,10 @@ fn verdict(queue: &Queue, message: &Message, start: &[u8]) -> Option<Hold> {
         Verdict::Accept => None,
         Verdict::Hold(hold) => Some(hold),
         // It was accepted once: what is refused at the door today is kept for a person.
-        Verdict::Defer(reply) | Verdict::Reject(reply) => Some(Hold {
-            queue: HoldQueue::Defect,
-            reason: HoldReason::Loop,
-            cause: reply.to_string(),
-        }),
+        Verdict::Defer(reply) | Verdict::Reject(reply) => Some(Hold::new(
+            HoldQueue::Defect,
+            HoldReason::Loop,
+            reply.to_string(),
+        )),
     }
 }

@@ -1,8 +1,10 @@
-//! Why a recipient is kept for a person: queue, reason and cause.
+//! Why a recipient is kept for a person: queue, reason, cause, and what was checked.
 //!
-//! A hold has one queue and one closed reason; both names are stored and shown, so they never change.
-//! Not here: who may release what (`queue`).
+//! A hold has one queue and one closed reason; both names are stored and shown, so they never change. The wording in
+//! two languages stands in `words`, under `reason-CODE`; `params` are what it names.
+//! Not here: who may release what (`config`), and the life of a held recipient (`queue`).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -51,6 +53,67 @@ pub enum HoldReason {
     /// Too many mails of one account.
     #[n(7)]
     RateLimit,
+    /// A scanner found malware.
+    #[n(8)]
+    Virus,
+    /// A scanner found a forgery that asks for secrets.
+    #[n(9)]
+    Phish,
+    /// Its score is above the limit.
+    #[n(10)]
+    Spam,
+    /// Its author's domain disowns it.
+    #[n(11)]
+    Dmarc,
+    /// An attachment of a kind that is not let through.
+    #[n(12)]
+    Attachment,
+    /// A scanner did not answer, or not what it should.
+    #[n(13)]
+    Scanner,
+}
+
+/// How much harm letting it go can do; what the pages warn by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    /// An order, a limit, a broken form.
+    Low,
+    /// Not judged, or found doubtful.
+    Raised,
+    /// Found harmful.
+    High,
+}
+
+/// What a mail can be looked at for before it goes out.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode,
+)]
+#[cbor(index_only)]
+pub enum Check {
+    /// Received fields.
+    #[n(0)]
+    Loop,
+    /// MIME structure.
+    #[n(1)]
+    Mime,
+    /// The account's hold mode.
+    #[n(2)]
+    Account,
+    /// The account's rate.
+    #[n(3)]
+    Rate,
+    /// `[[hold_rule]]`
+    #[n(4)]
+    Rules,
+    /// Malware.
+    #[n(5)]
+    Virus,
+    /// Spam score.
+    #[n(6)]
+    Spam,
+    /// SPF, DKIM, DMARC.
+    #[n(7)]
+    Dmarc,
 }
 
 /// A hold as it is stored with its recipient.
@@ -65,6 +128,32 @@ pub struct Hold {
     /// The cause in words: rule, finding, error text. Cleaned and bounded.
     #[n(2)]
     pub cause: String,
+    /// What the wording of the reason names: `score`, `limit`, `rule`, `account`, `name`.
+    #[cbor(n(3), default)]
+    pub params: BTreeMap<String, String>,
+    /// What it was looked at for before it was held; what is not here was not.
+    #[cbor(n(4), default)]
+    pub checked: Vec<Check>,
+}
+
+impl Hold {
+    /// Without parameters and checks.
+    pub fn new(queue: HoldQueue, reason: HoldReason, cause: impl Into<String>) -> Self {
+        Self {
+            queue,
+            reason,
+            cause: cause.into(),
+            params: BTreeMap::new(),
+            checked: Vec::new(),
+        }
+    }
+
+    /// With one more parameter for its wording.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.params.insert(name.to_owned(), value.to_string());
+        self
+    }
 }
 
 impl HoldQueue {
@@ -81,7 +170,100 @@ impl HoldQueue {
     }
 }
 
+impl Check {
+    /// All, in the order in which they are made.
+    pub const ALL: [Self; 8] = [
+        Self::Loop,
+        Self::Mime,
+        Self::Account,
+        Self::Rate,
+        Self::Rules,
+        Self::Virus,
+        Self::Spam,
+        Self::Dmarc,
+    ];
+
+    /// As facts and the API spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Loop => "loop",
+            Self::Mime => "mime",
+            Self::Account => "account",
+            Self::Rate => "rate",
+            Self::Rules => "rules",
+            Self::Virus => "virus",
+            Self::Spam => "spam",
+            Self::Dmarc => "dmarc",
+        }
+    }
+}
+
+impl Risk {
+    /// As the API spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Raised => "raised",
+            Self::High => "high",
+        }
+    }
+}
+
 impl HoldReason {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 14] = [
+        Self::Operator,
+        Self::Loop,
+        Self::BrokenMime,
+        Self::Undeliverable,
+        Self::Internal,
+        Self::Rule,
+        Self::Account,
+        Self::RateLimit,
+        Self::Virus,
+        Self::Phish,
+        Self::Spam,
+        Self::Dmarc,
+        Self::Attachment,
+        Self::Scanner,
+    ];
+
+    /// How much harm a release can do.
+    pub fn risk(self) -> Risk {
+        match self {
+            Self::Virus | Self::Phish => Risk::High,
+            Self::Spam
+            | Self::Dmarc
+            | Self::Attachment
+            | Self::Scanner
+            | Self::Internal
+            | Self::BrokenMime => Risk::Raised,
+            Self::Operator
+            | Self::Loop
+            | Self::Undeliverable
+            | Self::Rule
+            | Self::Account
+            | Self::RateLimit => Risk::Low,
+        }
+    }
+
+    /// Whether the owner of an address may decide, or only an administrator.
+    pub fn is_owners(self) -> bool {
+        match self {
+            Self::Virus | Self::Phish | Self::RateLimit | Self::Account => false,
+            Self::Operator
+            | Self::Loop
+            | Self::BrokenMime
+            | Self::Undeliverable
+            | Self::Internal
+            | Self::Rule
+            | Self::Spam
+            | Self::Dmarc
+            | Self::Attachment
+            | Self::Scanner => true,
+        }
+    }
+
     /// The code as configuration, events and API spell it.
     pub fn word(self) -> &'static str {
         match self {
@@ -93,6 +275,12 @@ impl HoldReason {
             Self::Rule => "rule",
             Self::Account => "account",
             Self::RateLimit => "rate_limit",
+            Self::Virus => "virus",
+            Self::Phish => "phish",
+            Self::Spam => "spam",
+            Self::Dmarc => "dmarc",
+            Self::Attachment => "attachment",
+            Self::Scanner => "scanner",
         }
     }
 }
@@ -115,6 +303,16 @@ impl FromStr for HoldQueue {
         Self::ALL
             .into_iter()
             .find(|queue| queue.word() == text)
+            .ok_or(())
+    }
+}
+
+impl FromStr for HoldReason {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.word() == text)
             .ok_or(())
     }
 }

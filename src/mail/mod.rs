@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a socket, a clock or a file.
 
+pub mod attachment;
 pub mod date;
 pub mod domain;
 pub mod envelope;

@@ -50,11 +50,7 @@ pub fn text(facts: &TextFacts<'_>) -> Verdict {
         return Verdict::Reject(reply(553, (5, 7, 1), text));
     }
     match hold(facts) {
-        Some((queue, reason, cause)) => Verdict::Hold(Hold {
-            queue,
-            reason,
-            cause,
-        }),
+        Some((queue, reason, cause)) => Verdict::Hold(Hold::new(queue, reason, cause)),
         None => Verdict::Accept,
     }
 }

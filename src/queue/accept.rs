@@ -7,8 +7,8 @@ use super::body::StoredBody;
 use super::ledger;
 use super::pressure::Full;
 use super::record::{
-    BY_DOMAIN, BY_HOLD, HoldId, Kept, Message, MessageId, Origin, Parcel, Slot, chunk_key, encode,
-    hold_term, message_key, sweep_key,
+    BY_DOMAIN, BY_HOLD, Message, MessageId, Origin, Parcel, Slot, chunk_key, encode, hold_term,
+    message_key, sweep_key,
 };
 use super::{Queue, group};
 use crate::base::clock::micros;
@@ -105,6 +105,9 @@ impl Queue {
             header_id: body.fields.header_id.clone(),
             subject: body.fields.subject.clone(),
             recipients: u32::try_from(envelope.recipients.len()).unwrap_or(u32::MAX),
+            author: body.fields.author.clone(),
+            attachments: body.attachments.clone(),
+            digest: None,
         }
     }
 
@@ -200,11 +203,7 @@ impl Queue {
             jitter: fastrand::u16(..),
             expires: message.arrived.saturating_add(lifetime),
             next_try: message.arrived,
-            hold: hold.map(|hold| Kept {
-                id: HoldId(self.fresh_id()),
-                hold: hold.clone(),
-                since: message.wall,
-            }),
+            hold: hold.map(|hold| self.kept(hold.clone())),
             dialogues: Vec::new(),
             unchecked: false,
             last_site: None,

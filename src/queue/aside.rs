@@ -24,11 +24,11 @@ impl Queue {
         guard: ClaimGuard,
     ) -> Result<(), StoreError> {
         let now = self.store.now();
-        let hold = Hold {
-            queue: HoldQueue::Bad,
-            reason: HoldReason::Internal,
-            cause: "delivery panicked three times; the log says where".to_owned(),
-        };
+        let hold = Hold::new(
+            HoldQueue::Bad,
+            HoldReason::Internal,
+            "delivery panicked three times; the log says where".to_owned(),
+        );
         let mut addresses = Vec::new();
         for slot in &mut parcel.slots {
             let held = claimable(&slot.state, now).map(|claimed| next(&claimed, Move::Hold));

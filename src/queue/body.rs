@@ -12,6 +12,7 @@ use super::{AcceptError, Queue};
 use crate::base::clock::Mono;
 use crate::base::limit::CHUNK;
 use crate::base::text::clean;
+use crate::mail::attachment::Attachment;
 use crate::store::{Band, Batch, Due, Group, Op, Store, StoreError, Version, Work};
 
 /// A staged body that nobody accepted for so long is swept.
@@ -47,6 +48,7 @@ pub struct StoredBody {
     pub(super) last: Bytes,
     pub(super) swept: Option<Version>,
     pub(super) fields: Fields,
+    pub(super) attachments: Vec<Attachment>,
 }
 
 /// Header fields kept beside the message.
@@ -54,6 +56,7 @@ pub struct StoredBody {
 pub(super) struct Fields {
     pub(super) header_id: Option<String>,
     pub(super) subject: Option<String>,
+    pub(super) author: Option<String>,
 }
 
 /// Reads a body.
@@ -116,6 +119,7 @@ impl BodyWriter {
             last: self.chunk.freeze(),
             swept: self.swept.map(|(version, _)| version),
             fields: self.fields,
+            attachments: Vec::new(),
         }
     }
 
@@ -198,6 +202,7 @@ impl Fields {
             let slot = match name {
                 name if name.eq_ignore_ascii_case(b"message-id") => &mut fields.header_id,
                 name if name.eq_ignore_ascii_case(b"subject") => &mut fields.subject,
+                name if name.eq_ignore_ascii_case(b"from") => &mut fields.author,
                 _ => continue,
             };
             let mut text = String::from_utf8_lossy(value.get(1..).unwrap_or_default()).into_owned();

@@ -5,7 +5,7 @@
 
 use super::Queue;
 use super::ledger;
-use super::record::{HoldId, Kept, Message, Parcel, Slot};
+use super::record::{Message, Parcel, Slot};
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Acted, Fact, Held};
 use crate::journal::line;
@@ -136,11 +136,7 @@ impl Queue {
                 slots: vec![slot],
                 ..parcel.clone()
             };
-            own.hold = Some(Kept {
-                id: HoldId(self.fresh_id()),
-                hold: hold.clone(),
-                since: self.clock.wall().0,
-            });
+            own.hold = Some(self.kept(hold.clone()));
             let at = number.take().unwrap_or_else(|| self.fresh_id());
             ledger::put_parcel(batch, message.id, at, &own, self.store.now());
         }

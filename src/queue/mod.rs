@@ -9,6 +9,7 @@ mod aside;
 pub mod body;
 mod gap;
 pub mod group;
+pub mod hold;
 pub mod judging;
 pub mod ledger;
 pub mod lend;

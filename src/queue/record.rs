@@ -9,6 +9,7 @@ use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use crate::id;
+use crate::mail::attachment::Attachment;
 use crate::mail::envelope::{MailFrom, Notify};
 use crate::mail::hold::Hold;
 use crate::mail::mailbox::Mailbox;
@@ -101,6 +102,15 @@ pub struct Message {
     /// Recipients of the whole message; 1 lets Received say for whom.
     #[n(9)]
     pub recipients: u32,
+    /// The From field as it came, cleaned and bounded.
+    #[n(10)]
+    pub author: Option<String>,
+    /// At most `ATTACHMENTS_MAX`; see `Structure` for what was left out.
+    #[cbor(n(11), default)]
+    pub attachments: Vec<Attachment>,
+    /// The number of the digest that it is. A digest is never held, and its failure is told to `digest`.
+    #[n(12)]
+    pub digest: Option<u32>,
 }
 
 /// `p/<msg>/<parcel>`: up to 100 recipients of one message in one group, each with its own state.
@@ -153,6 +163,9 @@ pub struct Kept {
     /// Wall time in microseconds.
     #[n(2)]
     pub since: u64,
+    /// Store time at which it expires; 0: as the configuration says, counted from the next look.
+    #[cbor(n(3), default)]
+    pub until: u64,
 }
 
 /// One recipient in its parcel.

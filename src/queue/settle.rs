@@ -9,9 +9,7 @@ use std::time::Duration;
 use super::Queue;
 use super::ledger;
 use super::lend::{Lent, claimable};
-use super::record::{
-    DsnWork, FailedRecipient, HoldId, Kept, Message, Parcel, Slot, dsn_key, encode, parcel_key,
-};
+use super::record::{DsnWork, FailedRecipient, Message, Parcel, Slot, dsn_key, encode, parcel_key};
 use super::retry;
 use crate::base::clock::micros;
 use crate::base::limit::{DIALOGUE_MAX, DIALOGUES_MAX};
@@ -222,11 +220,11 @@ impl Queue {
                 .as_ref()
                 .map(|fault| fault.reply.to_string())
                 .unwrap_or_default();
-            let hold = Hold {
-                queue: HoldQueue::Defect,
-                reason: HoldReason::Undeliverable,
-                cause: clean(&cause, 500),
-            };
+            let hold = Hold::new(
+                HoldQueue::Defect,
+                HoldReason::Undeliverable,
+                clean(&cause, 500),
+            );
             let fact = Held {
                 recipients: vec![slot.mailbox.to_string()],
                 hold: hold.clone(),
@@ -237,11 +235,7 @@ impl Queue {
                 slots: vec![slot],
                 ..parcel.clone()
             };
-            own.hold = Some(Kept {
-                id: HoldId(self.fresh_id()),
-                hold,
-                since: self.clock.wall().0,
-            });
+            own.hold = Some(self.kept(hold));
             ledger::put_parcel(batch, message.id, self.fresh_id(), &own, self.store.now());
         }
     }

@@ -6,8 +6,8 @@
 use super::Queue;
 use super::ledger::{self, Stored};
 use super::record::{
-    FailedRecipient, HoldId, Kept, Message, Parcel, chunk_key, chunks_end, message_key, message_of,
-    number_of, parcel_key, sweep_key,
+    FailedRecipient, Message, Parcel, chunk_key, chunks_end, message_key, message_of, number_of,
+    parcel_key, sweep_key,
 };
 use super::worker;
 use crate::base::clock::micros;
@@ -175,20 +175,16 @@ impl Queue {
                     continue;
                 };
                 slot.state = state;
-                let hold = Hold {
-                    queue: HoldQueue::Defect,
-                    reason: HoldReason::Undeliverable,
-                    cause: fault.reply.to_string(),
-                };
+                let hold = Hold::new(
+                    HoldQueue::Defect,
+                    HoldReason::Undeliverable,
+                    fault.reply.to_string(),
+                );
                 let mut own = Parcel {
                     slots: vec![slot],
                     ..parcel.clone()
                 };
-                own.hold = Some(Kept {
-                    id: HoldId(self.fresh_id()),
-                    hold,
-                    since: self.clock.wall().0,
-                });
+                own.hold = Some(self.kept(hold));
                 ledger::put_parcel(batch, message.id, self.fresh_id(), &own, self.store.now());
                 continue;
             }

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use super::Queue;
 use super::ledger::{self, Stored};
-use super::record::{
-    HoldId, Kept, Message, MessageId, Parcel, Slot, encode, message_key, parcel_key,
-};
+use super::record::{Message, MessageId, Parcel, Slot, encode, message_key, parcel_key};
 use crate::base::clock::micros;
 use crate::base::id::BadId;
 use crate::journal::event::EventKind;
@@ -290,16 +288,8 @@ impl Queue {
                 }
             }
             Verb::Hold => {
-                let hold = Hold {
-                    queue: HoldQueue::Quarantine,
-                    reason: HoldReason::Operator,
-                    cause: String::new(),
-                };
-                parcel.hold = Some(Kept {
-                    id: HoldId(self.fresh_id()),
-                    hold,
-                    since: self.clock.wall().0,
-                });
+                let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Operator, String::new());
+                parcel.hold = Some(self.kept(hold));
             }
             Verb::Delete { .. } => {}
             Verb::Undo => {
@@ -324,11 +314,7 @@ impl Queue {
     ) {
         let recipients: Vec<String> = acting.done.iter().map(Mailbox::to_string).collect();
         let fact = if verb == Verb::Hold {
-            let hold = Hold {
-                queue: HoldQueue::Quarantine,
-                reason: HoldReason::Operator,
-                cause: String::new(),
-            };
+            let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Operator, String::new());
             Fact::Held(Held {
                 recipients,
                 hold,

@@ -83,11 +83,7 @@ impl Server {
 }
 
 fn held() -> Hold {
-    Hold {
-        queue: HoldQueue::Bad,
-        reason: HoldReason::Internal,
-        cause: "test".into(),
-    }
+    Hold::new(HoldQueue::Bad, HoldReason::Internal, "test")
 }
 
 #[tokio::test]

@@ -32,6 +32,9 @@ fn message(from: &str) -> Message {
         header_id: Some("<r4711@verein.example>".to_owned()),
         subject: Some("Rechnung 4711".to_owned()),
         recipients: 2,
+        author: None,
+        attachments: Vec::new(),
+        digest: None,
     }
 }
 

@@ -3,3 +3,5 @@
 //! A digest is a due record of a recipient: the mail, its number and its next date land in one batch. Links are signed
 //! over hold, digest and expiry; what they may do is decided when they are used.
 //! Not here: the pages behind the links (`admin`), and how a hold ends (`queue`).
+
+pub mod record;

@@ -3,17 +3,17 @@
 //! No root, no DNS, no network, no file: it listens on loopback, keeps its store in a temporary directory, and sends
 //! everything to the sink. Nothing here changes how the product works; only the configuration is the demo's.
 
-use std::net::SocketAddr;
+pub mod conf;
+pub mod inbox;
+pub mod pages;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::clock::{Clock, Mono};
-use crate::config::{
-    BareNewline, Config, DomainPattern, ListenerConf, ListenerTls, Network, NextHop, RelayTls,
-    Role, RouteConf, SaslRule,
-};
-use crate::mail::domain::{BadDomain, Domain};
-use crate::mail::mailbox::Host;
+use crate::base::lang::Lang;
+use inbox::Inbox;
 
 use super::server::{Server, StartError};
 use super::sink::{Arrived, Sink};
@@ -26,6 +26,10 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// 0: any free one.
     pub smtp_port: u16,
+    /// Inbox, links and pages; 0: any free one.
+    pub web_port: u16,
+    /// Of digests, and of pages for browsers that ask for neither.
+    pub lang: Lang,
     /// End when the sink has accepted so many recipients.
     pub exit_after: Option<u64>,
     /// And fail after this span.
@@ -45,17 +49,22 @@ pub enum Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// Another program has the port.
-    #[error("port {0} is in use; choose another with `--smtp-port N` (0 takes any free one)")]
-    PortTaken(u16),
+    #[error("port {port} is in use; choose another with `{flag} N` (0 takes any free one)")]
+    PortTaken {
+        /// Which.
+        port: u16,
+        /// What changes it.
+        flag: &'static str,
+    },
     /// The server.
     #[error(transparent)]
     Start(#[from] StartError),
     /// Temporary directory or sink.
     #[error("the demo cannot set up its files or its sink: {0}")]
     Io(#[from] std::io::Error),
-    /// Never: the demo's own name.
+    /// Never: the demo's own names.
     #[error(transparent)]
-    Name(#[from] BadDomain),
+    Name(#[from] conf::BadName),
 }
 
 /// A directory that is removed when the demo ends.
@@ -80,17 +89,21 @@ pub async fn run(
     mut say: impl FnMut(&str),
 ) -> Result<Ended, DemoError> {
     let mut stop = StopSignal::listen()?;
-    if options.smtp_port != 0
-        && std::net::TcpListener::bind(("127.0.0.1", options.smtp_port)).is_err()
-    {
-        return Err(DemoError::PortTaken(options.smtp_port));
-    }
+    let smtp = free(options.smtp_port, "--smtp-port")?;
+    let web = free(options.web_port, "--web-port")?;
     let place = place(options.data.as_deref(), &clock)?;
-    let mut sink = Sink::start(clock.clone()).await?;
-    let config = configuration(&place.dir, options.smtp_port, sink.address)?;
+    let inbox = Inbox::default();
+    let mut sink = Sink::start(clock.clone(), inbox.clone()).await?;
+    let config = conf::configuration(&conf::Wanted {
+        dir: &place.dir,
+        smtp,
+        web,
+        sink: sink.address,
+        lang: options.lang,
+    })?;
     let server = Server::start(config, clock.clone()).await?;
-    let address = server.addresses().first().copied().unwrap_or(sink.address);
-    say(&block(address, &place));
+    sink.send_back_to(smtp);
+    say(&block(smtp, &place));
     let until = clock.mono() + options.timeout;
     let ended = watch(&mut sink, &mut stop, &options, until, &clock, &mut say).await;
     server.shutdown().await;
@@ -125,6 +138,13 @@ async fn watch(
     }
 }
 
+/// An address that nobody listens on. The links of digests name it, so it is chosen before the server starts.
+fn free(port: u16, flag: &'static str) -> Result<SocketAddr, DemoError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|_| DemoError::PortTaken { port, flag })
+}
+
 fn place(data: Option<&Path>, clock: &Clock) -> std::io::Result<Place> {
     if let Some(dir) = data {
         std::fs::create_dir_all(dir)?;
@@ -140,37 +160,6 @@ fn place(data: Option<&Path>, clock: &Clock) -> std::io::Result<Place> {
         dir,
         temporary: true,
     })
-}
-
-fn configuration(dir: &Path, port: u16, sink: SocketAddr) -> Result<Config, BadDomain> {
-    let mut config = Config::fallback(Domain::parse("mail.demo.test")?, dir.to_owned());
-    let loopback = Network {
-        address: [127, 0, 0, 0].into(),
-        prefix: 8,
-    };
-    config.listeners.push(ListenerConf {
-        bind: SocketAddr::from(([127, 0, 0, 1], port)),
-        role: Role::Submission,
-        tls: ListenerTls::Starttls,
-        auth: SaslRule::Optional,
-        auth_clear: false,
-        trust: vec![loopback],
-        bare_newline: BareNewline::Reject,
-    });
-    config.routes.push(RouteConf {
-        domain: DomainPattern::Any,
-        relay: vec![NextHop {
-            host: Host::Literal(sink.ip()),
-            port: sink.port(),
-        }],
-        tls: RelayTls::Off,
-        ca: None,
-        sasl: None,
-    });
-    // Whoever presses Ctrl-C does not wait for a `timeout@`.
-    config.queue.stop_timeout = Duration::from_secs(2);
-    config.queue.retry = [2, 5, 10].map(Duration::from_secs).to_vec();
-    Ok(config)
 }
 
 fn block(address: SocketAddr, place: &Place) -> String {

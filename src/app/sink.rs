@@ -1,17 +1,19 @@
 //! The demo's outside world: an SMTP server that takes everything and answers as the recipient's name asks.
 //!
 //! `bounce@` 550 at RCPT; `defer@` 451 twice, then 250; `451@` always 451; `550@` 550 after the dot; `timeout@` closes
-//! without a reply. Only the sink knows these names; the product never does. It keeps nothing but counts.
+//! without a reply; `loop@` is sent back to where it came from. Only the sink knows these names; the product never does.
+//! What it takes goes into the demo's inbox, and nowhere else.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use super::demo::inbox::{Inbox, MAIL_MAX};
 use crate::base::clock::Clock;
 
 /// `timeout@` says nothing for so long.
@@ -41,18 +43,23 @@ pub struct Sink {
     pub address: SocketAddr,
     /// What arrives.
     pub arrived: mpsc::Receiver<Arrived>,
+    back: Back,
 }
+
+/// Where `loop@` is sent back to, once that is known.
+type Back = Arc<OnceLock<SocketAddr>>;
 
 /// Tries of a deferred recipient, by reverse-path and forward-path.
 type Tries = Arc<Mutex<HashMap<(String, String), u32>>>;
 
 impl Sink {
     /// Listens on any free loopback port.
-    pub async fn start(clock: Clock) -> std::io::Result<Self> {
+    pub async fn start(clock: Clock, inbox: Inbox) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (tell, arrived) = mpsc::channel(SHOWN_MAX);
-        let tries = Tries::default();
+        let (tries, back) = (Tries::default(), Back::default());
+        let sends_back = Arc::clone(&back);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let session = Session {
@@ -60,6 +67,8 @@ impl Sink {
                     clock: clock.clone(),
                     tell: tell.clone(),
                     tries: Arc::clone(&tries),
+                    inbox: inbox.clone(),
+                    back: Arc::clone(&sends_back),
                     from: String::new(),
                     to: Vec::new(),
                 };
@@ -67,7 +76,16 @@ impl Sink {
                 tokio::spawn(async move { drop(session.run().await) });
             }
         });
-        Ok(Self { address, arrived })
+        Ok(Self {
+            address,
+            arrived,
+            back,
+        })
+    }
+
+    /// From now on `loop@` really loops; the first address stays.
+    pub fn send_back_to(&self, server: SocketAddr) {
+        self.back.get_or_init(|| server);
     }
 }
 
@@ -76,6 +94,8 @@ struct Session {
     clock: Clock,
     tell: mpsc::Sender<Arrived>,
     tries: Tries,
+    inbox: Inbox,
+    back: Back,
     from: String,
     to: Vec<String>,
 }
@@ -144,41 +164,60 @@ impl Session {
 
     async fn content(&mut self) -> std::io::Result<()> {
         self.say("354 go on").await?;
-        let mut subject = String::new();
-        let mut header = true;
-        loop {
-            let line = self.line().await?;
-            if line == "." {
-                break;
-            }
-            header = header && !line.is_empty();
-            if let (true, Some(("Subject", value))) = (header, line.split_once(':')) {
-                value.trim().clone_into(&mut subject);
-            }
-        }
-        if self.to.iter().any(|address| address.starts_with("550@")) {
+        let raw = self.text().await?;
+        let to = std::mem::take(&mut self.to);
+        let (back, to): (Vec<_>, Vec<_>) = to.into_iter().partition(|to| to.starts_with("loop@"));
+        if to.iter().any(|address| address.starts_with("550@")) {
             return self.say("550 5.7.1 this content is not wanted").await;
         }
-        let arrived = Arrived {
-            from: self.from.clone(),
-            to: std::mem::take(&mut self.to),
-            subject,
-        };
-        // The demo has ended when nobody counts any more.
-        drop(self.tell.send(arrived).await);
+        if let (Some(&server), false) = (self.back.get(), back.is_empty()) {
+            let from = self.from.clone();
+            let raw = raw.clone();
+            // It is a demo of a loop; one that breaks is no loop any more.
+            tokio::spawn(async move { drop(send_back(server, &from, &back, &raw).await) });
+        }
+        if !to.is_empty() {
+            let subject = self
+                .inbox
+                .keep(self.clock.wall(), &self.from, &to.join(", "), raw);
+            let arrived = Arrived {
+                from: self.from.clone(),
+                to,
+                subject,
+            };
+            // The demo has ended when nobody counts any more.
+            drop(self.tell.send(arrived).await);
+        }
         self.say("250 2.0.0 kept").await
     }
 
-    async fn line(&mut self) -> std::io::Result<String> {
-        let mut bytes = Vec::new();
-        (&mut self.stream)
-            .take(LINE_MAX)
-            .read_until(b'\n', &mut bytes)
-            .await?;
-        if bytes.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+    /// The mail up to its final dot, as far as the inbox keeps it, with the dots of RFC 5321 section 4.5.2 taken away.
+    async fn text(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut raw = Vec::new();
+        let mut starts = true;
+        loop {
+            let line = self.octets().await?;
+            if starts && line == b".\r\n" {
+                return Ok(raw);
+            }
+            let plain = if starts {
+                line.strip_prefix(b".").unwrap_or(&line)
+            } else {
+                &line
+            };
+            if raw.len() + plain.len() <= MAIL_MAX {
+                raw.extend_from_slice(plain);
+            }
+            starts = line.ends_with(b"\n");
         }
-        Ok(String::from_utf8_lossy(&bytes)
+    }
+
+    async fn octets(&mut self) -> std::io::Result<Vec<u8>> {
+        read_line(&mut self.stream).await
+    }
+
+    async fn line(&mut self) -> std::io::Result<String> {
+        Ok(String::from_utf8_lossy(&self.octets().await?)
             .trim_end_matches(['\r', '\n'])
             .to_owned())
     }
@@ -189,6 +228,49 @@ impl Session {
             .write_all(format!("{reply}\r\n").as_bytes())
             .await
     }
+}
+
+/// One line, or `LINE_MAX` octets of it.
+async fn read_line(stream: &mut BufReader<TcpStream>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(LINE_MAX).read_until(b'\n', &mut bytes).await?;
+    if bytes.is_empty() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes)
+}
+
+/// Plays the server that forwards a mail to where it came from.
+async fn send_back(
+    server: SocketAddr,
+    from: &str,
+    to: &[String],
+    raw: &[u8],
+) -> std::io::Result<()> {
+    let mut stream = BufReader::new(TcpStream::connect(server).await?);
+    let mut commands = vec![
+        String::new(),
+        "EHLO forwarder.invalid\r\n".to_owned(),
+        format!("MAIL FROM:<{from}>\r\n"),
+    ];
+    commands.extend(to.iter().map(|to| format!("RCPT TO:<{to}>\r\n")));
+    commands.push("DATA\r\n".to_owned());
+    for command in commands {
+        stream.get_mut().write_all(command.as_bytes()).await?;
+        // 220, 250, 354; the last line of a reply has a blank behind its code (RFC 5321 section 4.2).
+        while read_line(&mut stream).await?.get(3) == Some(&b'-') {}
+    }
+    let mut stuffed = Vec::with_capacity(raw.len() + 8);
+    for line in raw.split_inclusive(|&byte| byte == b'\n') {
+        if line.starts_with(b".") {
+            stuffed.push(b'.');
+        }
+        stuffed.extend_from_slice(line);
+    }
+    stuffed.extend_from_slice(b".\r\n");
+    stream.get_mut().write_all(&stuffed).await?;
+    read_line(&mut stream).await?;
+    stream.get_mut().write_all(b"QUIT\r\n").await
 }
 
 /// What stands between the angle brackets.

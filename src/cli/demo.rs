@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use super::block_on;
 use crate::app::demo::{self, Ended, Options};
 use crate::base::clock::Clock;
+use crate::base::lang::Lang;
 use crate::base::size::parse_span;
 use crate::config::{LogConf, LogFormat};
 
@@ -22,6 +23,9 @@ pub struct Args {
     /// Listen on this port; 0 takes any free one
     #[arg(long, value_name = "N", default_value_t = 1025)]
     smtp_port: u16,
+    /// Inbox, links and pages at this port; 0 takes any free one
+    #[arg(long, value_name = "N", default_value_t = 8025)]
+    web_port: u16,
     /// End when the sink has accepted N recipients
     #[arg(long, value_name = "N")]
     exit_after: Option<u64>,
@@ -43,6 +47,8 @@ pub fn run(args: Args) -> ExitCode {
     let options = Options {
         data: args.data,
         smtp_port: args.smtp_port,
+        web_port: args.web_port,
+        lang: lang(),
         exit_after: args.exit_after,
         timeout: args.timeout,
     };
@@ -61,6 +67,18 @@ pub fn run(args: Args) -> ExitCode {
             eprintln!("postwerk: cannot start the runtime: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Of the person at the terminal: the first of these that is set counts (POSIX, section 8.2).
+fn lang() -> Lang {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty());
+    match locale {
+        Some(locale) if locale == "de" || locale.starts_with("de_") => Lang::De,
+        Some(_) | None => Lang::En,
     }
 }
 

@@ -9,7 +9,7 @@ import stand
 
 
 def demo(*words):
-    return subprocess.Popen([str(stand.BINARY), "demo", *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    return subprocess.Popen([str(stand.BINARY), "demo", "--web-port", "0", *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 

@@ -279,3 +279,22 @@ pub const LINGER_MAX: usize = 256 << 10;
 
 /// Open files that are neither connections nor deliveries: store, logs, the control socket.
 pub const FILES_SPARE: usize = 32;
+
+/// Characters of a stranger's text that people are shown: a line and a half of a subject; more hides what follows.
+pub const SHOWN_MAX: usize = 120;
+
+/// And of a display name or file name, which stands beside something else.
+pub const SHOWN_NAME_MAX: usize = 60;
+
+/// Messages that a digest lists in full; above it a count and a link to the list.
+pub const DIGEST_ROWS_MAX: usize = 50;
+
+/// Held messages that are counted one by one for a digest; above it "more than".
+pub const DIGEST_COUNT_MAX: usize = 1_000;
+
+/// Digests of one recipient whose links are remembered so that what is still held is listed again: one an hour for a
+/// month.
+pub const DIGEST_LISTINGS_MAX: usize = 750;
+
+/// Addresses that get digests; a list of owners that is longer is a mistake.
+pub const DIGEST_STREAMS_MAX: usize = 10_000;

@@ -5,3 +5,4 @@
 //! Not here: the pages behind the links (`admin`), and how a hold ends (`queue`).
 
 pub mod record;
+pub mod text;

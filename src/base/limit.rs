@@ -298,3 +298,12 @@ pub const DIGEST_LISTINGS_MAX: usize = 750;
 
 /// Addresses that get digests; a list of owners that is longer is a mistake.
 pub const DIGEST_STREAMS_MAX: usize = 10_000;
+
+/// Link keys at once: 6 bits of a link name its key.
+pub const LINK_KEYS_MAX: usize = 64;
+
+/// Hours that a link key, a digest and a card outlive the last link: whoever finds an old mail learns what became of it.
+pub const LINK_REST_HOURS: u32 = 30 * 24;
+
+/// How often a change of the link keys is tried again because another came first.
+pub const LINK_ROTATE_TRIES: usize = 16;

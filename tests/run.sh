@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes demo clients operate postfix_hop postfix_client kill faults probes powercut)
+readonly PARTS=(build cargo crashes demo circle digest_mail clients operate postfix_hop postfix_client kill faults probes powercut)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -116,6 +116,8 @@ part_cargo() { timeout 1500 cargo test --locked; }
 # The same suite as in `cargo test`, ten times as many seeds.
 part_crashes() { POSTWERK_CRASH_SEEDS=10000 timeout 900 cargo test --locked --lib -- store::redb::crash; }
 part_demo() { peer_tests 300 demo; }
+part_circle() { peer_tests 200 circle; }
+part_digest_mail() { peer_tests 200 digest_mail; }
 part_clients() { peer_tests 300 clients; }
 part_operate() { peer_tests 300 operate; }
 part_faults() { peer_tests 500 faults; }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, Mono};
 use crate::base::lang::Lang;
+use crate::journal::event::{Event, EventKind, Subscription};
 use inbox::Inbox;
 
 use super::server::{Server, StartError};
@@ -102,17 +103,20 @@ pub async fn run(
         lang: options.lang,
     })?;
     let server = Server::start(config, clock.clone()).await?;
+    let mut events = server.events();
     sink.send_back_to(smtp);
     say(&block(smtp, &place));
     let until = clock.mono() + options.timeout;
-    let ended = watch(&mut sink, &mut stop, &options, until, &clock, &mut say).await;
+    let ended = {
+        let sources = (&mut sink, &mut events, &mut stop);
+        watch(sources, &options, until, &clock, &mut say).await
+    };
     server.shutdown().await;
     Ok(ended)
 }
 
 async fn watch(
-    sink: &mut Sink,
-    stop: &mut StopSignal,
+    (sink, events, stop): (&mut Sink, &mut Subscription, &mut StopSignal),
     options: &Options,
     until: Mono,
     clock: &Clock,
@@ -130,6 +134,11 @@ async fn watch(
                 // A DSN has a null reverse-path, and is not what was asked for.
                 if let (Some(n), false) = (left.as_mut(), arrived.from.is_empty()) {
                     *n = n.saturating_sub(arrived.to.len() as u64);
+                }
+            }
+            Some(event) = events.next() => {
+                if let Some(line) = told(&event) {
+                    say(&line);
                 }
             }
             () = stop.wait() => return Ended::Well,
@@ -177,6 +186,24 @@ fn block(address: SocketAddr, place: &Place) -> String {
          \n  look       postwerk queue list --data {dir}\
          \n  stop       {end}\n"
     )
+}
+
+/// What a visitor wants to see happen; `arrived` tells the rest.
+fn told(event: &Event) -> Option<String> {
+    match event.kind {
+        EventKind::Held
+        | EventKind::Released
+        | EventKind::Requeued
+        | EventKind::Deleted
+        | EventKind::Deferred
+        | EventKind::Bounced => Some(format!(
+            "{}: {} ({})",
+            event.kind.name(),
+            event.recipient,
+            event.text
+        )),
+        EventKind::Accepted | EventKind::Delivered => None,
+    }
 }
 
 fn line(arrived: &Arrived) -> String {

@@ -7,6 +7,8 @@ pub mod accounts;
 pub mod api;
 pub mod control;
 pub mod find;
+pub mod link;
+pub mod preview;
 pub mod problem;
 pub mod view;
 

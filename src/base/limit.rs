@@ -307,3 +307,30 @@ pub const LINK_REST_HOURS: u32 = 30 * 24;
 
 /// How often a change of the link keys is tried again because another came first.
 pub const LINK_ROTATE_TRIES: usize = 16;
+
+/// Octets of the form on a link's page: nonce, action and code need 100.
+pub const LINK_FORM_MAX: usize = 1 << 10;
+
+/// Fields of that form; it has three.
+pub const LINK_FIELDS_MAX: usize = 8;
+
+/// How long the cookie of a link's page lives: the page is read, then decided.
+pub const LINK_COOKIE_AGE: Duration = Duration::from_secs(900);
+
+/// Wrong links of one address in `LINK_WRONG_SPAN` before 429. A person breaks a few while copying, and an office
+/// shares an address; right links are not counted.
+pub const LINK_WRONG_OF_ADDRESS: u32 = 60;
+/// See `LINK_WRONG_OF_ADDRESS`.
+pub const LINK_WRONG_SPAN: Duration = Duration::from_secs(60);
+
+/// How often the log is told of visits.
+pub const LINK_VISITS_SPAN: Duration = Duration::from_secs(60);
+
+/// Digests whose visits are counted apart between two of these lines, so that a line stays readable.
+pub const LINK_DIGESTS_COUNTED_MAX: usize = 50;
+
+/// Characters of a mail's text that a page shows: enough to know it again.
+pub const PREVIEW_CHARS_MAX: usize = 1_000;
+
+/// Octets of a mail that are read for them: its text comes first, behind a header section of `HEADER_MAX` at most.
+pub const PREVIEW_READ_MAX: usize = 512 << 10;

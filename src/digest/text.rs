@@ -146,7 +146,7 @@ fn cut(text: &str, max: usize) -> String {
 }
 
 /// Formats that turn, join or hide text: bidi controls, zero widths, fillers, tags.
-fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     (c.is_control() && !c.is_whitespace())
         || matches!(c,
             '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'

@@ -81,7 +81,7 @@ async fn add(
     };
     let name = new.name.clone();
     accounts.add(new).await?;
-    tracing::info!(account = name, by = by.0, "account added");
+    tracing::info!(account = name, by = by.by, "account added");
     Ok(StatusCode::CREATED)
 }
 
@@ -94,7 +94,7 @@ async fn change(
     let Json(change) = change.map_err(refused)?;
     let password = Secret::new(&change.password);
     accounts.change_password(&name, &password).await?;
-    tracing::info!(account = name, by = by.0, "password changed");
+    tracing::info!(account = name, by = by.by, "password changed");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -104,7 +104,7 @@ async fn remove(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     accounts.remove(&name).await?;
-    tracing::info!(account = name, by = by.0, "account removed");
+    tracing::info!(account = name, by = by.by, "account removed");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -172,7 +172,7 @@ fn actor_of(stream: &UnixStream) -> Actor {
         Ok(peer) => user_name(peer.uid()).unwrap_or_else(|| peer.uid().to_string()),
         Err(_) => "unknown".to_owned(),
     };
-    Actor(format!("cli:{name}"))
+    Actor::of(format!("cli:{name}"))
 }
 
 /// The name of a local user; those of a directory service keep their number.

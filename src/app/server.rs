@@ -252,7 +252,8 @@ impl Server {
             body: body.finish(),
             envelope,
             origin,
-            hold: None,
+            held: Vec::new(),
+            digest: None,
             band: Band::Normal,
         };
         Ok(self.queue.accept(mail, None).await?.to_string())

@@ -334,3 +334,6 @@ pub const PREVIEW_CHARS_MAX: usize = 1_000;
 
 /// Octets of a mail that are read for them: its text comes first, behind a header section of `HEADER_MAX` at most.
 pub const PREVIEW_READ_MAX: usize = 512 << 10;
+/// A hold's card and a digest's record are remembered so long after their last link: whoever finds the mail after a
+/// month's holiday still learns what became of it.
+pub const LINK_MEMORY: Duration = Duration::from_secs(30 * 86_400);

@@ -53,12 +53,14 @@ impl Stage {
     ) -> MessageId {
         let mut writer = self.queue.begin_body();
         writer.write(CONTENT).await.unwrap();
+        let envelope = Envelope {
+            from: MailFrom::new(ReversePath::parse(from).unwrap()),
+            recipients,
+        };
         let mail = NewMail {
+            held: NewMail::held_all(&envelope, hold),
             body: writer.finish(),
-            envelope: Envelope {
-                from: MailFrom::new(ReversePath::parse(from).unwrap()),
-                recipients,
-            },
+            envelope,
             origin: Origin {
                 listener: "127.0.0.1:587".into(),
                 peer: Some("127.0.0.1:40000".parse().unwrap()),
@@ -69,8 +71,8 @@ impl Stage {
                 tenant: "standard".into(),
                 sasl: Some("PLAIN".into()),
             },
-            hold,
             band: Band::Normal,
+            digest: None,
         };
         self.queue.accept(mail, None).await.unwrap()
     }

@@ -152,7 +152,8 @@ impl Context {
                 tenant: message.origin.tenant.clone(),
                 ..Origin::default()
             },
-            hold: None,
+            held: Vec::new(),
+            digest: None,
             band: Band::Normal,
         };
         let finishing = Finishing { batch: finishing };

@@ -134,7 +134,7 @@ pub struct Held {
 /// See `Fact::Acted`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Acted {
-    /// retry, requeue, release, delete, undo, judge.
+    /// retry, requeue, release, delete, bounce, undo, judge, expire.
     #[n(0)]
     pub verb: String,
     /// Forward-paths.
@@ -146,6 +146,12 @@ pub struct Acted {
     /// What was not checked because of it, or what followed.
     #[n(3)]
     pub note: String,
+    /// From where: an address, as far as it is known.
+    #[n(4)]
+    pub place: Option<String>,
+    /// By a link of this digest.
+    #[n(5)]
+    pub digest: Option<u32>,
 }
 
 /// See `Fact::Expired`.
@@ -183,6 +189,8 @@ mod tests {
                 recipients: vec!["a@b.example".into()],
                 by: "cli".into(),
                 note: String::new(),
+                place: None,
+                digest: None,
             }),
         };
         let golden = b"\x82\x07\x82\x03\x81\x84\x65retry\x81\x6ba@b.example\x63cli\x60";

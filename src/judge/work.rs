@@ -37,7 +37,12 @@ async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
     };
     let start = beginning(queue, &work.message).await?;
     let verdict = verdict(queue, &work.message, &start);
-    match queue.judged(work, verdict).await {
+    let held = verdict.map_or_else(Vec::new, |hold| {
+        let all = work.recipients(queue.store().now());
+        let each = all.into_iter().map(|(index, _)| (index, hold.clone()));
+        each.collect()
+    });
+    match queue.judged(work, held).await {
         // A person was faster.
         Err(StoreError::Conflict(_)) => Ok(()),
         done => done,

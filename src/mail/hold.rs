@@ -183,6 +183,15 @@ impl Check {
         Self::Dmarc,
     ];
 
+    /// Those that need no scanner.
+    pub const MADE: [Self; 5] = [
+        Self::Loop,
+        Self::Mime,
+        Self::Account,
+        Self::Rate,
+        Self::Rules,
+    ];
+
     /// As facts and the API spell it.
     pub fn word(self) -> &'static str {
         match self {

@@ -108,6 +108,8 @@ pub enum Move {
     Undo,
     /// Gone for good.
     Delete,
+    /// Given up by a person or an expiry, and its sender is told.
+    Bounce,
     /// Its lifetime is over.
     Expire,
 }
@@ -210,6 +212,7 @@ fn waiting(step: Move) -> Result<State, Illegal> {
         Move::Hold => Ok(State::Held),
         Move::Trash { until } => Ok(State::Trashed { until, held: false }),
         Move::Delete => Ok(State::Deleted),
+        Move::Bounce => Ok(State::Failed),
         Move::Expire => Ok(State::Expired),
         // `retry` and `requeue` by a person: due now, and judged again.
         Move::Unclaim => Ok(State::Due),
@@ -242,6 +245,7 @@ fn claimed(step: Move) -> Result<State, Illegal> {
         | Move::Left
         | Move::Trash { .. }
         | Move::Undo
+        | Move::Bounce
         | Move::Delete => Err(Illegal::InDelivery),
     }
 }
@@ -253,6 +257,7 @@ fn judging(step: Move) -> Result<State, Illegal> {
         Move::Hold => Ok(State::Held),
         Move::Trash { until } => Ok(State::Trashed { until, held: false }),
         Move::Delete => Ok(State::Deleted),
+        Move::Bounce => Ok(State::Failed),
         Move::Leave { .. } | Move::Left => Err(Illegal::AlreadyLeaving),
         Move::Relay | Move::Defer | Move::Fail | Move::Lose | Move::Unclaim | Move::Expire => {
             Err(Illegal::NotClaimed)
@@ -277,7 +282,7 @@ fn held(step: Move) -> Result<State, Illegal> {
         } => Ok(State::Judging),
         Move::Trash { until } => Ok(State::Trashed { until, held: true }),
         Move::Delete => Ok(State::Deleted),
-        Move::Fail => Ok(State::Failed),
+        Move::Fail | Move::Bounce => Ok(State::Failed),
         Move::Hold => Err(Illegal::AlreadyHeld),
         Move::Left | Move::Undo => Err(Illegal::NothingToUndo),
         Move::Claim
@@ -299,6 +304,7 @@ fn releasing(verb: Leave, step: Move) -> Result<State, Illegal> {
         Move::Undo => Ok(State::Held),
         Move::Trash { until } => Ok(State::Trashed { until, held: true }),
         Move::Delete => Ok(State::Deleted),
+        Move::Bounce => Ok(State::Failed),
         Move::Leave { .. } | Move::Hold => Err(Illegal::AlreadyLeaving),
         Move::Relay
         | Move::Defer
@@ -325,6 +331,7 @@ fn trashed(until: u64, held: bool, step: Move) -> Result<State, Illegal> {
         | Move::Pass
         | Move::Leave { .. }
         | Move::Left
+        | Move::Bounce
         | Move::Expire => Err(Illegal::InTrash),
     }
 }
@@ -333,7 +340,7 @@ fn trashed(until: u64, held: bool, step: Move) -> Result<State, Illegal> {
 mod tests {
     use super::*;
 
-    const MOVES: [Move; 16] = [
+    const MOVES: [Move; 17] = [
         Move::Claim,
         Move::Relay,
         Move::Defer,
@@ -354,6 +361,7 @@ mod tests {
         Move::Trash { until: 7 },
         Move::Undo,
         Move::Delete,
+        Move::Bounce,
         Move::Expire,
         Move::Leave {
             verb: Leave::Requeue,

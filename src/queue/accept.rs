@@ -14,7 +14,7 @@ use super::{Queue, group};
 use crate::base::clock::micros;
 use crate::base::limit::PARCEL_RECIPIENTS_MAX;
 use crate::journal::event::EventKind;
-use crate::journal::fact::{Accepted, Fact, Held};
+use crate::journal::fact::{Accepted, Fact};
 use crate::journal::line;
 use crate::mail::envelope::{Envelope, RcptTo};
 use crate::mail::hold::Hold;
@@ -31,10 +31,12 @@ pub struct NewMail {
     pub envelope: Envelope,
     /// Where it came from.
     pub origin: Origin,
-    /// Keep all of it for a person.
-    pub hold: Option<Hold>,
+    /// Recipients that are kept for a person, by their index, and why.
+    pub held: Vec<(u32, Hold)>,
     /// Urgency.
     pub band: Band,
+    /// The number of the digest that it is.
+    pub digest: Option<u32>,
 }
 
 /// The work that made the mail, ended by the batch that accepts it.
@@ -55,6 +57,17 @@ pub enum AcceptError {
     Store(#[from] StoreError),
 }
 
+impl NewMail {
+    /// Every recipient held for one reason.
+    pub fn held_all(envelope: &Envelope, hold: Option<Hold>) -> Vec<(u32, Hold)> {
+        let Some(hold) = hold else {
+            return Vec::new();
+        };
+        let each = (0u32..).zip(&envelope.recipients);
+        each.map(|(index, _)| (index, hold.clone())).collect()
+    }
+}
+
 impl Queue {
     /// Takes responsibility. `Ok` only when the message is on disk.
     pub async fn accept(
@@ -71,24 +84,29 @@ impl Queue {
             body,
             envelope,
             origin,
-            hold,
+            held,
             band,
+            digest,
         } = mail;
-        let message = self.message(&body, &envelope, origin);
+        let mut message = self.message(&body, &envelope, origin);
+        message.digest = digest;
         let mut batch = finishing.map(|work| work.batch).unwrap_or_default();
         self.put_body(&mut batch, body);
         self.put_message(&mut batch, &message);
-        let parcels = self.parcels(&message, envelope.recipients, hold.as_ref(), band);
+        let parcels = self.parcels(&message, envelope.recipients, &held, band);
         for (n, parcel) in (0u64..).zip(&parcels) {
             ledger::put_parcel(&mut batch, message.id, n, parcel, self.store.now());
+            if parcel.hold.is_some() {
+                drop(self.open_card(&mut batch, &message, n, parcel));
+            }
         }
-        self.put_facts(&mut batch, &message, &parcels, hold.as_ref());
+        self.put_facts(&mut batch, &message, &parcels, &held);
         batch
             .ops
             .push(Op::Add(Counter(b"accepted".as_slice().into()), 1));
         let stored = self.store.commit(batch).await;
         stored.map_err(|error| self.refused(error))?;
-        self.tell_accepted(&message, &parcels, hold.as_ref());
+        self.tell_accepted(&message, &parcels);
         Ok(message.id)
     }
 
@@ -145,22 +163,17 @@ impl Queue {
         batch.ops.push(Op::Count { key, by, at_zero });
     }
 
-    /// Cuts the recipients into parcels, in the order of their hosts.
+    /// Cuts the recipients into parcels, in the order of their hosts; a held one is alone in its parcel.
     fn parcels(
         &self,
         message: &Message,
         recipients: Vec<RcptTo>,
-        hold: Option<&Hold>,
+        held: &[(u32, Hold)],
         band: Band,
     ) -> Vec<Parcel> {
-        let most = if hold.is_some() {
-            1
-        } else {
-            PARCEL_RECIPIENTS_MAX
-        };
-        let account = message.origin.account.clone().unwrap_or_default();
         let mut parcels: Vec<(Host, Parcel)> = Vec::new();
         for (index, rcpt) in (0u32..).zip(recipients) {
+            let hold = held.iter().find(|(of, _)| *of == index);
             let host = rcpt.mailbox.host().clone();
             let slot = Slot {
                 index,
@@ -175,10 +188,16 @@ impl Queue {
                 fault: None,
             };
             // Searched from the end: the open parcel of a host is its last one.
-            match parcels.iter_mut().rev().find(|(of, _)| *of == host) {
-                Some((_, parcel)) if parcel.slots.len() < most => parcel.slots.push(slot),
+            let open = parcels
+                .iter_mut()
+                .rev()
+                .find(|(of, parcel)| *of == host && parcel.hold.is_none())
+                .filter(|(_, parcel)| parcel.slots.len() < PARCEL_RECIPIENTS_MAX);
+            match open {
+                Some((_, parcel)) if hold.is_none() => parcel.slots.push(slot),
                 Some(_) | None => {
-                    let parcel = self.parcel(message, slot, account.clone(), hold, band);
+                    let mut parcel = self.parcel(message, slot, band);
+                    parcel.hold = hold.map(|(_, hold)| self.kept(hold.clone()));
                     parcels.push((host, parcel));
                 }
             }
@@ -186,24 +205,17 @@ impl Queue {
         parcels.into_iter().map(|(_, parcel)| parcel).collect()
     }
 
-    fn parcel(
-        &self,
-        message: &Message,
-        slot: Slot,
-        account: String,
-        hold: Option<&Hold>,
-        band: Band,
-    ) -> Parcel {
+    fn parcel(&self, message: &Message, slot: Slot, band: Band) -> Parcel {
         let lifetime = micros(self.conf.load().queue.lifetime);
         Parcel {
             slots: vec![slot],
-            account,
+            account: message.origin.account.clone().unwrap_or_default(),
             band: band as u8,
             attempts: 0,
             jitter: fastrand::u16(..),
             expires: message.arrived.saturating_add(lifetime),
             next_try: message.arrived,
-            hold: hold.map(|hold| self.kept(hold.clone())),
+            hold: None,
             dialogues: Vec::new(),
             unchecked: false,
             last_site: None,
@@ -215,13 +227,13 @@ impl Queue {
         batch: &mut Batch,
         message: &Message,
         parcels: &[Parcel],
-        hold: Option<&Hold>,
+        held: &[(u32, Hold)],
     ) {
         let recipients = addresses(parcels);
         let origin = &message.origin;
         let accepted = Accepted {
             from: message.from.path.to_string(),
-            recipients: recipients.clone(),
+            recipients,
             peer: origin
                 .peer
                 .map_or_else(|| "local".to_owned(), |peer| peer.to_string()),
@@ -234,17 +246,15 @@ impl Queue {
             header_id: message.header_id.clone(),
         };
         self.put_fact(batch, message.id, Fact::Accepted(accepted));
-        if let Some(hold) = hold {
-            let held = Held {
-                recipients,
-                hold: hold.clone(),
-                by: "postwerk".to_owned(),
-            };
-            self.put_fact(batch, message.id, Fact::Held(held));
-        }
+        let out: Vec<&Slot> = parcels
+            .iter()
+            .filter(|parcel| parcel.hold.is_some())
+            .flat_map(|parcel| &parcel.slots)
+            .collect();
+        self.put_held_facts(batch, message, &out, held, "postwerk");
     }
 
-    fn tell_accepted(&self, message: &Message, parcels: &[Parcel], hold: Option<&Hold>) {
+    fn tell_accepted(&self, message: &Message, parcels: &[Parcel]) {
         let nrcpt = parcels.iter().map(|parcel| parcel.slots.len()).sum();
         let sasl = message
             .origin
@@ -254,21 +264,15 @@ impl Queue {
         line::client(message.id, message.origin.peer, sasl);
         line::message_id(message.id, message.header_id.as_deref().unwrap_or_default());
         line::queued(message.id, &message.from.path, message.size, nrcpt);
-        if hold.is_some() {
-            line::acted(message.id, "placed on hold", "postwerk");
-        }
         if self.events.wanted() {
             let all = addresses(parcels).join(", ");
-            self.tell(EventKind::Accepted, message, all.clone(), String::new());
-            if let Some(hold) = hold {
-                self.tell(
-                    EventKind::Held,
-                    message,
-                    all,
-                    format!("{}: {}", hold.reason, hold.cause),
-                );
-            }
+            self.tell(EventKind::Accepted, message, all, String::new());
         }
+        let held = parcels.iter().filter_map(|parcel| {
+            let hold = parcel.hold.as_ref()?;
+            Some((parcel.slots.first()?.mailbox.to_string(), &hold.hold))
+        });
+        self.tell_held(message, held, "postwerk");
     }
 }
 
@@ -289,7 +293,9 @@ pub(super) fn terms(parcel: &Parcel) -> Vec<(crate::store::IndexId, Term)> {
                 .collect(),
         ),
     ));
-    if let Some(kept) = &parcel.hold {
+    if let Some(kept) = &parcel.hold
+        && first.state != State::Judging
+    {
         terms.push((BY_HOLD, hold_term(&kept.hold)));
     }
     terms

@@ -7,9 +7,6 @@ use std::sync::Arc;
 use super::Queue;
 use super::lend::claimable;
 use super::record::{Message, Parcel};
-use crate::journal::event::EventKind;
-use crate::journal::fact::{Fact, Held};
-use crate::journal::line;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::state::{Move, next};
 use crate::store::{Batch, ClaimGuard, Pre, StoreError};
@@ -29,35 +26,28 @@ impl Queue {
             HoldReason::Internal,
             "delivery panicked three times; the log says where".to_owned(),
         );
-        let mut addresses = Vec::new();
+        let mut held = Vec::new();
         for slot in &mut parcel.slots {
-            let held = claimable(&slot.state, now).map(|claimed| next(&claimed, Move::Hold));
-            if let Some(Ok(state)) = held {
+            let state = claimable(&slot.state, now).map(|claimed| next(&claimed, Move::Hold));
+            if let Some(Ok(state)) = state {
                 slot.state = state;
-                addresses.push(slot.mailbox.to_string());
+                held.push((slot.index, hold.clone()));
             }
         }
+        let addresses: Vec<String> = parcel
+            .slots
+            .iter()
+            .filter(|slot| held.iter().any(|(index, _)| *index == slot.index))
+            .map(|slot| slot.mailbox.to_string())
+            .collect();
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(guard.id()));
-        self.hold_each(&mut batch, message, number, parcel, &hold);
-        let fact = Held {
-            recipients: addresses.clone(),
-            hold,
-            by: "postwerk".to_owned(),
-        };
-        self.put_fact(&mut batch, message.id, Fact::Held(fact));
+        self.hold_each(&mut batch, message, number, parcel, &held, "postwerk");
         self.store.commit(batch).await?;
         drop(guard);
         tracing::error!(id = %message.id, "its delivery panicked three times; it is held in `bad`");
-        line::acted(message.id, "placed on hold", "postwerk");
-        for address in addresses {
-            self.tell(
-                EventKind::Held,
-                message,
-                address,
-                HoldReason::Internal.word().to_owned(),
-            );
-        }
+        let told = addresses.into_iter().map(|address| (address, &hold));
+        self.tell_held(message, told, "postwerk");
         Ok(())
     }
 }

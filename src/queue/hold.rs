@@ -7,12 +7,20 @@
 use minicbor::{Decode, Encode};
 
 use super::Queue;
-use super::record::{HoldId, Kept, MessageId};
+use super::ledger;
+use super::record::{HoldId, Kept, Message, MessageId, Parcel, Slot, decode, encode};
 use crate::base::clock::micros;
+use crate::base::limit::LINK_MEMORY;
+use crate::journal::event::EventKind;
+use crate::journal::fact::{Fact, Held};
+use crate::journal::line;
 use crate::mail::attachment::Attachment;
-use crate::mail::hold::Hold;
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
-use crate::store::{Key, StoreError};
+use crate::mail::state::State;
+use crate::store::{
+    Band, Batch, Counter, Due, Group, IndexId, Key, Op, Span, StoreError, TERM_MAX, Term, Work,
+};
 
 /// `l/<hold id>`
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -93,21 +101,198 @@ pub struct Decision {
     pub again: Option<HoldId>,
 }
 
+/// One shelf of open holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// All.
+    All,
+    /// One queue.
+    Queue(HoldQueue),
+    /// One reason.
+    Reason(HoldReason),
+    /// To a domain.
+    Domain(String),
+    /// From a domain.
+    From(String),
+    /// Sent by an account.
+    Account(String),
+    /// With this word in its subject.
+    Word(String),
+}
+
+/// Open holds in the order of their ids, which is that of time.
+#[derive(Clone, Debug, Default)]
+pub struct CardPage {
+    /// In the order asked for.
+    pub cards: Vec<Card>,
+    /// Give it as `after` for the next page; none: that was the last.
+    pub next: Option<HoldId>,
+}
+
+/// The index of open cards.
+const BY_SHELF: IndexId = IndexId(3);
+/// Words of a subject that it is found by: a search for one of the first words finds it.
+const WORDS_MAX: usize = 6;
+/// Shorter words tell nothing.
+const WORD_MIN: usize = 3;
+
 /// `l/<hold id>`
 pub fn card_key(id: HoldId) -> Key {
     Key::of(b'l', &[&id.0.to_be_bytes()])
+}
+
+/// The hold whose card a key names.
+pub(super) fn hold_of_key(key: &Key) -> Option<HoldId> {
+    let id = key.0.strip_prefix(b"l")?;
+    Some(HoldId(u64::from_be_bytes(id.try_into().ok()?)))
+}
+
+impl Card {
+    fn of(message: &Message, number: u64, slot: &Slot, kept: &Kept) -> Self {
+        Self {
+            id: kept.id,
+            message: message.id,
+            parcel: number,
+            index: slot.index,
+            to: slot.mailbox.clone(),
+            from: message.from.path.to_string(),
+            author: message.author.clone(),
+            subject: message.subject.clone(),
+            size: message.size,
+            attachments: message.attachments.clone(),
+            account: message.origin.account.clone(),
+            hold: kept.hold.clone(),
+            since: kept.since,
+            until: kept.until,
+            arrived: message.wall,
+            end: None,
+        }
+    }
+
+    fn read(key: &Key, value: &[u8]) -> Result<Self, StoreError> {
+        let mut card: Self = decode(key, value)?;
+        card.id = hold_of_key(key).ok_or_else(|| StoreError::Damaged(format!("{key:?}").into()))?;
+        Ok(card)
+    }
+
+    fn terms(&self) -> Vec<(IndexId, Term)> {
+        let mut shelves = vec![
+            Shelf::All,
+            Shelf::Queue(self.hold.queue),
+            Shelf::Reason(self.hold.reason),
+            Shelf::Domain(self.to.host().to_string()),
+        ];
+        if let Some((_, host)) = self.from.rsplit_once('@') {
+            shelves.push(Shelf::From(host.to_owned()));
+        }
+        shelves.extend(self.account.clone().map(Shelf::Account));
+        shelves.extend(words(self.subject.as_deref().unwrap_or_default()).map(Shelf::Word));
+        shelves
+            .iter()
+            .map(|shelf| (BY_SHELF, shelf.term()))
+            .collect()
+    }
+}
+
+/// The first words of a subject, in lower case, each once.
+fn words(subject: &str) -> impl Iterator<Item = String> {
+    let field = format!("Subject: {subject}\r\n\r\n");
+    let parsed = mail_parser::MessageParser::new().parse_headers(field.as_bytes());
+    let plain = parsed
+        .as_ref()
+        .and_then(|message| message.subject())
+        .unwrap_or(subject)
+        .to_lowercase();
+    let mut found: Vec<String> = Vec::new();
+    for word in plain.split(|c: char| !c.is_alphanumeric()) {
+        if word.chars().count() >= WORD_MIN && !found.iter().any(|old| old == word) {
+            found.push(word.to_owned());
+        }
+        if found.len() == WORDS_MAX {
+            break;
+        }
+    }
+    found.into_iter()
+}
+
+impl Shelf {
+    fn term(&self) -> Term {
+        let text = match self {
+            Self::All => "*".to_owned(),
+            Self::Queue(queue) => format!("q:{queue}"),
+            Self::Reason(reason) => format!("r:{reason}"),
+            Self::Domain(domain) => format!("d:{}", domain.to_lowercase()),
+            Self::From(domain) => format!("f:{}", domain.to_lowercase()),
+            Self::Account(account) => format!("a:{account}"),
+            Self::Word(word) => format!("w:{}", word.to_lowercase()),
+        };
+        Term(text.bytes().take(TERM_MAX).collect())
+    }
 }
 
 impl Queue {
     /// The card of a hold; none: there never was one, or it is forgotten.
     pub async fn card(&self, id: HoldId) -> Result<Option<Card>, StoreError> {
         let found = self.store.get(vec![card_key(id)]).await?;
-        let Some(record) = found.into_iter().flatten().next() else {
-            return Ok(None);
+        let record = found.into_iter().flatten().next();
+        record
+            .map(|record| Card::read(&record.key, &record.value))
+            .transpose()
+    }
+
+    /// One page of a shelf's open holds. A card that cannot be read is logged and left out.
+    pub async fn cards(
+        &self,
+        shelf: &Shelf,
+        after: Option<HoldId>,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<CardPage, StoreError> {
+        let span = Span::Term(BY_SHELF, shelf.term());
+        let after = after.map(card_key);
+        let page = self.store.scan(span, after, newest_first, limit).await?;
+        let mut cards = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            match Card::read(&record.key, &record.value) {
+                Ok(card) => cards.push(card),
+                Err(error) => tracing::error!(%error, "a hold cannot be listed"),
+            }
+        }
+        let next = page.next.as_ref().and_then(hold_of_key);
+        Ok(CardPage { cards, next })
+    }
+
+    /// How many recipients are held, by queue and reason; only what is above zero.
+    pub async fn held_counts(&self) -> Result<Vec<(HoldQueue, HoldReason, u64)>, StoreError> {
+        let all: Vec<_> = HoldQueue::ALL
+            .into_iter()
+            .flat_map(|queue| HoldReason::ALL.map(|reason| (queue, reason)))
+            .collect();
+        let keys = all
+            .iter()
+            .map(|(queue, reason)| counter(*queue, *reason).key());
+        let found = self.store.get(keys.collect()).await?;
+        let count = |value: &[u8]| {
+            let value = value.try_into().map(i64::from_be_bytes).unwrap_or_default();
+            u64::try_from(value).unwrap_or_default()
         };
-        let mut card: Card = super::record::decode(&record.key, &record.value)?;
-        card.id = id;
-        Ok(Some(card))
+        Ok(all
+            .into_iter()
+            .zip(found)
+            .map(|((queue, reason), record)| {
+                (
+                    queue,
+                    reason,
+                    record.map_or(0, |record| count(&record.value)),
+                )
+            })
+            .filter(|(_, _, count)| *count > 0)
+            .collect())
+    }
+
+    /// Changes after each commit that held something: a lossy hint.
+    pub fn held_hint(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.held.subscribe()
     }
 
     /// A new hold that begins now.
@@ -120,4 +305,171 @@ impl Queue {
             hold,
         }
     }
+
+    /// Puts each slot that `held` names into a parcel of its own with its card, and writes the facts; what stays keeps
+    /// the parcel's number, and so does the first held one when nothing stays.
+    pub(super) fn hold_each(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        number: u64,
+        mut parcel: Parcel,
+        held: &[(u32, Hold)],
+        by: &str,
+    ) {
+        let now = self.store.now();
+        let hold_of = |index| {
+            held.iter()
+                .find(|(of, _)| *of == index)
+                .map(|(_, hold)| hold)
+        };
+        let (out, stay): (Vec<Slot>, Vec<Slot>) = parcel
+            .slots
+            .drain(..)
+            .partition(|slot| slot.state == State::Held && hold_of(slot.index).is_some());
+        self.put_held_facts(batch, message, &out.iter().collect::<Vec<_>>(), held, by);
+        let mut number = Some(number);
+        if !stay.is_empty() {
+            let rest = Parcel {
+                slots: stay,
+                ..parcel.clone()
+            };
+            let own = number.take().unwrap_or_default();
+            ledger::put_parcel(batch, message.id, own, &rest, now);
+        }
+        for slot in out {
+            let hold = hold_of(slot.index).cloned();
+            let own = Parcel {
+                slots: vec![slot],
+                hold: hold.map(|hold| self.kept(hold)),
+                ..parcel.clone()
+            };
+            let at = number.take().unwrap_or_else(|| self.fresh_id());
+            ledger::put_parcel(batch, message.id, at, &own, now);
+            drop(self.open_card(batch, message, at, &own));
+        }
+    }
+
+    pub(super) fn put_held_facts(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        out: &[&Slot],
+        held: &[(u32, Hold)],
+        by: &str,
+    ) {
+        let mut facts: Vec<Held> = Vec::new();
+        for slot in out {
+            let Some((_, hold)) = held.iter().find(|(of, _)| *of == slot.index) else {
+                continue;
+            };
+            let address = slot.mailbox.to_string();
+            match facts.iter_mut().find(|fact| fact.hold == *hold) {
+                Some(fact) => fact.recipients.push(address),
+                None => facts.push(Held {
+                    recipients: vec![address],
+                    hold: hold.clone(),
+                    by: by.to_owned(),
+                }),
+            }
+        }
+        for fact in facts {
+            self.put_fact(batch, message.id, Fact::Held(fact));
+        }
+    }
+
+    /// Tells of recipients that a commit has held: a log line, an event each, and whoever waits for holds.
+    pub(super) fn tell_held<'a>(
+        &self,
+        message: &Message,
+        held: impl Iterator<Item = (String, &'a Hold)>,
+        by: &str,
+    ) {
+        let mut any = false;
+        for (address, hold) in held {
+            if !any {
+                line::acted(message.id, "placed on hold", by);
+                any = true;
+            }
+            let text = format!("{}: {}", hold.reason, hold.cause);
+            self.tell(EventKind::Held, message, address, text);
+        }
+        if any {
+            self.held
+                .send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    /// The recipient of `parcel` is held now: its card.
+    pub(super) fn open_card(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        number: u64,
+        parcel: &Parcel,
+    ) -> Option<Card> {
+        let card = self.put_open(batch, message, number, parcel)?;
+        let counter = counter(card.hold.queue, card.hold.reason);
+        batch.ops.push(Op::Add(counter, 1));
+        Some(card)
+    }
+
+    /// Writes the card of an open hold.
+    pub(super) fn put_open(
+        &self,
+        batch: &mut Batch,
+        message: &Message,
+        number: u64,
+        parcel: &Parcel,
+    ) -> Option<Card> {
+        let (kept, slot) = (parcel.hold.as_ref()?, parcel.slots.first()?);
+        let card = Card::of(message, number, slot, kept);
+        batch.ops.push(Op::Put {
+            key: card_key(card.id),
+            terms: card.terms(),
+            value: encode(&card),
+            due: None,
+        });
+        Some(card)
+    }
+
+    /// A recipient is held no more, or its decision changed: its card from now on.
+    pub(super) fn close_card(
+        &self,
+        batch: &mut Batch,
+        (message, number, slot, kept): (&Message, u64, &Slot, &Kept),
+        decision: Decision,
+        was_open: bool,
+    ) -> Card {
+        let mut card = Card::of(message, number, slot, kept);
+        card.end = Some(decision);
+        self.put_closed(batch, &card);
+        if was_open {
+            let counter = counter(kept.hold.queue, kept.hold.reason);
+            batch.ops.push(Op::Add(counter, -1));
+        }
+        card
+    }
+
+    /// Writes a card that has ended; it is forgotten when nobody can ask for it any more.
+    pub(super) fn put_closed(&self, batch: &mut Batch, card: &Card) {
+        let key = card_key(card.id);
+        let due = Due {
+            work: Work::Sweep,
+            group: Group::of_key(&key),
+            band: Band::Bulk,
+            after: self.conf.load().links.lifetime + LINK_MEMORY,
+        };
+        batch.ops.push(Op::Put {
+            key,
+            value: encode(card),
+            due: Some(due),
+            terms: Vec::new(),
+        });
+    }
+}
+
+/// Recipients held in `queue` for `reason`.
+fn counter(queue: HoldQueue, reason: HoldReason) -> Counter {
+    Counter(format!("held/{queue}/{reason}").into_bytes().into())
 }

@@ -4,14 +4,14 @@
 //! come by here.
 
 use super::Queue;
+use super::hold::hold_of_key;
 use super::ledger;
-use super::record::{Message, Parcel, Slot};
-use crate::journal::event::EventKind;
-use crate::journal::fact::{Acted, Fact, Held};
-use crate::journal::line;
+use super::record::{Kept, Message, Parcel};
+use crate::journal::fact::{Acted, Fact};
 use crate::mail::hold::Hold;
-use crate::mail::state::{Move, State, next};
-use crate::store::{Batch, ClaimGuard, Claimed, Pre, StoreError};
+use crate::mail::mailbox::Mailbox;
+use crate::mail::state::{Leave, Move, State, next};
+use crate::store::{Batch, ClaimGuard, Claimed, Pre, StoreError, StoreTime};
 
 /// A parcel lent to `judge`; dropped, it is given back.
 #[derive(Debug)]
@@ -21,6 +21,18 @@ pub struct ToJudge {
     number: u64,
     parcel: Parcel,
     guard: ClaimGuard,
+}
+
+impl ToJudge {
+    /// Who waits to be judged.
+    pub fn recipients(&self, now: StoreTime) -> Vec<(u32, Mailbox)> {
+        self.parcel
+            .slots
+            .iter()
+            .filter(|slot| waits(&slot.state, now))
+            .map(|slot| (slot.index, slot.mailbox.clone()))
+            .collect()
+    }
 }
 
 impl Queue {
@@ -37,8 +49,8 @@ impl Queue {
         }))
     }
 
-    /// Ends a judgement: without a hold the recipients are due now, else each is held anew.
-    pub async fn judged(&self, work: ToJudge, hold: Option<Hold>) -> Result<(), StoreError> {
+    /// Ends a judgement: who is in `held` is held anew, the others are due now.
+    pub async fn judged(&self, work: ToJudge, held: Vec<(u32, Hold)>) -> Result<(), StoreError> {
         let ToJudge {
             message,
             number,
@@ -46,99 +58,98 @@ impl Queue {
             guard,
         } = work;
         let now = self.store.now();
-        let step = if hold.is_some() {
-            Move::Hold
-        } else {
-            Move::Pass
+        let hold_of = |index| {
+            held.iter()
+                .find(|(of, _)| *of == index)
+                .map(|(_, hold)| hold)
         };
-        let mut addresses = Vec::new();
+        let (mut good, mut told) = (Vec::new(), Vec::new());
         for slot in &mut parcel.slots {
-            let left = matches!(slot.state, State::Releasing { until, .. } if until <= now.0);
-            let waiting = if left {
-                next(&slot.state, Move::Left)
+            if !waits(&slot.state, now) {
+                continue;
+            }
+            let hold = hold_of(slot.index);
+            let step = if hold.is_some() {
+                Move::Hold
             } else {
-                Ok(slot.state.clone())
+                Move::Pass
             };
-            let judged = waiting.ok().filter(|state| *state == State::Judging);
-            if let Some(Ok(state)) = judged.map(|state| next(&state, step)) {
+            if let Ok(state) = next(&State::Judging, Move::Claim).and_then(|was| next(&was, step)) {
                 slot.state = state;
-                addresses.push(slot.mailbox.to_string());
+                match hold {
+                    Some(hold) => told.push((slot.mailbox.to_string(), hold)),
+                    None => good.push(slot.mailbox.to_string()),
+                }
             }
         }
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(guard.id()));
-        parcel.hold = None;
+        let before = parcel.hold.take();
         parcel.next_try = now.0;
-        if let Some(hold) = &hold {
-            self.hold_each(&mut batch, &message, number, parcel, hold);
-            let fact = Held {
-                recipients: addresses.clone(),
-                hold: hold.clone(),
-                by: "postwerk".into(),
-            };
-            self.put_fact(&mut batch, message.id, Fact::Held(fact));
-        } else {
-            ledger::put_parcel(&mut batch, message.id, number, &parcel, now);
-            let note = "found good".to_owned();
+        if !good.is_empty() {
             let fact = Acted {
                 verb: "judge".into(),
-                recipients: addresses.clone(),
+                recipients: good,
                 by: "postwerk".into(),
-                note,
+                note: "found good".to_owned(),
+                place: None,
+                digest: None,
             };
             self.put_fact(&mut batch, message.id, Fact::Acted(fact));
         }
+        if told.is_empty() {
+            ledger::put_parcel(&mut batch, message.id, number, &parcel, now);
+        } else {
+            self.hold_each(&mut batch, &message, number, parcel, &held, "postwerk");
+            self.put_again(&mut batch, before).await?;
+        }
         self.store.commit(batch).await?;
         drop(guard);
-        if let Some(hold) = hold {
-            line::acted(message.id, "placed on hold", "postwerk");
-            for address in addresses {
-                self.tell(
-                    EventKind::Held,
-                    &message,
-                    address,
-                    format!("{}: {}", hold.reason, hold.cause),
-                );
-            }
-        }
+        self.tell_held(&message, told.into_iter(), "postwerk");
         Ok(())
     }
 
-    /// Puts each held slot into a parcel of its own; the first keeps the old number.
-    pub(super) fn hold_each(
-        &self,
-        batch: &mut Batch,
-        message: &Message,
-        number: u64,
-        mut parcel: Parcel,
-        hold: &Hold,
-    ) {
-        let (held, rest): (Vec<Slot>, Vec<Slot>) = parcel
-            .slots
-            .drain(..)
-            .partition(|slot| slot.state == State::Held);
-        let mut number = Some(number);
-        if !rest.is_empty() {
-            let old = Parcel {
-                slots: rest,
-                ..parcel.clone()
-            };
-            ledger::put_parcel(
-                batch,
-                message.id,
-                number.take().unwrap_or_default(),
-                &old,
-                self.store.now(),
-            );
+    /// The card of the hold that a requeue ended says where the requeue came to.
+    async fn put_again(&self, batch: &mut Batch, before: Option<Kept>) -> Result<(), StoreError> {
+        let Some(before) = before else {
+            return Ok(());
+        };
+        let Some(mut card) = self.card(before.id).await? else {
+            return Ok(());
+        };
+        let new = batch
+            .ops
+            .iter()
+            .find_map(|op| op.key().and_then(hold_of_key));
+        if let Some(end) = &mut card.end {
+            end.again = new;
+            end.until = None;
+            self.put_closed(batch, &card);
         }
-        for slot in held {
-            let mut own = Parcel {
-                slots: vec![slot],
-                ..parcel.clone()
-            };
-            own.hold = Some(self.kept(hold.clone()));
-            let at = number.take().unwrap_or_else(|| self.fresh_id());
-            ledger::put_parcel(batch, message.id, at, &own, self.store.now());
+        Ok(())
+    }
+}
+
+/// Whether a slot of a lent parcel waits to be judged now.
+fn waits(state: &State, now: StoreTime) -> bool {
+    match state {
+        State::Judging => true,
+        State::Releasing {
+            until,
+            verb: Leave::Requeue,
+        } => *until <= now.0,
+        State::Releasing {
+            verb: Leave::Release,
+            ..
         }
+        | State::Due
+        | State::Claimed
+        | State::Held
+        | State::Trashed { .. }
+        | State::MaybeDelivered
+        | State::Relayed
+        | State::Failed
+        | State::Expired
+        | State::Deleted => false,
     }
 }

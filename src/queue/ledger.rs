@@ -92,12 +92,12 @@ fn due_of(key: &Key, parcel: &Parcel, now: StoreTime) -> Option<Due> {
             verb: Leave::Requeue,
         } => shared(Work::Judge, in_time(until)),
         State::Trashed { until, .. } => shared(Work::HoldEnd, in_time(until)),
-        State::Claimed
-        | State::Held
-        | State::Relayed
-        | State::Failed
-        | State::Expired
-        | State::Deleted => None,
+        State::Held => {
+            // Holds of older stores have no end.
+            let until = parcel.hold.as_ref().map(|kept| kept.until)?;
+            (until > 0).then(|| shared(Work::HoldEnd, in_time(until)))?
+        }
+        State::Claimed | State::Relayed | State::Failed | State::Expired | State::Deleted => None,
     })
 }
 

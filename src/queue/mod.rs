@@ -5,8 +5,10 @@
 //! Not here: who may send (`policy`), where mail goes (`deliver`), what a DSN looks like (`bounce`).
 
 pub mod accept;
+mod act;
 mod aside;
 pub mod body;
+mod expiry;
 mod gap;
 pub mod group;
 pub mod hold;
@@ -50,6 +52,7 @@ pub struct Queue {
     ids: Arc<Ids>,
     gap: Arc<gap::Gap>,
     events: Events,
+    held: Arc<tokio::sync::watch::Sender<u64>>,
 }
 
 impl Queue {
@@ -63,6 +66,7 @@ impl Queue {
             ids: Arc::new(Ids::new(0)),
             gap,
             events,
+            held: Arc::new(tokio::sync::watch::Sender::new(0)),
         }
     }
 

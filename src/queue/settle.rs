@@ -15,7 +15,7 @@ use crate::base::clock::micros;
 use crate::base::limit::{DIALOGUE_MAX, DIALOGUES_MAX};
 use crate::base::text::clean;
 use crate::journal::event::EventKind;
-use crate::journal::fact::{Fact, Held, Tried, TriedRecipient};
+use crate::journal::fact::{Fact, Tried, TriedRecipient};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::outcome::{Fault, Outcome};
 use crate::mail::reply::Reply;
@@ -90,6 +90,8 @@ impl Queue {
             return Ok(());
         }
         parcel.attempts += 1;
+        // What leaves a hold has left it now; its card says how.
+        parcel.hold = None;
         parcel.last_site = Some(attempt.site.clone());
         let became = apply(&message, &mut parcel, &attempt, now);
         let wait = retry::wait(
@@ -109,14 +111,17 @@ impl Queue {
             keep_dialogue(&mut parcel, &attempt.dialogue);
         }
         // Held recipients move to parcels of their own below; events name them all the same.
-        let slots = self.events.wanted().then(|| parcel.slots.clone());
+        let any_held = became.iter().any(|(_, became)| *became == Became::Held);
+        let slots = (any_held || self.events.wanted()).then(|| parcel.slots.clone());
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(guard.id()));
         self.put_settled(&mut batch, &message, number, &mut parcel, &became, &attempt);
         self.commit_settled(batch, &parcel_key(message.id, number), version)
             .await?;
         drop(guard);
-        self.tell_settled(&message, &slots.unwrap_or_default(), &became);
+        let slots = slots.unwrap_or_default();
+        self.tell_all_held(&message, &slots, &became);
+        self.tell_settled(&message, &slots, &became);
         Ok(())
     }
 
@@ -200,43 +205,18 @@ impl Queue {
                 i64::try_from(relayed).unwrap_or(i64::MAX),
             ));
         }
-        self.move_held(batch, message, parcel);
-        ledger::put_parcel(batch, message.id, number, parcel, now);
-    }
-
-    /// Recipients that became held get a parcel each; the ones that stay keep theirs.
-    fn move_held(&self, batch: &mut Batch, message: &Message, parcel: &mut Parcel) {
-        if parcel.hold.is_some() || !parcel.slots.iter().any(|slot| slot.state == State::Held) {
-            return;
-        }
-        let (held, stay): (Vec<Slot>, Vec<Slot>) = parcel
-            .slots
-            .drain(..)
-            .partition(|slot| slot.state == State::Held);
-        parcel.slots = stay;
-        for slot in held {
-            let cause = slot
-                .fault
-                .as_ref()
-                .map(|fault| fault.reply.to_string())
-                .unwrap_or_default();
-            let hold = Hold::new(
-                HoldQueue::Defect,
-                HoldReason::Undeliverable,
-                clean(&cause, 500),
-            );
-            let fact = Held {
-                recipients: vec![slot.mailbox.to_string()],
-                hold: hold.clone(),
-                by: "postwerk".into(),
-            };
-            self.put_fact(batch, message.id, Fact::Held(fact));
-            let mut own = Parcel {
-                slots: vec![slot],
-                ..parcel.clone()
-            };
-            own.hold = Some(self.kept(hold));
-            ledger::put_parcel(batch, message.id, self.fresh_id(), &own, self.store.now());
+        let held: Vec<(u32, Hold)> = became
+            .iter()
+            .filter(|(_, became)| *became == Became::Held)
+            .filter_map(|(index, _)| {
+                let slot = parcel.slots.iter().find(|slot| slot.index == *index)?;
+                Some((*index, undeliverable(slot)))
+            })
+            .collect();
+        if held.is_empty() {
+            ledger::put_parcel(batch, message.id, number, parcel, now);
+        } else {
+            self.hold_each(batch, message, number, parcel.clone(), &held, "postwerk");
         }
     }
 
@@ -291,7 +271,12 @@ impl Queue {
         // All DSN work of one message is in one group, so that one claim can take it together.
         let group = Group::of_key(&super::record::dsn_prefix(message.id));
         let due = Due {
-            work: Work::Dsn,
+            // Who is told of a digest that fails is not its own sender but who sees to digests.
+            work: if message.digest.is_some() {
+                Work::Digest
+            } else {
+                Work::Dsn
+            },
             group,
             band: Band::Normal,
             after: DSN_AFTER,
@@ -309,6 +294,21 @@ impl Queue {
         let (now, wall) = (self.store.now().0, self.clock.wall().0);
         wall.saturating_add(store_micros.saturating_sub(now))
             .saturating_sub(now.saturating_sub(store_micros))
+    }
+
+    fn tell_all_held(&self, message: &Message, slots: &[Slot], became: &[(u32, Became)]) {
+        let is_held = |slot: &&Slot| {
+            let of =
+                |(index, became): &(u32, Became)| *index == slot.index && *became == Became::Held;
+            became.iter().any(of)
+        };
+        let held: Vec<(String, Hold)> = slots
+            .iter()
+            .filter(is_held)
+            .map(|slot| (slot.mailbox.to_string(), undeliverable(slot)))
+            .collect();
+        let told = held.iter().map(|(address, hold)| (address.clone(), hold));
+        self.tell_held(message, told, "postwerk");
     }
 
     fn tell_settled(&self, message: &Message, slots: &[Slot], became: &[(u32, Became)]) {
@@ -332,7 +332,8 @@ impl Queue {
                 Became::Failed | Became::Expired => {
                     self.tell(EventKind::Bounced, message, address, said)
                 }
-                Became::Held => self.tell(EventKind::Held, message, address, said),
+                // Told by `tell_held`, with its reason.
+                Became::Held => {}
                 Became::Untried => {}
             }
         }
@@ -371,6 +372,16 @@ fn apply(
         all.push((slot.index, became));
     }
     all
+}
+
+/// Why a recipient is held that could not be delivered and whose sender cannot be told.
+pub(super) fn undeliverable(slot: &Slot) -> Hold {
+    let fault = slot.fault.as_ref();
+    let cause = fault
+        .map(|fault| fault.reply.to_string())
+        .unwrap_or_default();
+    let cause = clean(&cause, 500);
+    Hold::new(HoldQueue::Defect, HoldReason::Undeliverable, cause)
 }
 
 fn meaning(

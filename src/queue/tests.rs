@@ -76,7 +76,8 @@ impl Stage {
                 tenant: "standard".into(),
                 ..Origin::default()
             },
-            hold: None,
+            held: Vec::new(),
+            digest: None,
             band: Band::Normal,
         };
         self.queue.accept(mail, None).await.unwrap()
@@ -142,11 +143,7 @@ impl Stage {
 
     async fn act(&self, verb: Verb, target: &str) -> Result<usize, ActError> {
         self.queue
-            .act(
-                verb,
-                &target.parse::<Target>().unwrap(),
-                &Actor("test".into()),
-            )
+            .act(verb, &target.parse::<Target>().unwrap(), &Actor::of("test"))
             .await
     }
 }
@@ -228,7 +225,8 @@ async fn a_body_longer_than_a_chunk_comes_back_byte_for_byte() {
             recipients: vec![RcptTo::new(Mailbox::parse("b@b.example").unwrap())],
         },
         origin: Origin::default(),
-        hold: None,
+        held: Vec::new(),
+        digest: None,
         band: Band::Normal,
     };
     stage.queue.accept(mail, None).await.unwrap();

@@ -4,18 +4,18 @@
 //! Not here: deliveries (`lend`, `settle`) and DSNs (`bounce`).
 
 use super::Queue;
+use super::hold::hold_of_key;
 use super::ledger::{self, Stored};
 use super::record::{
-    FailedRecipient, Message, Parcel, chunk_key, chunks_end, message_key, message_of, number_of,
-    parcel_key, sweep_key,
+    FailedRecipient, Message, chunk_key, chunks_end, message_key, message_of, parcel_key, sweep_key,
 };
+use super::settle::undeliverable;
 use super::worker;
 use crate::base::clock::micros;
 use crate::base::shutdown::Shutdown;
 use crate::journal::event::EventKind;
-use crate::journal::fact::{Acted, Expired, Fact};
+use crate::journal::fact::{Expired, Fact};
 use crate::journal::line;
-use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::outcome::{Fault, Scope};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::mail::state::{Move, State, next};
@@ -62,7 +62,7 @@ impl Queue {
         let done = match work {
             Work::Expire => self.expire(&claimed).await,
             Work::Retire => self.retire(&claimed).await,
-            Work::HoldEnd => self.end_trash(&claimed).await,
+            Work::HoldEnd => self.hold_end(&claimed).await,
             Work::Sweep => self.sweep(&claimed).await,
             Work::Deliver | Work::Judge | Work::Dsn | Work::Notice | Work::Digest | Work::Cert => {
                 Ok(())
@@ -168,6 +168,7 @@ impl Queue {
         let (out, stay): (Vec<_>, Vec<_>) =
             parcel.slots.drain(..).partition(|slot| waits(&slot.state));
         parcel.slots = stay;
+        let mut held = Vec::new();
         for mut slot in out {
             let fault = slot.fault.get_or_insert_with(never_tried).clone();
             if message.from.path.is_null() {
@@ -175,17 +176,9 @@ impl Queue {
                     continue;
                 };
                 slot.state = state;
-                let hold = Hold::new(
-                    HoldQueue::Defect,
-                    HoldReason::Undeliverable,
-                    fault.reply.to_string(),
-                );
-                let mut own = Parcel {
-                    slots: vec![slot],
-                    ..parcel.clone()
-                };
-                own.hold = Some(self.kept(hold));
-                ledger::put_parcel(batch, message.id, self.fresh_id(), &own, self.store.now());
+                slot.fault = Some(fault);
+                held.push((slot.index, undeliverable(&slot)));
+                parcel.slots.push(slot);
                 continue;
             }
             let Ok(state) = next(&slot.state, Move::Expire) else {
@@ -208,7 +201,11 @@ impl Queue {
             }
             parcel.slots.push(slot);
         }
-        ledger::put_parcel(batch, message.id, number, &parcel, self.store.now());
+        if held.is_empty() {
+            ledger::put_parcel(batch, message.id, number, &parcel, self.store.now());
+        } else {
+            self.hold_each(batch, message, number, parcel, &held, "postwerk");
+        }
     }
 
     /// A delivery has one of the parcels: it will expire or defer it itself; look again soon.
@@ -260,40 +257,11 @@ impl Queue {
         Ok(())
     }
 
-    /// The trash time of a parcel is over.
-    async fn end_trash(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        let key = &claimed.record.key;
-        let (Some(id), Some(number)) = (message_of(key), number_of(key)) else {
-            return Ok(());
-        };
-        let mut parcel: Parcel = super::record::decode(key, &claimed.record.value)?;
-        let now = self.store.now();
-        let mut gone = Vec::new();
-        for slot in &mut parcel.slots {
-            if matches!(slot.state, State::Trashed { until, .. } if until <= now.0)
-                && let Ok(state) = next(&slot.state, Move::Delete)
-            {
-                slot.state = state;
-                gone.push(slot.mailbox.to_string());
-            }
-        }
-        let mut batch = Batch::new();
-        batch.pre.push(Pre::Mine(claimed.guard.id()));
-        let note = "its time in the trash is over".to_owned();
-        ledger::count(&mut batch, id, gone.len(), 0);
-        let fact = Acted {
-            verb: "delete".into(),
-            recipients: gone,
-            by: "postwerk".into(),
-            note,
-        };
-        self.put_fact(&mut batch, id, Fact::Acted(fact));
-        ledger::put_parcel(&mut batch, id, number, &parcel, now);
-        self.store.commit(batch).await.map(drop)
-    }
-
     /// A body that nobody accepted within its hour.
     async fn sweep(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        if hold_of_key(&claimed.record.key).is_some() {
+            return self.forget_card(claimed).await;
+        }
         let Some(id) = message_of(&claimed.record.key) else {
             return Ok(());
         };
@@ -308,6 +276,14 @@ impl Queue {
         self.store.commit(batch).await?;
         tracing::info!(%id, "swept a body that no session finished");
         Ok(())
+    }
+
+    /// A hold that ended so long ago that no link of it is left.
+    async fn forget_card(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(claimed.guard.id()));
+        batch.ops.push(Op::Delete(claimed.record.key.clone()));
+        self.store.commit(batch).await.map(drop)
     }
 
     /// Removes facts older than `[queue] history`. Ids sort by time, so that is one range.

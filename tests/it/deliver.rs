@@ -112,7 +112,8 @@ impl Rig {
                 with: "ESMTP".to_owned(),
                 ..Origin::default()
             },
-            hold: None,
+            held: Vec::new(),
+            digest: None,
             band: Band::Normal,
         };
         self.queue.accept(mail, None).await.unwrap()

@@ -248,7 +248,7 @@ impl House {
         let target: Target = id.parse().expect("an id");
         self.server
             .queue()
-            .act(verb, &target, &Actor("test".to_owned()))
+            .act(verb, &target, &Actor::of("test"))
             .await
             .unwrap_or_else(|e| panic!("{verb:?} {id}: {e}"))
     }

@@ -385,9 +385,10 @@ impl Driver {
                 tenant,
             },
             body,
+            held: NewMail::held_all(&envelope, hold),
             envelope,
-            hold,
             band: Band::Normal,
+            digest: None,
         }
     }
 

@@ -1,0 +1,489 @@
+//! Doing what a person decides: on recipients of a message, or on one hold.
+//!
+//! Each act is recorded with who, from where and by which digest. A recipient that somebody acts on alone moves into a
+//! parcel of its own in the same batch. Of many that act on one recipient at once exactly one changes it; the others
+//! learn who did. Not here: the words (`verbs`), and ends by time (`expiry`).
+
+use std::time::Duration;
+
+use super::Queue;
+use super::hold::{Card, Decision};
+use super::ledger::{self, Stored};
+use super::record::{
+    FailedRecipient, HoldId, Message, Parcel, Slot, decode, encode, message_key, parcel_key,
+};
+use super::verbs::{ActError, Actor, Target, Undecided, Verb};
+use crate::base::clock::micros;
+use crate::journal::event::EventKind;
+use crate::journal::fact::{Acted, Fact};
+use crate::journal::line;
+use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
+use crate::mail::mailbox::Mailbox;
+use crate::mail::outcome::{Fault, Scope};
+use crate::mail::reply::{EnhancedStatus, Reply};
+use crate::mail::state::{Illegal, Leave, Move, State, next};
+use crate::store::{Batch, Op, Pre, StoreError, Version};
+
+/// How long a deleted recipient can be brought back.
+const TRASH: Duration = Duration::from_secs(7 * 86_400);
+/// A change that somebody else's change overtook is built again so often: as often as a message has recipients that
+/// are acted on at once by different people, and more.
+const TRIES: usize = 100;
+
+/// The changes of one message, while they are gathered.
+#[derive(Debug, Default)]
+pub(super) struct Acting {
+    pub(super) batch: Batch,
+    pub(super) done: Vec<Mailbox>,
+    pub(super) note: String,
+    /// The card of the last hold that was opened or closed.
+    pub(super) card: Option<Card>,
+    ended: usize,
+    failed: Vec<FailedRecipient>,
+    refused: Option<Illegal>,
+    seen: Vec<(u64, Version)>,
+}
+
+/// Something done to recipients: what, by whom, and which step that is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deed<'a> {
+    pub(super) verb: Verb,
+    pub(super) step: Move,
+    pub(super) actor: &'a Actor,
+}
+
+impl Queue {
+    /// Does `verb` to `target`; how many recipients it was done to.
+    pub async fn act(&self, verb: Verb, target: &Target, actor: &Actor) -> Result<usize, ActError> {
+        let mut seen = None;
+        for _ in 0..TRIES {
+            let (message, version) = self
+                .message_by_id(target.message)
+                .await?
+                .ok_or(ActError::Unknown)?;
+            let deed = self.deed(verb, actor);
+            let mut acting = Acting::default();
+            let parcels = self.parcels_of(message.id).await?;
+            let meant = |slot: &Slot| target.address.as_ref().is_none_or(|a| *a == slot.mailbox);
+            if let Some(address) = &target.address
+                && !parcels.iter().any(|one| one.parcel.slots.iter().any(meant))
+            {
+                return Err(ActError::NoRecipient(address.clone()));
+            }
+            for stored in parcels {
+                self.act_on_parcel(&mut acting, &message, stored, meant, deed);
+            }
+            if acting.done.is_empty() {
+                return Err(acting.refused.unwrap_or(Illegal::AlreadyFinal).into());
+            }
+            self.put_acted(&mut acting, &message, version, deed);
+            let now_seen = (version, acting.seen.clone());
+            match self.store.commit(acting.batch.clone()).await {
+                Ok(_) => {
+                    self.tell_acted(&message, &acting, deed);
+                    return Ok(acting.done.len());
+                }
+                // Nothing changed since the last conflict: the parcel is lent to a delivery.
+                Err(StoreError::Conflict(_)) if seen.as_ref() == Some(&now_seen) => break,
+                Err(StoreError::Conflict(_)) => seen = Some(now_seen),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Illegal::InDelivery.into())
+    }
+
+    /// Does `verb` to one hold; its card after that. Of many calls at once exactly one succeeds.
+    pub async fn decide(&self, id: HoldId, verb: Verb, actor: &Actor) -> Result<Card, Undecided> {
+        let mut seen = None;
+        for _ in 0..TRIES {
+            let card = self.card(id).await?.ok_or(Undecided::Unknown)?;
+            let Some((message, version, stored)) = self.held_by(&card).await? else {
+                return Err(Undecided::Handled(Box::new(card)));
+            };
+            let mut acting = Acting::default();
+            let deed = self.deed(verb, actor);
+            let now_seen = (version, stored.version);
+            let is_open = card.end.is_none();
+            if is_open == (verb == Verb::Undo) {
+                return Err(if is_open {
+                    Undecided::Refused(Illegal::NothingToUndo)
+                } else {
+                    Undecided::Handled(Box::new(card))
+                });
+            }
+            self.act_on_parcel(&mut acting, &message, stored, |_| true, deed);
+            if acting.done.is_empty() {
+                return Err(match acting.refused {
+                    Some(why) if is_open => Undecided::Refused(why),
+                    Some(_) | None => Undecided::Handled(Box::new(card)),
+                });
+            }
+            self.put_acted(&mut acting, &message, version, deed);
+            match self.store.commit(acting.batch.clone()).await {
+                Ok(_) => {
+                    self.tell_acted(&message, &acting, deed);
+                    return acting.card.ok_or(Undecided::Unknown);
+                }
+                Err(StoreError::Conflict(_)) if seen == Some(now_seen) => break,
+                Err(StoreError::Conflict(_)) => seen = Some(now_seen),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Undecided::Busy)
+    }
+
+    /// The message and the parcel of a hold, as long as the parcel is still that hold's.
+    pub(super) async fn held_by(
+        &self,
+        card: &Card,
+    ) -> Result<Option<(Message, Version, Stored)>, StoreError> {
+        let keys = vec![
+            message_key(card.message),
+            parcel_key(card.message, card.parcel),
+        ];
+        let mut found = self.store.get(keys).await?.into_iter();
+        let (Some(Some(message)), Some(Some(parcel))) = (found.next(), found.next()) else {
+            return Ok(None);
+        };
+        let stored = Stored {
+            number: card.parcel,
+            version: parcel.version,
+            parcel: decode(&parcel.key, &parcel.value)?,
+        };
+        let is_its = stored
+            .parcel
+            .hold
+            .as_ref()
+            .is_some_and(|kept| kept.id == card.id);
+        let version = message.version;
+        let message = Message::read(&message.key, &message.value)?;
+        Ok(is_its.then_some((message, version, stored)))
+    }
+
+    pub(super) fn deed<'a>(&self, verb: Verb, actor: &'a Actor) -> Deed<'a> {
+        let now = self.store.now().0;
+        let wait = self.conf.load().hold.undo;
+        let until =
+            |undo: bool| (undo && !wait.is_zero()).then(|| now.saturating_add(micros(wait)));
+        let step = match verb {
+            Verb::Retry => Move::Unclaim,
+            Verb::Requeue { undo } => Move::Leave {
+                verb: Leave::Requeue,
+                until: until(undo),
+            },
+            Verb::Release { undo } => Move::Leave {
+                verb: Leave::Release,
+                until: until(undo),
+            },
+            Verb::Hold => Move::Hold,
+            Verb::Delete { now: true } => Move::Delete,
+            Verb::Delete { now: false } => Move::Trash {
+                until: now.saturating_add(micros(TRASH)),
+            },
+            Verb::Bounce => Move::Bounce,
+            Verb::Undo => Move::Undo,
+        };
+        Deed { verb, step, actor }
+    }
+
+    pub(super) fn act_on_parcel(
+        &self,
+        acting: &mut Acting,
+        message: &Message,
+        stored: Stored,
+        meant: impl Fn(&Slot) -> bool,
+        deed: Deed<'_>,
+    ) {
+        let Stored {
+            number,
+            version,
+            mut parcel,
+        } = stored;
+        let (mut acted, mut rest) = (Vec::new(), Vec::new());
+        let was_open = is_open(&parcel);
+        for mut slot in parcel.slots.drain(..) {
+            match meant(&slot).then(|| next(&slot.state, deed.step)) {
+                Some(Ok(state)) => {
+                    slot.state = state;
+                    acted.push(slot);
+                }
+                Some(Err(why)) => {
+                    acting.refuse(why);
+                    rest.push(slot);
+                }
+                None => rest.push(slot),
+            }
+        }
+        if acted.is_empty() {
+            return;
+        }
+        let key = parcel_key(message.id, number);
+        acting.seen.push((number, version));
+        acting
+            .batch
+            .pre
+            .extend([Pre::Is(key.clone(), version), Pre::Free(key)]);
+        let number = if rest.is_empty() {
+            number
+        } else {
+            let old = Parcel {
+                slots: rest,
+                ..parcel.clone()
+            };
+            ledger::put_parcel(
+                &mut acting.batch,
+                message.id,
+                number,
+                &old,
+                self.store.now(),
+            );
+            self.fresh_id()
+        };
+        parcel.slots = acted;
+        self.put_moved(acting, message, number, (parcel, was_open), deed);
+    }
+
+    /// Writes a parcel of which every slot has just taken the deed's step.
+    pub(super) fn put_moved(
+        &self,
+        acting: &mut Acting,
+        message: &Message,
+        number: u64,
+        (mut parcel, was_open): (Parcel, bool),
+        deed: Deed<'_>,
+    ) {
+        let kept = parcel.hold.clone();
+        let unreturned = unreturned(message, kept.as_ref().map(|kept| kept.hold.reason));
+        for slot in &parcel.slots {
+            acting.done.push(slot.mailbox.clone());
+            acting.ended += usize::from(slot.state.is_final());
+            if deed.step == Move::Bounce && unreturned.is_none() && slot.notify.failure() {
+                acting.failed.push(self.returned(slot));
+            }
+        }
+        acting.note = note(deed.verb, kept.as_ref().map(|kept| &kept.hold), unreturned);
+        self.change(&mut parcel, deed);
+        if deed.verb == Verb::Hold {
+            let held: Vec<_> = parcel
+                .slots
+                .iter()
+                .map(|slot| (slot.index, by_operator()))
+                .collect();
+            let by = &deed.actor.by;
+            self.hold_each(&mut acting.batch, message, number, parcel, &held, by);
+            return;
+        }
+        ledger::put_parcel(
+            &mut acting.batch,
+            message.id,
+            number,
+            &parcel,
+            self.store.now(),
+        );
+        let (Some(kept), Some(slot)) = (kept, parcel.slots.first()) else {
+            return;
+        };
+        acting.card = if slot.state == State::Held {
+            self.open_card(&mut acting.batch, message, number, &parcel)
+        } else {
+            let decision = Decision {
+                verb: deed.verb.word().to_owned(),
+                by: deed.actor.by.clone(),
+                at: self.clock.wall().0,
+                place: deed.actor.place.clone(),
+                digest: deed.actor.digest,
+                until: until(&slot.state),
+                again: None,
+            };
+            let ended = (message, number, slot, &kept);
+            Some(self.close_card(&mut acting.batch, ended, decision, was_open))
+        };
+    }
+
+    /// What the deed changes in a parcel besides the states.
+    fn change(&self, parcel: &mut Parcel, deed: Deed<'_>) {
+        let now = self.store.now().0;
+        let lifetime = micros(self.conf.load().queue.lifetime);
+        let waits = parcel.slots.iter().any(|slot| slot.state == State::Due);
+        match deed.verb {
+            Verb::Retry => parcel.next_try = now,
+            Verb::Requeue { .. } | Verb::Release { .. } => {
+                parcel.next_try = now;
+                parcel.expires = now.saturating_add(lifetime);
+                parcel.unchecked = matches!(deed.verb, Verb::Release { .. });
+            }
+            Verb::Undo => {
+                parcel.unchecked = false;
+                if waits {
+                    parcel.next_try = now;
+                    parcel.expires = now.saturating_add(lifetime);
+                }
+            }
+            Verb::Hold | Verb::Delete { .. } | Verb::Bounce => {}
+        }
+        let left = |slot: &Slot| slot.state.is_final() || slot.state == State::Due;
+        if parcel.slots.iter().all(left) {
+            parcel.hold = None;
+        }
+    }
+
+    fn returned(&self, slot: &Slot) -> FailedRecipient {
+        let status = EnhancedStatus(5, 7, 1);
+        let text = "the message was kept back on its way and is returned to its sender";
+        FailedRecipient {
+            index: slot.index,
+            mailbox: slot.mailbox.clone(),
+            orcpt: slot.orcpt.clone(),
+            notify: slot.notify,
+            fault: Some(Fault {
+                scope: Scope::Message,
+                reply: Reply::new(550, Some(status), text),
+                synthetic: true,
+                step: "hold".to_owned(),
+            }),
+            site: String::new(),
+            expired: false,
+            at: self.clock.wall().0,
+            relayed: None,
+        }
+    }
+
+    /// Writes what follows for the message: fact, lifetime, DSN, count.
+    pub(super) fn put_acted(
+        &self,
+        acting: &mut Acting,
+        message: &Message,
+        version: Version,
+        deed: Deed<'_>,
+    ) {
+        if deed.verb != Verb::Hold {
+            let fact = Acted {
+                verb: deed.verb.word().to_owned(),
+                recipients: acting.done.iter().map(Mailbox::to_string).collect(),
+                by: deed.actor.by.clone(),
+                note: acting.note.clone(),
+                place: deed.actor.place.clone(),
+                digest: deed.actor.digest,
+            };
+            self.put_fact(&mut acting.batch, message.id, Fact::Acted(fact));
+        }
+        if matches!(
+            deed.verb,
+            Verb::Release { .. } | Verb::Requeue { .. } | Verb::Undo
+        ) {
+            // Leaving a hold starts a new lifetime: the message's own due slot may have been used up.
+            let key = message_key(message.id);
+            let due = self.expire_due(&key, self.conf.load().queue.lifetime);
+            acting.batch.pre.push(Pre::Is(key.clone(), version));
+            acting.batch.ops.push(Op::Put {
+                key,
+                value: encode(message),
+                due: Some(due),
+                terms: Vec::new(),
+            });
+        }
+        let dsns = usize::from(!acting.failed.is_empty());
+        if dsns > 0 {
+            let failed = std::mem::take(&mut acting.failed);
+            self.put_dsn(&mut acting.batch, message, failed);
+        }
+        ledger::count(&mut acting.batch, message.id, acting.ended, dsns);
+    }
+
+    pub(super) fn tell_acted(&self, message: &Message, acting: &Acting, deed: Deed<'_>) {
+        let (what, kind) = match deed.verb {
+            Verb::Retry => ("due now", None),
+            Verb::Requeue { .. } => ("requeued", Some(EventKind::Requeued)),
+            Verb::Release { .. } => ("released from hold", Some(EventKind::Released)),
+            Verb::Hold => {
+                let hold = by_operator();
+                let each = acting.done.iter().map(|one| (one.to_string(), &hold));
+                return self.tell_held(message, each, &deed.actor.by);
+            }
+            Verb::Delete { .. } => ("removed", Some(EventKind::Deleted)),
+            Verb::Bounce => ("returned to sender", Some(EventKind::Bounced)),
+            Verb::Undo => ("brought back", None),
+        };
+        line::acted(message.id, what, &deed.actor.by);
+        if let Some(kind) = kind {
+            for address in &acting.done {
+                self.tell(kind, message, address.to_string(), deed.actor.by.clone());
+            }
+        }
+    }
+}
+
+impl Acting {
+    /// "Already finished" says least: any other reason is the better answer.
+    fn refuse(&mut self, why: Illegal) {
+        if self.refused.is_none_or(|old| old == Illegal::AlreadyFinal) {
+            self.refused = Some(why);
+        }
+    }
+}
+
+/// Whether the parcel is a hold that nobody has decided.
+pub(super) fn is_open(parcel: &Parcel) -> bool {
+    parcel.hold.is_some() && parcel.slots.iter().any(|slot| slot.state == State::Held)
+}
+
+/// Store time until which a state can be taken back.
+fn until(state: &State) -> Option<u64> {
+    match state {
+        State::Releasing { until, .. } | State::Trashed { until, .. } => Some(*until),
+        State::Due
+        | State::Claimed
+        | State::Judging
+        | State::Held
+        | State::MaybeDelivered
+        | State::Relayed
+        | State::Failed
+        | State::Expired
+        | State::Deleted => None,
+    }
+}
+
+fn by_operator() -> Hold {
+    Hold::new(HoldQueue::Quarantine, HoldReason::Operator, "")
+}
+
+/// Why nobody is told of a returned message, if nobody is.
+fn unreturned(message: &Message, reason: Option<HoldReason>) -> Option<&'static str> {
+    // A forged reverse-path must not get mail of ours for what it never sent: that would be backscatter.
+    let forged = matches!(
+        reason,
+        Some(HoldReason::Virus | HoldReason::Phish | HoldReason::Spam | HoldReason::Dmarc)
+    );
+    if message.from.path.is_null() {
+        Some("nobody is told: the message has no reverse-path")
+    } else if forged && message.origin.account.is_none() {
+        Some("nobody is told: for this reason the sender's address may be forged")
+    } else {
+        None
+    }
+}
+
+fn note(verb: Verb, hold: Option<&Hold>, unreturned: Option<&'static str>) -> String {
+    match verb {
+        Verb::Release { .. } => {
+            let checked = hold.map(|hold| hold.checked.as_slice()).unwrap_or_default();
+            let skipped = Check::MADE
+                .iter()
+                .filter(|check| !checked.contains(check))
+                .map(|check| check.word());
+            let skipped: Vec<_> = skipped.collect();
+            if skipped.is_empty() {
+                "released although it was held after every check".to_owned()
+            } else {
+                format!(
+                    "released without being checked; skipped: {}",
+                    skipped.join(", ")
+                )
+            }
+        }
+        Verb::Bounce => unreturned.unwrap_or_default().to_owned(),
+        Verb::Retry | Verb::Requeue { .. } | Verb::Hold | Verb::Delete { .. } | Verb::Undo => {
+            String::new()
+        }
+    }
+}

@@ -48,7 +48,7 @@ const ROLES: &[Role] = &[
     role(
         "tokio_rustls",
         "tokio-rustls",
-        &["net", "receive", "deliver"],
+        &["net", "receive", "deliver", "admin"],
         "src/net/tls",
     ),
     role("rcgen", "rcgen", &["certs"], "src/certs/"),

@@ -1,4 +1,4 @@
-//! Floor 11: what operators reach: the control socket now, the pages and the remote API later.
+//! Floor 11: what operators reach: the control socket, and the HTTPS endpoint with its pages.
 //!
 //! Handlers answer from the queue and change it only by its verbs; they hold no state of their own, so that the same
 //! handlers can serve the socket and a remote. Not here: what a verb may do (`queue::verbs`), how it prints (`cli`).
@@ -11,6 +11,7 @@ pub mod link;
 pub mod preview;
 pub mod problem;
 pub mod view;
+pub mod web;
 
 pub use control::ControlError;
 

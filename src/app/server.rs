@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
+use crate::admin::web::{Endpoint, Site};
 use crate::base::clock::Clock;
 use crate::base::shutdown::{Finish, Shutdown};
 use crate::certs::{CertError, Certs};
@@ -40,6 +42,8 @@ pub struct Server {
     certs: Certs,
     clock: Clock,
     addresses: Vec<SocketAddr>,
+    admin_address: Option<SocketAddr>,
+    redirect_address: Option<SocketAddr>,
     shutdown: Shutdown,
     finish: Finish,
     tasks: JoinSet<()>,
@@ -121,6 +125,15 @@ impl Server {
     /// # Errors
     /// [`StartError`] says what is wrong and what to change; then nothing is left running.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Router::new()).await
+    }
+
+    /// The same with more pages at the endpoint.
+    pub(crate) async fn start_with(
+        config: Config,
+        clock: Clock,
+        more: Router,
+    ) -> Result<Self, StartError> {
         let data_dir = config.server.data_dir.clone();
         let dir_error = |source| StartError::DataDir {
             dir: data_dir.display().to_string(),
@@ -142,9 +155,12 @@ impl Server {
             Events::new(),
         );
         let listeners = Listeners::bind(&conf.load())?;
+        let endpoint = Endpoint::bind(&conf.load())?;
         let (shutdown, finish) = Shutdown::new();
         let mut server = Self {
             addresses: listeners.addresses(),
+            admin_address: endpoint.as_ref().and_then(Endpoint::address),
+            redirect_address: endpoint.as_ref().and_then(Endpoint::redirect_address),
             conf,
             store,
             queue,
@@ -155,7 +171,20 @@ impl Server {
             tasks: JoinSet::new(),
         };
         server.begin(accounts, listeners).await?;
+        if let Some(endpoint) = endpoint {
+            server.tasks.spawn(endpoint.run(server.site(), more));
+        }
         Ok(server)
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            conf: Arc::clone(&self.conf),
+            queue: self.queue.clone(),
+            certs: self.certs.clone(),
+            clock: self.clock.clone(),
+            shutdown: self.shutdown.clone(),
+        }
     }
 
     async fn begin(&mut self, accounts: Accounts, listeners: Listeners) -> Result<(), StartError> {
@@ -205,6 +234,16 @@ impl Server {
     /// Where the listeners are bound, in the order of the configuration.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where the pages are, if `[admin] bind` is set.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Where plain HTTP is redirected, if `[admin] http_bind` is set.
+    pub fn redirect_address(&self) -> Option<SocketAddr> {
+        self.redirect_address
     }
 
     /// What happens from now on.
@@ -280,6 +319,9 @@ impl Server {
             .ne(config.listeners.iter().map(|listener| listener.bind))
         {
             tracing::warn!("the addresses of [[listener]] changed; that takes a restart");
+        }
+        if (old.admin.bind, old.admin.http_bind) != (config.admin.bind, config.admin.http_bind) {
+            tracing::warn!("the addresses of [admin] changed; that takes a restart");
         }
         self.conf.store(Arc::new(config));
         Ok(())

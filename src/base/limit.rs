@@ -337,3 +337,32 @@ pub const PREVIEW_READ_MAX: usize = 512 << 10;
 /// A hold's card and a digest's record are remembered so long after their last link: whoever finds the mail after a
 /// month's holiday still learns what became of it.
 pub const LINK_MEMORY: Duration = Duration::from_secs(30 * 86_400);
+/// Connections to the HTTPS endpoint at once: each takes up to 60 KiB with its TLS.
+pub const WEB_CONNECTIONS_MAX: usize = 512;
+
+/// Of one address: a browser opens 6, and an office may sit behind one address.
+pub const WEB_CONNECTIONS_OF_ADDRESS: usize = 64;
+
+/// From the handshake to the end of the first request's head: a phone on a bad line needs seconds.
+pub const WEB_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Between two requests of a connection; browsers open a new one without a word.
+pub const WEB_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// From a request's head to the end of its body.
+pub const WEB_BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// From a whole request to its answer: a page reads for milliseconds, unless the disk is very slow.
+pub const WEB_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Octets of a form: 1,000 chosen messages fit.
+pub const WEB_BODY_MAX: usize = 64 << 10;
+
+/// Octets of a request's head. hyper takes no less than 8 KiB.
+pub const WEB_HEAD_MAX: usize = 16 << 10;
+
+/// Header fields of a request; browsers send 20.
+pub const WEB_FIELDS_MAX: usize = 64;
+
+/// Requests of one HTTP/2 connection that may be answered at once.
+pub const WEB_STREAMS_MAX: u32 = 32;

@@ -1,6 +1,6 @@
 //! The certificate of every listener: read from files, or made here at the first start.
 //!
-//! One `ServerConfig` is in force at a time. `reload` makes a whole new one and swaps it; when that fails the old one
+//! One certificate is in force at a time, in two `ServerConfig`s: for mail, and for HTTP with its ALPN. `reload` makes a whole new one and swaps it; when that fails the old one
 //! stays, so that a broken file never stops mail. Connections under way keep what they began with.
 //! Not here: reading PEM and proving pairs (`config::pem`), the roots for next hops (`net`), ACME (a later issue).
 
@@ -21,7 +21,13 @@ pub use own::OwnError;
 
 /// A handle on the live certificate; clones share it.
 #[derive(Clone)]
-pub struct Certs(Arc<ArcSwap<ServerConfig>>);
+pub struct Certs(Arc<ArcSwap<Live>>);
+
+/// One certificate, twice.
+struct Live {
+    mail: Arc<ServerConfig>,
+    web: Arc<ServerConfig>,
+}
 
 /// Why there is no certificate to show.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +57,12 @@ impl Certs {
 
     /// For a handshake that begins now.
     pub fn server_config(&self) -> Arc<ServerConfig> {
-        self.0.load_full()
+        Arc::clone(&self.0.load().mail)
+    }
+
+    /// The same for HTTP: offers HTTP/2 and HTTP/1.1 (RFC 9113 section 3.2).
+    pub fn web_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.load().web)
     }
 }
 
@@ -61,12 +72,18 @@ impl fmt::Debug for Certs {
     }
 }
 
-fn build(config: &Config) -> Result<ServerConfig, CertError> {
+fn build(config: &Config) -> Result<Live, CertError> {
     let pair = match &config.tls.mode {
         TlsMode::SelfSigned => own::load(&config.server.data_dir, &config.server.hostname)?,
         TlsMode::Files { cert, key } => pem::read_pair(cert, key)?,
     };
-    Ok(server_config(pair)?)
+    let mail = server_config(pair)?;
+    let mut web = mail.clone();
+    web.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Live {
+        mail: Arc::new(mail),
+        web: Arc::new(web),
+    })
 }
 
 /// TLS 1.2 and 1.3 with one certificate for every name: clients of a mail server often send no SNI, and one that

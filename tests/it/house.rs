@@ -100,6 +100,22 @@ impl House {
     /// A server over what a former one left.
     pub async fn in_dir(dir: TempDir, next: SocketAddr, more: &str, clock: Clock) -> Self {
         let conf = config(dir.path(), next, more);
+        Self::with(dir, conf, clock).await
+    }
+
+    /// A server whose configuration is changed where no section could.
+    pub async fn changed(
+        next: SocketAddr,
+        more: &str,
+        change: impl FnOnce(&mut config::Config),
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut conf = config(dir.path(), next, more);
+        change(&mut conf);
+        Self::with(dir, conf, Clock::moved(START)).await
+    }
+
+    async fn with(dir: TempDir, conf: config::Config, clock: Clock) -> Self {
         let server = Server::start(conf, clock.clone())
             .await
             .unwrap_or_else(|e| panic!("the server does not start: {e}"));

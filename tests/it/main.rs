@@ -47,6 +47,7 @@ mod retry;
 mod sasl;
 mod stop;
 mod tls;
+mod web;
 
 /// Waits for something that nobody tells about.
 async fn until<F: Future<Output = bool>>(what: &str, ready: impl Fn() -> F) {

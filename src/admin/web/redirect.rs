@@ -1,0 +1,31 @@
+//! `[admin] http_bind`: sends whoever comes without TLS to `public_url`, and does nothing else.
+//!
+//! The host comes from the configuration, never from the request. Without an `https://` address to send anybody to, the
+//! answer is 404.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+
+use super::site::Site;
+
+pub(super) fn router(site: Site) -> Router {
+    Router::new().fallback(redirect).with_state(site)
+}
+
+async fn redirect(State(site): State<Site>, uri: Uri) -> Response {
+    let conf = site.conf.load();
+    let url = conf.admin.public_url.as_ref().filter(|url| url.https);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = if path.starts_with('/') { path } else { "/" };
+    // RFC 9110 section 15.4.9: 308 keeps the method, so that nothing becomes a GET unseen.
+    match url.and_then(|url| HeaderValue::try_from(format!("{url}{path}")).ok()) {
+        Some(location) => (
+            StatusCode::PERMANENT_REDIRECT,
+            [(header::LOCATION, location)],
+        )
+            .into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

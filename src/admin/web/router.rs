@@ -1,0 +1,44 @@
+//! Which path is whose.
+//!
+//! A path nobody owns is 404, a method nobody takes 405, each with a page in the visitor's language.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+
+use super::page::refusal;
+use super::site::Site;
+use super::visit::Visit;
+
+const STYLE: &str = include_str!("style.css");
+
+/// All pages of the endpoint.
+pub(super) fn router(site: Site) -> Router {
+    Router::new()
+        .route("/livez", get(live))
+        .route("/style.css", get(style))
+        .fallback(unknown)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(site)
+}
+
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+async fn style() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=86400"),
+    ];
+    (headers, STYLE).into_response()
+}
+
+async fn unknown(Extension(visit): Extension<Visit>) -> Response {
+    refusal(visit.lang, StatusCode::NOT_FOUND)
+}
+
+async fn no_such_method(Extension(visit): Extension<Visit>) -> Response {
+    refusal(visit.lang, StatusCode::METHOD_NOT_ALLOWED)
+}

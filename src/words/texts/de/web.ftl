@@ -1,0 +1,20 @@
+# Der Rahmen der Seiten, Anmeldung, und Antworten auf Anfragen, die nicht gehen.
+web-skip = Zum Inhalt
+web-holds = Angehaltene Nachrichten
+web-logout = Abmelden
+web-unknown = Nicht gefunden
+web-unknown-text = Unter dieser Adresse gibt es hier nichts. Prüfen Sie, ob die Adresse vollständig übernommen wurde.
+web-method = So nicht möglich
+web-method-text = Diese Seite kann auf diese Weise nicht aufgerufen werden. Öffnen Sie sie neu und benutzen Sie die Knöpfe darauf.
+web-slow = Zu langsam
+web-slow-text = Die Anfrage kam nicht rechtzeitig vollständig an. Es wurde nichts verändert; versuchen Sie es noch einmal.
+web-large = Zu groß
+web-large-text = Die Anfrage ist größer als erlaubt. Es wurde nichts verändert.
+web-busy = Gerade nicht möglich
+web-busy-text = Der Server kann das im Augenblick nicht beantworten. Versuchen Sie es in einer Minute noch einmal.
+web-foreign = Abgelehnt
+web-foreign-text = Diese Anfrage kam nicht von unserer eigenen Seite, oder die Seite war zu alt. Es wurde nichts verändert; öffnen Sie die Seite neu.
+web-often = Zu oft
+web-often-text = Von Ihrer Adresse kamen zu viele falsche Anfragen. Versuchen Sie es in einigen Minuten noch einmal.
+web-bad = Nicht verständlich
+web-bad-text = Mit dieser Anfrage kann der Server nichts anfangen. Es wurde nichts verändert.

@@ -1,0 +1,20 @@
+# The frame of pages, login, and answers to requests that cannot be met.
+web-skip = To the content
+web-holds = Held messages
+web-logout = Log out
+web-unknown = Not found
+web-unknown-text = There is nothing at this address. Check that the whole address was copied.
+web-method = Not possible this way
+web-method-text = This page cannot be called like this. Open it again and use the buttons on it.
+web-slow = Too slow
+web-slow-text = The request did not arrive whole in time. Nothing was changed; try again.
+web-large = Too large
+web-large-text = The request is larger than allowed. Nothing was changed.
+web-busy = Not possible right now
+web-busy-text = The server cannot answer this at the moment. Try again in a minute.
+web-foreign = Refused
+web-foreign-text = This request did not come from our own page, or the page was too old. Nothing was changed; open the page again.
+web-often = Too often
+web-often-text = Too many wrong requests came from your address. Try again in some minutes.
+web-bad = Not understood
+web-bad-text = The server cannot make sense of this request. Nothing was changed.

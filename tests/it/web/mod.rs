@@ -1,0 +1,9 @@
+//! The endpoint as a browser meets it: TLS, redirects, headers, bounds, and what comes too slowly or in pieces.
+//!
+//! The server is the real one; requests are written by hand where a client would not send them.
+//! Not here: what the pages show (`login`, `pages`).
+
+mod browser;
+mod raw;
+
+pub use browser::Browser;

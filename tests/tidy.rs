@@ -63,7 +63,7 @@ const ROLES: &[Role] = &[
         "mail_parser",
         "mail-parser",
         &[
-            "queue", "classify", "judge", "receive", "bounce", "digest", "admin", "app",
+            "mail", "queue", "classify", "judge", "receive", "bounce", "digest", "admin", "app",
         ],
         "",
     ),

@@ -249,8 +249,29 @@ pub const LISTEN_BACKLOG: i32 = 1_024;
 /// Wait when no connection can be accepted because descriptors ran out; shorter would spin, longer would be felt.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Octets of a mail whose MIME structure is looked at; of a longer one only the beginning.
-pub const MIME_LOOK_MAX: usize = 1 << 20;
+/// Attachments of a mail that are kept beside it: more rows than anybody reads.
+pub const ATTACHMENTS_MAX: usize = 20;
+
+/// Characters of an attachment's name; file systems have 255 octets.
+pub const ATTACHMENT_NAME_MAX: usize = 150;
+
+/// Octets of a declared media type; RFC 6838 section 4.2 has 127 for each half, real ones are below 80.
+pub const MEDIA_TYPE_MAX: usize = 128;
+
+/// Parts of a mail that are looked at. A digest of a list has hundreds; what has more is built to cost time.
+pub const MIME_PARTS_MAX: usize = 10_000;
+
+/// Multiparts and mails inside each other that are looked into. A mail that is forwarded thirty times has sixty.
+pub const MIME_DEPTH_MAX: usize = 100;
+
+/// Octets of the fields of one part that are looked at, in which a name may come in pieces.
+pub const MIME_HEADER_MAX: usize = 16 << 10;
+
+/// Octets of a boundary. RFC 2046 section 5.1.1 has 70; some mailers need a few more.
+pub const MIME_BOUNDARY_MAX: usize = 200;
+
+/// Decoded octets of an attachment that its type is looked for in: the first entry of a zip and blanks before a tag.
+pub const SNIFF_MAX: usize = 512;
 
 /// Failed logins of one session before 421.
 pub const LOGIN_FAILURES_MAX: u32 = 5;

@@ -22,9 +22,16 @@ pub fn clean_bytes(text: &[u8], max: usize) -> String {
     clean(&String::from_utf8_lossy(some), max)
 }
 
+/// `text` without control, bidi and zero-width characters: what a reader sees of it.
+pub fn visible(text: &str) -> String {
+    text.chars().filter(|c| !hidden(*c)).collect()
+}
+
 fn hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+        || matches!(c,
+            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 /// The one of `words` that `wrong` was probably meant to be: at most a third of it is wrong.

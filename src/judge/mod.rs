@@ -4,7 +4,6 @@
 //! anew at each MAIL, so that a reload reaches sessions that stay open.
 //! Not here: the verdicts themselves (`policy`), and what is done with them (`receive`).
 
-pub mod mime;
 pub mod work;
 
 use std::net::IpAddr;
@@ -17,6 +16,7 @@ use crate::config::{Config, ListenerConf, RateAction, Role};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::{ForwardPath, ReversePath};
 use crate::mail::reply::{EnhancedStatus, Reply};
+use crate::mail::structure::Structure;
 use crate::mail::trace::count_received;
 use crate::policy::{self, Client, Permit, RcptFacts, TextFacts, TooFast, Verdict};
 
@@ -119,12 +119,7 @@ impl Reception {
     }
 
     /// May it be kept, and may it go out?
-    pub fn text(
-        &self,
-        header: &HeaderFacts,
-        too_fast: bool,
-        broken_mime: Option<&'static str>,
-    ) -> Verdict {
+    pub fn text(&self, header: &HeaderFacts, too_fast: bool, structure: &Structure) -> Verdict {
         policy::text(&TextFacts {
             client: self.client(),
             received: header.received,
@@ -132,7 +127,9 @@ impl Reception {
             hops_max: self.conf.queue.hops_max,
             from: header.from.as_deref(),
             too_fast: self.too_fast(too_fast),
-            broken_mime,
+            broken_mime: structure
+                .broken
+                .filter(|_| self.conf.checks.hold_broken_mime),
         })
     }
 

@@ -6,11 +6,11 @@
 
 use bytes::BytesMut;
 
-use super::mime;
-use crate::base::limit::{HEADER_MAX, MIME_LOOK_MAX};
+use crate::base::limit::HEADER_MAX;
 use crate::base::shutdown::Shutdown;
 use crate::config::{Role, SaslRule};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::structure::{Scan, Structure};
 use crate::mail::trace::count_received;
 use crate::policy::{self, Client, Permit, TextFacts, Verdict};
 use crate::queue::{Message, Queue, worker};
@@ -35,8 +35,8 @@ async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
     let Some(work) = queue.to_judge(claimed).await? else {
         return Ok(());
     };
-    let start = beginning(queue, &work.message).await?;
-    let verdict = verdict(queue, &work.message, &start);
+    let (start, structure) = look(queue, &work.message).await?;
+    let verdict = verdict(queue, &work.message, &start, &structure);
     let held = verdict.map_or_else(Vec::new, |hold| {
         let all = work.recipients(queue.store().now());
         let each = all.into_iter().map(|(index, _)| (index, hold.clone()));
@@ -49,20 +49,21 @@ async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
     }
 }
 
-/// As much of the content as any check looks at.
-async fn beginning(queue: &Queue, message: &Message) -> Result<BytesMut, StoreError> {
+/// The header section with what follows it in its chunks, and the structure of the whole.
+async fn look(queue: &Queue, message: &Message) -> Result<(BytesMut, Structure), StoreError> {
     let mut body = queue.open_body(message);
     let mut start = BytesMut::new();
-    while start.len() < HEADER_MAX.max(MIME_LOOK_MAX) {
-        let Some(chunk) = body.next().await? else {
-            break;
-        };
-        start.extend_from_slice(&chunk);
+    let mut scan = Scan::default();
+    while let Some(chunk) = body.next().await? {
+        scan.feed(&chunk);
+        if start.len() < HEADER_MAX {
+            start.extend_from_slice(&chunk);
+        }
     }
-    Ok(start)
+    Ok((start, scan.finish()))
 }
 
-fn verdict(queue: &Queue, message: &Message, start: &[u8]) -> Option<Hold> {
+fn verdict(queue: &Queue, message: &Message, start: &[u8], structure: &Structure) -> Option<Hold> {
     let conf = queue.conf().load();
     let end = start
         .windows(4)
@@ -73,7 +74,6 @@ fn verdict(queue: &Queue, message: &Message, start: &[u8]) -> Option<Hold> {
     let account = message.origin.account.as_deref();
     let of_file =
         account.and_then(|name| conf.accounts.iter().find(|account| account.name == name));
-    let whole = start.len() as u64 == message.size;
     let facts = TextFacts {
         client: Client {
             role: Role::Submission,
@@ -90,11 +90,7 @@ fn verdict(queue: &Queue, message: &Message, start: &[u8]) -> Option<Hold> {
         hops_max: conf.queue.hops_max,
         from: None,
         too_fast: None,
-        broken_mime: conf
-            .checks
-            .hold_broken_mime
-            .then(|| mime::broken(start, whole))
-            .flatten(),
+        broken_mime: structure.broken.filter(|_| conf.checks.hold_broken_mime),
     };
     match policy::text(&facts) {
         Verdict::Accept => None,

@@ -12,4 +12,5 @@ pub mod outcome;
 pub mod path;
 pub mod reply;
 pub mod state;
+pub mod structure;
 pub mod trace;

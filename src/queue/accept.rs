@@ -124,7 +124,7 @@ impl Queue {
             subject: body.fields.subject.clone(),
             recipients: u32::try_from(envelope.recipients.len()).unwrap_or(u32::MAX),
             author: body.fields.author.clone(),
-            attachments: body.attachments.clone(),
+            attachments: body.structure.attachments.clone(),
             digest: None,
         }
     }

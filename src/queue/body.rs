@@ -12,7 +12,7 @@ use super::{AcceptError, Queue};
 use crate::base::clock::Mono;
 use crate::base::limit::CHUNK;
 use crate::base::text::clean;
-use crate::mail::attachment::Attachment;
+use crate::mail::structure::{Scan, Structure};
 use crate::store::{Band, Batch, Due, Group, Op, Store, StoreError, Version, Work};
 
 /// A staged body that nobody accepted for so long is swept.
@@ -32,6 +32,7 @@ pub struct BodyWriter {
     size: u64,
     eight_bit: bool,
     fields: Fields,
+    scan: Box<Scan>,
     swept: Option<(Version, Mono)>,
 }
 
@@ -44,11 +45,12 @@ pub struct StoredBody {
     pub size: u64,
     /// Whether an octet is above 127.
     pub eight_bit: bool,
+    /// Its attachments, and whether it can be read.
+    pub structure: Structure,
     pub(super) chunks: u32,
     pub(super) last: Bytes,
     pub(super) swept: Option<Version>,
     pub(super) fields: Fields,
-    pub(super) attachments: Vec<Attachment>,
 }
 
 /// Header fields kept beside the message.
@@ -78,6 +80,7 @@ impl BodyWriter {
             size: 0,
             eight_bit: false,
             fields: Fields::default(),
+            scan: Box::default(),
             swept: None,
         }
     }
@@ -97,6 +100,7 @@ impl BodyWriter {
         if self.size == 0 {
             self.fields = Fields::read(bytes);
         }
+        self.scan.feed(bytes);
         self.size += bytes.len() as u64;
         self.eight_bit = self.eight_bit || !bytes.is_ascii();
         while self.chunk.len() + bytes.len() > CHUNK {
@@ -119,7 +123,7 @@ impl BodyWriter {
             last: self.chunk.freeze(),
             swept: self.swept.map(|(version, _)| version),
             fields: self.fields,
-            attachments: Vec::new(),
+            structure: self.scan.finish(),
         }
     }
 

@@ -6,9 +6,8 @@
 
 use super::Hall;
 use super::header::{Gather, Gathered, Header, HeaderFault};
-use crate::base::limit::MIME_LOOK_MAX;
 use crate::config::BareNewline;
-use crate::judge::{HeaderFacts, Reception, mime};
+use crate::judge::{HeaderFacts, Reception};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::queue::{AcceptError, BodyWriter, StoredBody};
 use crate::smtp::data::{Bare, Decoder, TextFault};
@@ -32,8 +31,6 @@ enum Place {
 struct Body {
     writer: BodyWriter,
     facts: HeaderFacts,
-    /// The beginning of the mail, when its MIME structure shall be looked at.
-    look: Option<Vec<u8>>,
 }
 
 /// A mail whose text is there.
@@ -41,7 +38,6 @@ struct Body {
 pub(super) struct Complete {
     pub(super) body: StoredBody,
     pub(super) facts: HeaderFacts,
-    pub(super) broken_mime: Option<&'static str>,
 }
 
 /// Why a complete text is not kept.
@@ -145,22 +141,13 @@ impl Place {
 
 impl Body {
     fn complete(self) -> Complete {
-        let whole = self
-            .look
-            .as_ref()
-            .is_some_and(|look| look.len() < MIME_LOOK_MAX);
         Complete {
-            broken_mime: self.look.and_then(|look| mime::broken(&look, whole)),
             body: self.writer.finish(),
             facts: self.facts,
         }
     }
 
     async fn write(&mut self, text: &[u8]) -> Result<(), AcceptError> {
-        if let Some(look) = &mut self.look {
-            let room = MIME_LOOK_MAX - look.len().min(MIME_LOOK_MAX);
-            look.extend_from_slice(text.get(..room).unwrap_or(text));
-        }
         self.writer.write(text).await
     }
 }
@@ -206,11 +193,7 @@ async fn begin(mut header: Header, hall: &Hall, reception: &Reception) -> Place 
             hall.clock.wall(),
         );
     }
-    let mut body = Box::new(Body {
-        writer,
-        facts,
-        look: conf.checks.hold_broken_mime.then(Vec::new),
-    });
+    let mut body = Box::new(Body { writer, facts });
     match body.write(&header.into_stored()).await {
         Ok(()) => Place::Body(body),
         Err(error) => Place::Refused(of_accept(&error)),

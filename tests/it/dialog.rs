@@ -306,7 +306,7 @@ impl Stage {
 
     fn keep(&mut self) -> Answer {
         let facts = self.reception.header_facts(&self.text);
-        match of(self.reception.text(&facts, false, None)) {
+        match of(self.reception.text(&facts, false, &Default::default())) {
             Answer::Yes => {
                 self.mails.push(self.text.clone());
                 Answer::Queued(format!("{:016X}", self.mails.len()))

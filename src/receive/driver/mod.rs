@@ -346,7 +346,7 @@ impl Driver {
         };
         let verdict = self
             .reception
-            .text(&complete.facts, too_fast, complete.broken_mime);
+            .text(&complete.facts, too_fast, &complete.body.structure);
         let hold = match verdict {
             Verdict::Accept => None,
             Verdict::Hold(hold) => Some(hold),

@@ -279,3 +279,46 @@ fn path(argument: &str) -> String {
     let to = argument.rfind('>').unwrap_or(argument.len());
     argument.get(from..to).unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_sent_stands_in_the_inbox_without_its_extra_dots() {
+        let inbox = Inbox::default();
+        let mut sink = Sink::start(Clock::system(), inbox.clone()).await.unwrap();
+        let raw = b"Subject: dots\r\n\r\n.\r\n..two\r\nlast\r\n";
+        let to = ["a@example.org".to_owned(), "b@example.org".to_owned()];
+        send_back(sink.address, "c@example.org", &to, raw)
+            .await
+            .unwrap();
+        let arrived = sink.arrived.recv().await.unwrap();
+        assert_eq!((arrived.to.len(), arrived.subject.as_str()), (2, "dots"));
+        let all = inbox.newest();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].raw, raw);
+        assert_eq!(all[0].to, "a@example.org, b@example.org");
+    }
+
+    #[tokio::test]
+    async fn a_loop_comes_back_to_where_it_was_sent_from_and_stays_out_of_the_inbox() {
+        let inbox = Inbox::default();
+        let sink = Sink::start(Clock::system(), inbox.clone()).await.unwrap();
+        let server = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        sink.send_back_to(server.local_addr().unwrap());
+        let to = ["loop@example.org".to_owned(), "a@example.org".to_owned()];
+        let raw = b"Subject: again\r\n\r\n.\r\n";
+        send_back(sink.address, "", &to, raw).await.unwrap();
+        assert_eq!(inbox.newest()[0].to, "a@example.org");
+        let mut stream = BufReader::new(server.accept().await.unwrap().0);
+        let mut seen = Vec::new();
+        for reply in ["220 x", "250-x\r\n250 y", "250 x", "250 x", "354 x"] {
+            let reply = format!("{reply}\r\n");
+            stream.get_mut().write_all(reply.as_bytes()).await.unwrap();
+            seen.push(String::from_utf8(read_line(&mut stream).await.unwrap()).unwrap());
+        }
+        let wanted = "EHLO forwarder.invalid\r\nMAIL FROM:<>\r\nRCPT TO:<loop@example.org>\r\nDATA\r\nSubject: again\r\n";
+        assert_eq!(seen.concat(), wanted);
+    }
+}

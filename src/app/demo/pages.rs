@@ -239,6 +239,11 @@ fn gone(words: Words) -> Response {
 
 fn answer(policy: &'static str, kind: &'static str, body: impl IntoResponse) -> Response {
     let own = [
+        // The endpoint says DENY where nobody says anything; our own page frames the HTML part.
+        (
+            header::X_FRAME_OPTIONS,
+            HeaderValue::from_static("SAMEORIGIN"),
+        ),
         (
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(policy),

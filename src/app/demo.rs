@@ -20,6 +20,11 @@ use super::server::{Server, StartError};
 use super::sink::{Arrived, Sink};
 use super::stop::StopSignal;
 
+/// Where mail is sent to when nobody says; `test-mail` sends there.
+pub const SMTP_PORT: u16 = 1025;
+/// Where the inbox is when nobody says.
+pub const WEB_PORT: u16 = 8025;
+
 /// What the demo's flags say.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -102,10 +107,11 @@ pub async fn run(
         sink: sink.address,
         lang: options.lang,
     })?;
-    let server = Server::start(config, clock.clone()).await?;
+    let pages = pages::router(inbox, options.lang);
+    let server = Server::start_with(config, clock.clone(), pages).await?;
     let mut events = server.events();
     sink.send_back_to(smtp);
-    say(&block(smtp, &place));
+    say(&block(smtp, web, &place));
     let until = clock.mono() + options.timeout;
     let ended = {
         let sources = (&mut sink, &mut events, &mut stop);
@@ -171,18 +177,26 @@ fn place(data: Option<&Path>, clock: &Clock) -> std::io::Result<Place> {
     })
 }
 
-fn block(address: SocketAddr, place: &Place) -> String {
+fn block(smtp: SocketAddr, web: SocketAddr, place: &Place) -> String {
     let dir = place.dir.display();
     let end = if place.temporary {
         "Ctrl-C stops; its data are removed"
     } else {
         "Ctrl-C stops; its data stay"
     };
+    // What a newcomer copies works as it stands; a usual port needs no flag.
+    let server = if smtp.port() == SMTP_PORT {
+        String::new()
+    } else {
+        format!(" --server {smtp}")
+    };
     format!(
         "postwerk demo\n\
-         \n  send to    {address} (SMTP, no password; nothing leaves this machine)\
-         \n  try        postwerk test-mail --server {address} success@demo.test\
-         \n             postwerk test-mail --server {address} bounce@demo.test      (also defer@ timeout@ 451@ 550@)\
+         \n  inbox      http://{web}/inbox (all that is delivered; nothing leaves this machine)\
+         \n  send to    {smtp} (SMTP, no password)\
+         \n  try        postwerk test-mail{server} held@demo.test         held; a digest follows, its link releases\
+         \n             postwerk test-mail{server} success@demo.test\
+         \n             also broken@ loop@ bounce@ defer@ timeout@ 451@ 550@\
          \n  look       postwerk queue list --data {dir}\
          \n  stop       {end}\n"
     )

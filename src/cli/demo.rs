@@ -21,10 +21,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Listen on this port; 0 takes any free one
-    #[arg(long, value_name = "N", default_value_t = 1025)]
+    #[arg(long, value_name = "N", default_value_t = demo::SMTP_PORT)]
     smtp_port: u16,
     /// Inbox, links and pages at this port; 0 takes any free one
-    #[arg(long, value_name = "N", default_value_t = 8025)]
+    #[arg(long, value_name = "N", default_value_t = demo::WEB_PORT)]
     web_port: u16,
     /// End when the sink has accepted N recipients
     #[arg(long, value_name = "N")]

@@ -5,6 +5,7 @@
 
 use crate::base::clock::Wall;
 use crate::base::limit::SCAN_MAX;
+use crate::queue::hold::plain;
 use crate::queue::ledger::Stored;
 use crate::queue::list::Listed;
 use crate::queue::query::{Facts, Query};
@@ -46,6 +47,7 @@ pub async fn find(
 /// Whether a recipient matches. A recipient that has ended is looked at only when the query asks for its state.
 fn matches(queue: &Queue, query: &Query, message: &Message, parcels: &[Stored]) -> bool {
     let from = message.from.path.to_string();
+    let subject = plain(message.subject.as_deref().unwrap_or_default());
     let now = Wall(queue.store().now().0);
     let age: Duration = now - Wall(message.arrived);
     parcels.iter().any(|stored| {
@@ -57,7 +59,9 @@ fn matches(queue: &Queue, query: &Query, message: &Message, parcels: &[Stored]) 
                     id: message.id.0,
                     from: &from,
                     to: &to,
-                    hold: kept.map(|kept| kept.hold.queue),
+                    hold: kept.map(|kept| &kept.hold),
+                    subject: &subject,
+                    account: message.origin.account.as_deref(),
                     state: &slot.state,
                     age,
                 })

@@ -12,6 +12,7 @@ use super::{AddressPattern, DomainPattern, Network};
 use crate::base::lang::Lang;
 use crate::base::secret::Secret;
 use crate::base::size::ByteSize;
+use crate::base::text::fits;
 use crate::mail::hold::{HoldQueue, HoldReason};
 use crate::mail::mailbox::{Host, Mailbox};
 
@@ -301,21 +302,6 @@ impl fmt::Display for PublicUrl {
 impl Glob {
     /// Whether the whole of `text` fits; case does not count.
     pub fn fits(&self, text: &str) -> bool {
-        let (pattern, text) = (self.0.to_lowercase(), text.to_lowercase());
-        let mut pieces = pattern.split('*');
-        let first = pieces.next().unwrap_or_default();
-        let Some(mut rest) = text.strip_prefix(first) else {
-            return false;
-        };
-        let mut last = None;
-        for piece in pieces {
-            if let Some(before) = last.replace(piece) {
-                let Some((_, behind)) = rest.split_once(before) else {
-                    return false;
-                };
-                rest = behind;
-            }
-        }
-        last.map_or(rest.is_empty(), |last| rest.ends_with(last))
+        fits(&self.0.to_lowercase(), &text.to_lowercase())
     }
 }

@@ -9,6 +9,8 @@ use minicbor::{Decode, Encode};
 use super::Queue;
 use super::ledger;
 use super::record::{HoldId, Kept, Message, MessageId, Parcel, Slot, decode, encode};
+use super::shelf::terms;
+pub use super::shelf::{CardPage, Shelf};
 use crate::base::clock::micros;
 use crate::base::limit::LINK_MEMORY;
 use crate::journal::event::EventKind;
@@ -18,9 +20,7 @@ use crate::mail::attachment::Attachment;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::State;
-use crate::store::{
-    Band, Batch, Counter, Due, Group, IndexId, Key, Op, Span, StoreError, TERM_MAX, Term, Work,
-};
+use crate::store::{Band, Batch, Counter, Due, Group, Key, Op, StoreError, Work};
 
 /// `l/<hold id>`
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -101,44 +101,20 @@ pub struct Decision {
     pub again: Option<HoldId>,
 }
 
-/// One shelf of open holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shelf {
-    /// All.
-    All,
-    /// One queue.
-    Queue(HoldQueue),
-    /// One reason.
-    Reason(HoldReason),
-    /// To a domain.
-    Domain(String),
-    /// From a domain.
-    From(String),
-    /// Sent by an account.
-    Account(String),
-    /// With this word in its subject.
-    Word(String),
-}
-
-/// Open holds in the order of their ids, which is that of time.
-#[derive(Clone, Debug, Default)]
-pub struct CardPage {
-    /// In the order asked for.
-    pub cards: Vec<Card>,
-    /// Give it as `after` for the next page; none: that was the last.
-    pub next: Option<HoldId>,
-}
-
-/// The index of open cards.
-const BY_SHELF: IndexId = IndexId(3);
-/// Words of a subject that it is found by: a search for one of the first words finds it.
-const WORDS_MAX: usize = 6;
-/// Shorter words tell nothing.
-const WORD_MIN: usize = 3;
-
 /// `l/<hold id>`
 pub fn card_key(id: HoldId) -> Key {
     Key::of(b'l', &[&id.0.to_be_bytes()])
+}
+
+/// A field's text as it is meant (RFC 2047).
+pub fn plain(text: &str) -> String {
+    if !text.contains("=?") {
+        return text.to_owned();
+    }
+    let field = format!("Subject: {text}\r\n\r\n");
+    let parsed = mail_parser::MessageParser::new().parse_headers(field.as_bytes());
+    let decoded = parsed.as_ref().and_then(|message| message.subject());
+    decoded.unwrap_or(text).to_owned()
 }
 
 /// The hold whose card a key names.
@@ -148,6 +124,11 @@ pub(super) fn hold_of_key(key: &Key) -> Option<HoldId> {
 }
 
 impl Card {
+    /// The subject as it is meant (RFC 2047).
+    pub fn plain_subject(&self) -> String {
+        plain(self.subject.as_deref().unwrap_or_default())
+    }
+
     fn of(message: &Message, number: u64, slot: &Slot, kept: &Kept) -> Self {
         Self {
             id: kept.id,
@@ -169,64 +150,10 @@ impl Card {
         }
     }
 
-    fn read(key: &Key, value: &[u8]) -> Result<Self, StoreError> {
+    pub(super) fn read(key: &Key, value: &[u8]) -> Result<Self, StoreError> {
         let mut card: Self = decode(key, value)?;
         card.id = hold_of_key(key).ok_or_else(|| StoreError::Damaged(format!("{key:?}").into()))?;
         Ok(card)
-    }
-
-    fn terms(&self) -> Vec<(IndexId, Term)> {
-        let mut shelves = vec![
-            Shelf::All,
-            Shelf::Queue(self.hold.queue),
-            Shelf::Reason(self.hold.reason),
-            Shelf::Domain(self.to.host().to_string()),
-        ];
-        if let Some((_, host)) = self.from.rsplit_once('@') {
-            shelves.push(Shelf::From(host.to_owned()));
-        }
-        shelves.extend(self.account.clone().map(Shelf::Account));
-        shelves.extend(words(self.subject.as_deref().unwrap_or_default()).map(Shelf::Word));
-        shelves
-            .iter()
-            .map(|shelf| (BY_SHELF, shelf.term()))
-            .collect()
-    }
-}
-
-/// The first words of a subject, in lower case, each once.
-fn words(subject: &str) -> impl Iterator<Item = String> {
-    let field = format!("Subject: {subject}\r\n\r\n");
-    let parsed = mail_parser::MessageParser::new().parse_headers(field.as_bytes());
-    let plain = parsed
-        .as_ref()
-        .and_then(|message| message.subject())
-        .unwrap_or(subject)
-        .to_lowercase();
-    let mut found: Vec<String> = Vec::new();
-    for word in plain.split(|c: char| !c.is_alphanumeric()) {
-        if word.chars().count() >= WORD_MIN && !found.iter().any(|old| old == word) {
-            found.push(word.to_owned());
-        }
-        if found.len() == WORDS_MAX {
-            break;
-        }
-    }
-    found.into_iter()
-}
-
-impl Shelf {
-    fn term(&self) -> Term {
-        let text = match self {
-            Self::All => "*".to_owned(),
-            Self::Queue(queue) => format!("q:{queue}"),
-            Self::Reason(reason) => format!("r:{reason}"),
-            Self::Domain(domain) => format!("d:{}", domain.to_lowercase()),
-            Self::From(domain) => format!("f:{}", domain.to_lowercase()),
-            Self::Account(account) => format!("a:{account}"),
-            Self::Word(word) => format!("w:{}", word.to_lowercase()),
-        };
-        Term(text.bytes().take(TERM_MAX).collect())
     }
 }
 
@@ -238,56 +165,6 @@ impl Queue {
         record
             .map(|record| Card::read(&record.key, &record.value))
             .transpose()
-    }
-
-    /// One page of a shelf's open holds. A card that cannot be read is logged and left out.
-    pub async fn cards(
-        &self,
-        shelf: &Shelf,
-        after: Option<HoldId>,
-        newest_first: bool,
-        limit: usize,
-    ) -> Result<CardPage, StoreError> {
-        let span = Span::Term(BY_SHELF, shelf.term());
-        let after = after.map(card_key);
-        let page = self.store.scan(span, after, newest_first, limit).await?;
-        let mut cards = Vec::with_capacity(page.records.len());
-        for record in &page.records {
-            match Card::read(&record.key, &record.value) {
-                Ok(card) => cards.push(card),
-                Err(error) => tracing::error!(%error, "a hold cannot be listed"),
-            }
-        }
-        let next = page.next.as_ref().and_then(hold_of_key);
-        Ok(CardPage { cards, next })
-    }
-
-    /// How many recipients are held, by queue and reason; only what is above zero.
-    pub async fn held_counts(&self) -> Result<Vec<(HoldQueue, HoldReason, u64)>, StoreError> {
-        let all: Vec<_> = HoldQueue::ALL
-            .into_iter()
-            .flat_map(|queue| HoldReason::ALL.map(|reason| (queue, reason)))
-            .collect();
-        let keys = all
-            .iter()
-            .map(|(queue, reason)| counter(*queue, *reason).key());
-        let found = self.store.get(keys.collect()).await?;
-        let count = |value: &[u8]| {
-            let value = value.try_into().map(i64::from_be_bytes).unwrap_or_default();
-            u64::try_from(value).unwrap_or_default()
-        };
-        Ok(all
-            .into_iter()
-            .zip(found)
-            .map(|((queue, reason), record)| {
-                (
-                    queue,
-                    reason,
-                    record.map_or(0, |record| count(&record.value)),
-                )
-            })
-            .filter(|(_, _, count)| *count > 0)
-            .collect())
     }
 
     /// Changes after each commit that held something: a lossy hint.
@@ -426,7 +303,7 @@ impl Queue {
         let card = Card::of(message, number, slot, kept);
         batch.ops.push(Op::Put {
             key: card_key(card.id),
-            terms: card.terms(),
+            terms: terms(&card),
             value: encode(&card),
             due: None,
         });
@@ -470,6 +347,6 @@ impl Queue {
 }
 
 /// Recipients held in `queue` for `reason`.
-fn counter(queue: HoldQueue, reason: HoldReason) -> Counter {
+pub(super) fn counter(queue: HoldQueue, reason: HoldReason) -> Counter {
     Counter(format!("held/{queue}/{reason}").into_bytes().into())
 }

@@ -21,6 +21,7 @@ pub mod query;
 pub mod record;
 pub mod retry;
 pub mod settle;
+pub mod shelf;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;

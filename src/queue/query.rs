@@ -8,11 +8,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::shelf::{Shelf, words};
 use crate::base::limit::{QUERY_MAX, QUERY_WORDS_MAX};
-use crate::base::text::nearest;
+use crate::base::text::{fits, nearest};
 use crate::base::{id, size};
 use crate::mail::domain::Domain;
-use crate::mail::hold::HoldQueue;
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::state::State;
 
 /// What must hold; the empty query matches everything.
@@ -30,8 +31,12 @@ pub struct Facts<'a> {
     pub from: &'a str,
     /// The recipient's address as it prints.
     pub to: &'a str,
-    /// Where it is held; none: it is not.
-    pub hold: Option<HoldQueue>,
+    /// Where and why it is held; none: it is not.
+    pub hold: Option<&'a Hold>,
+    /// The decoded subject.
+    pub subject: &'a str,
+    /// Who logged in to send it.
+    pub account: Option<&'a str>,
     /// Its state.
     pub state: &'a State,
     /// Since the message arrived.
@@ -63,6 +68,10 @@ enum Test {
     Older(Duration),
     Newer(Duration),
     Status(&'static str),
+    Reason(HoldReason),
+    Subject(String),
+    Word(String),
+    Account(String),
 }
 
 /// `@example.org`, `*.bulk@example.org`, or a part of an address.
@@ -133,7 +142,11 @@ impl Query {
                     | Test::To(_)
                     | Test::Older(_)
                     | Test::Newer(_)
-                    | Test::Status(_) => None,
+                    | Test::Status(_)
+                    | Test::Reason(_)
+                    | Test::Subject(_)
+                    | Test::Word(_)
+                    | Test::Account(_) => None,
                 })
                 .collect()
         })
@@ -142,7 +155,7 @@ impl Query {
     /// The only recipient domain that can match (`to:@example.org`), if the query names one: for the index.
     pub fn recipient_domain(&self) -> Option<Domain> {
         self.positive().find_map(|any| match any {
-            [Test::To(Pattern::Whole(text))] => Domain::parse(text.rsplit_once('@')?.1).ok(),
+            [Test::To(pattern)] => Domain::parse(&pattern.domain()?).ok(),
             _ => None,
         })
     }
@@ -164,8 +177,47 @@ impl Query {
             | Test::To(_)
             | Test::Id(_)
             | Test::Older(_)
-            | Test::Newer(_) => false,
+            | Test::Newer(_)
+            | Test::Reason(_)
+            | Test::Subject(_)
+            | Test::Word(_)
+            | Test::Account(_) => false,
         })
+    }
+
+    /// Whether only held recipients can match.
+    pub fn is_of_holds(&self) -> bool {
+        self.positive().any(|any| {
+            any.iter().all(|test| match test {
+                Test::Queue(queue) => queue.is_some(),
+                Test::Status(word) => *word == "held",
+                Test::Reason(_) => true,
+                Test::From(_)
+                | Test::To(_)
+                | Test::Id(_)
+                | Test::Older(_)
+                | Test::Newer(_)
+                | Test::Subject(_)
+                | Test::Word(_)
+                | Test::Account(_) => false,
+            })
+        })
+    }
+
+    /// The smallest shelf of open holds that has all that can match.
+    pub fn shelf(&self) -> Shelf {
+        let shelves = self.positive().filter_map(|any| match any {
+            [Test::Word(word)] => Some((0, Shelf::Word(word.clone()))),
+            [Test::Account(account)] => Some((1, Shelf::Account(account.clone()))),
+            [Test::From(pattern)] => Some((2, Shelf::From(pattern.domain()?))),
+            [Test::To(pattern)] => Some((3, Shelf::Domain(pattern.domain()?))),
+            [Test::Reason(reason)] => Some((4, Shelf::Reason(*reason))),
+            [Test::Queue(Some(queue))] => Some((5, Shelf::Queue(*queue))),
+            _ => None,
+        });
+        shelves
+            .min_by_key(|(order, _)| *order)
+            .map_or(Shelf::All, |(_, shelf)| shelf)
     }
 
     fn positive(&self) -> impl Iterator<Item = &[Test]> {
@@ -180,7 +232,11 @@ impl Test {
     fn holds(&self, facts: &Facts<'_>) -> bool {
         match self {
             Self::Queue(None) => facts.hold.is_none() && !facts.state.is_final(),
-            Self::Queue(Some(queue)) => facts.hold == Some(*queue),
+            Self::Queue(Some(queue)) => facts.hold.is_some_and(|hold| hold.queue == *queue),
+            Self::Reason(reason) => facts.hold.is_some_and(|hold| hold.reason == *reason),
+            Self::Subject(part) => facts.subject.to_lowercase().contains(part.as_str()),
+            Self::Word(word) => words(facts.subject).any(|one| one == *word),
+            Self::Account(account) => facts.account == Some(account),
             Self::From(pattern) => pattern.matches(facts.from),
             Self::To(pattern) => pattern.matches(facts.to),
             Self::Id(id) => facts.id == *id,
@@ -219,10 +275,21 @@ impl Pattern {
         Self::Whole(format!("{local}@{domain}"))
     }
 
+    /// The only domain that fits.
+    fn domain(&self) -> Option<String> {
+        match self {
+            Self::Whole(text) => {
+                let (_, domain) = text.rsplit_once('@')?;
+                (!domain.contains('*')).then(|| domain.to_owned())
+            }
+            Self::Null | Self::Part(_) => None,
+        }
+    }
+
     fn matches(&self, address: &str) -> bool {
         match self {
             Self::Null => address.is_empty(),
-            Self::Whole(pattern) => glob(pattern, &address.to_lowercase()),
+            Self::Whole(pattern) => fits(pattern, &address.to_lowercase()),
             Self::Part(part) => address.to_lowercase().contains(part.as_str()),
         }
     }
@@ -239,27 +306,6 @@ impl std::str::FromStr for Query {
     fn from_str(text: &str) -> Result<Self, QueryError> {
         Self::parse(text)
     }
-}
-
-/// Whether `text` fits `pattern`, in which `*` stands for anything: parts in order, the first and last anchored.
-fn glob(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut text) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts = rest.split('*').peekable();
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return text.ends_with(part);
-        }
-        let Some((_, behind)) = text.split_once(part) else {
-            return false;
-        };
-        text = behind;
-    }
-    true
 }
 
 fn split(text: &str) -> Result<Vec<Word>, QueryError> {
@@ -347,6 +393,13 @@ fn tests(word: &Word) -> Result<Vec<Test>, QueryError> {
             "id" => id::parse(value)
                 .map(Test::Id)
                 .map_err(|error| wrong(word.column, error.to_string())),
+            "reason" => value.parse::<HoldReason>().map(Test::Reason).map_err(|()| {
+                let all = HoldReason::ALL.map(HoldReason::word);
+                unknown(word, "reason", value, &all)
+            }),
+            "subject" => Ok(Test::Subject(value.to_lowercase())),
+            "word" => Ok(Test::Word(value.to_lowercase())),
+            "account" => Ok(Test::Account(value.to_owned())),
             "older" => span(value).map(Test::Older),
             "newer" => span(value).map(Test::Newer),
             _ => State::WORDS
@@ -380,7 +433,9 @@ fn wrong(column: usize, what: String) -> QueryError {
     QueryError { column, what }
 }
 
-const WORDS: [&str; 7] = ["queue", "from", "to", "id", "older", "newer", "status"];
+const WORDS: [&str; 11] = [
+    "queue", "from", "to", "id", "older", "newer", "status", "reason", "subject", "word", "account",
+];
 const ENDS: [&str; 4] = ["relayed", "failed", "expired", "deleted"];
 const QUEUES: [&str; 4] = ["due", "bad", "quarantine", "defect"];
 
@@ -388,12 +443,18 @@ const QUEUES: [&str; 4] = ["due", "bad", "quarantine", "defect"];
 mod tests {
     use super::*;
 
-    fn facts(state: &State) -> Facts<'_> {
+    fn held() -> Hold {
+        Hold::new(HoldQueue::Quarantine, HoldReason::Rule, "big")
+    }
+
+    fn facts<'a>(state: &'a State, hold: &'a Hold) -> Facts<'a> {
         Facts {
             id: 0x0643_E1B2_A90C_7701,
             from: "App.One@shop.example",
             to: "kunde@xn--bcher-kva.example",
-            hold: Some(HoldQueue::Quarantine),
+            hold: Some(hold),
+            subject: "Rechnung 2026",
+            account: Some("app1"),
             state,
             age: Duration::from_secs(4 * 86_400),
         }
@@ -426,19 +487,55 @@ mod tests {
             ("older:3d older:5d", false),
             ("status:held", true),
             ("status:due,trashed", false),
+            ("reason:rule,spam", true),
+            ("-reason:rule", false),
+            ("subject:rech", true),
+            ("word:rech", false),
+            ("word:Rechnung account:app1", true),
+            ("account:app", false),
         ] {
             let parsed = Query::parse(query).unwrap();
-            assert_eq!(parsed.matches(&facts(&state)), wanted, "case: {query}");
+            assert_eq!(
+                parsed.matches(&facts(&state, &held())),
+                wanted,
+                "case: {query}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_query_is_looked_up_on_its_smallest_shelf() {
+        for (query, shelf, of_holds) in [
+            ("", Shelf::All, false),
+            ("older:3d -queue:bad", Shelf::All, false),
+            ("queue:bad", Shelf::Queue(HoldQueue::Bad), true),
+            ("queue:bad,defect", Shelf::All, true),
+            (
+                "queue:bad reason:loop",
+                Shelf::Reason(HoldReason::Loop),
+                true,
+            ),
+            (
+                "status:held to:@b.example",
+                Shelf::Domain("b.example".into()),
+                true,
+            ),
+            ("from:*@*.example", Shelf::All, false),
+            ("from:a@b.example word:X", Shelf::Word("x".into()), false),
+        ] {
+            let parsed = Query::parse(query).unwrap();
+            assert_eq!(parsed.shelf(), shelf, "case: {query}");
+            assert_eq!(parsed.is_of_holds(), of_holds, "case: {query}");
         }
     }
 
     #[test]
     fn a_null_reverse_path_is_written_as_in_smtp() {
-        let state = State::Due;
+        let (state, hold) = (State::Due, held());
         let dsn = Facts {
             from: "",
             hold: None,
-            ..facts(&state)
+            ..facts(&state, &hold)
         };
         assert!(Query::parse("from:<> queue:due").unwrap().matches(&dsn));
         assert!(!Query::parse("queue:due").unwrap().matches(&Facts {
@@ -463,7 +560,7 @@ mod tests {
             (
                 "size:3",
                 1,
-                "unknown word `size:`; write one of queue, from, to, id, older, newer, status",
+                "unknown word `size:`; write one of queue, from, to, id, older, newer, status, reason, subject, word, account",
             ),
             (
                 "queue:quarantene",
@@ -483,7 +580,7 @@ mod tests {
             (
                 "ä to:",
                 1,
-                "`ä` has no word before it; write from:ä, to:ä or another of queue, from, to, id, older, newer, status",
+                "`ä` has no word before it; write from:ä, to:ä or another of queue, from, to, id, older, newer, status, reason, subject, word, account",
             ),
             ("to:", 1, "`to:` needs a value behind it"),
             ("from:\"a b", 1, "the closing quote `\"` is missing"),
@@ -525,7 +622,7 @@ mod tests {
             ("a*b*c", "acb", false),
             ("**", "", true),
         ] {
-            assert_eq!(glob(pattern, text), wanted, "case: {pattern} {text}");
+            assert_eq!(fits(pattern, text), wanted, "case: {pattern} {text}");
         }
     }
 }

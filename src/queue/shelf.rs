@@ -1,0 +1,201 @@
+//! Open holds by what people look for: queue, reason, domains, account, words of the subject.
+//!
+//! A shelf is an index term of the cards; a page of one costs what it shows, however many are held. What a query asks
+//! beyond its shelf is looked at card by card, at most `SCAN_MAX` of them a page.
+//! Not here: what a card says (`hold`), and the query language (`query`).
+
+use std::time::Duration;
+
+use super::Queue;
+use super::hold::{Card, card_key, counter, hold_of_key};
+use super::query::{Facts, Query};
+use super::record::HoldId;
+use crate::base::clock::Wall;
+use crate::base::limit::SCAN_MAX;
+use crate::mail::hold::{HoldQueue, HoldReason};
+use crate::mail::state::State;
+use crate::store::{IndexId, Span, StoreError, TERM_MAX, Term};
+
+/// One shelf of open holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// All.
+    All,
+    /// One queue.
+    Queue(HoldQueue),
+    /// One reason.
+    Reason(HoldReason),
+    /// To a domain.
+    Domain(String),
+    /// From a domain.
+    From(String),
+    /// Sent by an account.
+    Account(String),
+    /// With this word in its subject.
+    Word(String),
+}
+
+/// Open holds in the order of their ids, which is that of time.
+#[derive(Clone, Debug, Default)]
+pub struct CardPage {
+    /// In the order asked for.
+    pub cards: Vec<Card>,
+    /// Give it as `after` for the next page; none: that was the last.
+    pub next: Option<HoldId>,
+}
+
+/// The index of open cards.
+const BY_SHELF: IndexId = IndexId(3);
+/// Words of a subject that it is found by: a search for one of the first words finds it.
+const WORDS_MAX: usize = 6;
+/// Shorter words tell nothing.
+const WORD_MIN: usize = 3;
+
+/// Cards read with one scan when a query looks at each.
+const PAGE: usize = 500;
+
+/// What a card is found by.
+pub(super) fn terms(card: &Card) -> Vec<(IndexId, Term)> {
+    let mut shelves = vec![
+        Shelf::All,
+        Shelf::Queue(card.hold.queue),
+        Shelf::Reason(card.hold.reason),
+        Shelf::Domain(card.to.host().to_string()),
+    ];
+    if let Some((_, host)) = card.from.rsplit_once('@') {
+        shelves.push(Shelf::From(host.to_owned()));
+    }
+    shelves.extend(card.account.clone().map(Shelf::Account));
+    shelves.extend(words(&card.plain_subject()).map(Shelf::Word));
+    shelves
+        .iter()
+        .map(|shelf| (BY_SHELF, shelf.term()))
+        .collect()
+}
+
+/// The first words of a subject, in lower case, each once.
+pub(super) fn words(subject: &str) -> impl Iterator<Item = String> {
+    let plain = subject.to_lowercase();
+    let mut found: Vec<String> = Vec::new();
+    for word in plain.split(|c: char| !c.is_alphanumeric()) {
+        if word.chars().count() >= WORD_MIN && !found.iter().any(|old| old == word) {
+            found.push(word.to_owned());
+        }
+        if found.len() == WORDS_MAX {
+            break;
+        }
+    }
+    found.into_iter()
+}
+
+impl Shelf {
+    fn term(&self) -> Term {
+        let text = match self {
+            Self::All => "*".to_owned(),
+            Self::Queue(queue) => format!("q:{queue}"),
+            Self::Reason(reason) => format!("r:{reason}"),
+            Self::Domain(domain) => format!("d:{}", domain.to_lowercase()),
+            Self::From(domain) => format!("f:{}", domain.to_lowercase()),
+            Self::Account(account) => format!("a:{account}"),
+            Self::Word(word) => format!("w:{}", word.to_lowercase()),
+        };
+        Term(text.bytes().take(TERM_MAX).collect())
+    }
+}
+
+impl Queue {
+    /// One page of a shelf's open holds. A card that cannot be read is logged and left out.
+    pub async fn cards(
+        &self,
+        shelf: &Shelf,
+        after: Option<HoldId>,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<CardPage, StoreError> {
+        let span = Span::Term(BY_SHELF, shelf.term());
+        let after = after.map(card_key);
+        let page = self.store.scan(span, after, newest_first, limit).await?;
+        let mut cards = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            match Card::read(&record.key, &record.value) {
+                Ok(card) => cards.push(card),
+                Err(error) => tracing::error!(%error, "a hold cannot be listed"),
+            }
+        }
+        let next = page.next.as_ref().and_then(hold_of_key);
+        Ok(CardPage { cards, next })
+    }
+
+    /// How many recipients are held, by queue and reason; only what is above zero.
+    pub async fn held_counts(&self) -> Result<Vec<(HoldQueue, HoldReason, u64)>, StoreError> {
+        let all: Vec<_> = HoldQueue::ALL
+            .into_iter()
+            .flat_map(|queue| HoldReason::ALL.map(|reason| (queue, reason)))
+            .collect();
+        let keys = all
+            .iter()
+            .map(|(queue, reason)| counter(*queue, *reason).key());
+        let found = self.store.get(keys.collect()).await?;
+        let count = |value: &[u8]| {
+            let value = value.try_into().map(i64::from_be_bytes).unwrap_or_default();
+            u64::try_from(value).unwrap_or_default()
+        };
+        Ok(all
+            .into_iter()
+            .zip(found)
+            .map(|((queue, reason), record)| {
+                (
+                    queue,
+                    reason,
+                    record.map_or(0, |record| count(&record.value)),
+                )
+            })
+            .filter(|(_, _, count)| *count > 0)
+            .collect())
+    }
+
+    /// One page of the open holds that a query means, and where the next one starts.
+    pub async fn find_cards(
+        &self,
+        query: &Query,
+        mut after: Option<HoldId>,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<CardPage, StoreError> {
+        let shelf = query.shelf();
+        let (mut cards, mut looked) = (Vec::new(), 0);
+        loop {
+            let some = if query.is_empty() { limit } else { PAGE };
+            let page = self.cards(&shelf, after, newest_first, some).await?;
+            for card in page.cards {
+                let id = card.id;
+                looked += 1;
+                if self.is_meant(query, &card) {
+                    cards.push(card);
+                }
+                if cards.len() >= limit || looked >= SCAN_MAX {
+                    let next = Some(id);
+                    return Ok(CardPage { cards, next });
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(CardPage { cards, next: None });
+            }
+        }
+    }
+
+    fn is_meant(&self, query: &Query, card: &Card) -> bool {
+        let age: Duration = self.clock.wall() - Wall(card.arrived);
+        query.matches(&Facts {
+            id: card.message.0,
+            from: &card.from,
+            to: &card.to.to_string(),
+            hold: Some(&card.hold),
+            subject: &card.plain_subject(),
+            account: card.account.as_deref(),
+            state: &State::Held,
+            age,
+        })
+    }
+}

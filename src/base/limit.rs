@@ -387,3 +387,38 @@ pub const WEB_FIELDS_MAX: usize = 64;
 
 /// Requests of one HTTP/2 connection that may be answered at once.
 pub const WEB_STREAMS_MAX: u32 = 32;
+/// The shortest life of a link: a mail is often read an hour after it was sent.
+pub const LINK_LIFETIME_MIN: Duration = Duration::from_secs(3_600);
+/// The longest: an old key is kept until its last link ends, and who has the mail has the link.
+pub const LINK_LIFETIME_MAX: Duration = Duration::from_secs(365 * 86_400);
+
+/// The longest wait of a release for its undo: who clicks wants it gone, and no page is looked at for longer.
+pub const UNDO_MAX: Duration = Duration::from_secs(60);
+
+/// The shortest life of a hold: nobody decides in less.
+pub const HOLD_EXPIRY_MIN: Duration = Duration::from_secs(3_600);
+/// The longest, ten years: what is kept for longer belongs into an archive.
+pub const HOLD_EXPIRY_MAX: Duration = Duration::from_secs(3_650 * 86_400);
+
+/// The shortest span between digests to one address: each is a mail, and a schedule has minutes too.
+pub const DIGEST_EVERY_MIN: Duration = Duration::from_secs(60);
+/// The longest, a month: holds expire after one.
+pub const DIGEST_EVERY_MAX: Duration = Duration::from_secs(31 * 86_400);
+
+/// Administrators who get digests of one queue; more is a mailing list's work.
+pub const DIGEST_TO_MAX: usize = 100;
+
+/// Octets of a schedule: a list of all 60 minutes and 24 hours fits.
+pub const SCHEDULE_MAX: usize = 500;
+
+/// Octets of the token for `/metrics` below which we warn: 16 hexadecimal digits are 64 random bits.
+pub const METRICS_TOKEN_MIN: usize = 16;
+
+/// Hold rules: each mail is compared with each of them.
+pub const HOLD_RULES_MAX: usize = 1_000;
+
+/// Characters of the reason of a hold rule: two lines of a digest.
+pub const RULE_REASON_MAX: usize = 150;
+
+/// Octets of a pattern in a hold rule: a file name of 255 octets (NAME_MAX of Linux) fits.
+pub const GLOB_MAX: usize = 255;

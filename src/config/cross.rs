@@ -1,14 +1,18 @@
 //! What two sections say together: names and ports twice, names that nobody has, mail that would run in a circle.
 //!
 //! Each finding is noted at the later of the two places, because the earlier one was there first.
+//! Not here: the sections of held mail (`cross_held`).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use super::cross_held::Held;
 use super::file::{Fault, Section};
 use super::section::Placed;
 use super::{AccountConf, DomainConf, ListenerConf, NextHop, Role, RouteConf, TenantConf, default};
+use crate::base::size::ByteSize;
 use crate::base::text::nearest;
+use crate::mail::domain::Domain;
 use crate::mail::mailbox::{Host, Mailbox};
 
 /// Every section that others speak of.
@@ -20,6 +24,10 @@ pub(super) struct All<'a, 'n, 'i> {
     pub(super) accounts: &'a [Placed<'n, 'i, AccountConf>],
     pub(super) domains: &'a [Placed<'n, 'i, DomainConf>],
     pub(super) routes: &'a [Placed<'n, 'i, RouteConf>],
+    pub(super) held: &'a Held<'n, 'i>,
+    pub(super) hostname: Option<&'a Domain>,
+    pub(super) max_message_size: ByteSize,
+    pub(super) hold_broken_mime: bool,
 }
 
 impl All<'_, '_, '_> {
@@ -38,6 +46,7 @@ impl All<'_, '_, '_> {
         self.check_mx();
         self.check_routes();
         self.check_circles();
+        self.check_held();
     }
 
     fn check_binds(&self) {
@@ -175,14 +184,14 @@ impl All<'_, '_, '_> {
 
 /// Two listeners on one port: the same address, or one of them is all addresses of the family. Port 0 is a new one
 /// each time.
-fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0
         && a.port() == b.port()
         && a.is_ipv4() == b.is_ipv4()
         && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
-fn twice<T>(all: &[Placed<'_, '_, T>], key: &'static str, name: impl Fn(&T) -> String) {
+pub(super) fn twice<T>(all: &[Placed<'_, '_, T>], key: &'static str, name: impl Fn(&T) -> String) {
     let mut seen: HashMap<String, ()> = HashMap::new();
     for one in all {
         let name = name(&one.conf);

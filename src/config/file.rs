@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::kind::not;
-use super::problem::{Problem, Severity};
+use super::problem::{Problem, Severity, veil_login};
 use crate::base::text;
 
 /// Octets of the file.
@@ -138,7 +138,7 @@ impl<'i> Notes<'i> {
         let at = fault.at.as_ref().unwrap_or(at);
         let mut problem = Problem::at(self.file, self.text, at, severity);
         key.clone_into(&mut problem.key);
-        problem.text = text::clean(&fault.text, TEXT_MAX);
+        problem.text = veil_login(&text::clean(&fault.text, TEXT_MAX));
         problem.remedy = text::clean(&fault.remedy, TEXT_MAX);
         let mut found = self.found.borrow_mut();
         // A line that is no TOML says nothing more that can be trusted.
@@ -204,7 +204,7 @@ impl<'n, 'i> Section<'n, 'i> {
 
     /// The table `[key]`, even when it is not there.
     pub(super) fn section(&self, key: &'static str) -> Self {
-        let title = format!("[{key}]");
+        let title = format!("[{}]", joined(&self.name, key));
         let Some((place, value)) = self.entry(key) else {
             return self.child(key, title, None, self.at.clone());
         };
@@ -305,6 +305,11 @@ impl<'n, 'i> Section<'n, 'i> {
     /// Whether the table is there.
     pub(super) fn is_there(&self) -> bool {
         self.table.is_some()
+    }
+
+    /// Whether nothing stands in the table.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_none_or(|table| table.is_empty())
     }
 
     /// Whether the key is there, right or wrong.

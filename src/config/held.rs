@@ -1,14 +1,16 @@
 //! `[admin]`, `[digest]`, `[links]`, `[hold]` and `[[hold_rule]]`: who is told of held mail, and who may decide.
 //!
 //! The types with their defaults, and what they answer by themselves.
-//! Not here: reading them from the file (`single`, `section`), and what they mean together (`cross`).
+//! Not here: reading them from the file (`admin`, `digest`, `rule`), and what they mean together (`cross_held`).
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use jiff::civil::Weekday;
+
 use super::default::days;
-use super::{AddressPattern, DomainPattern, Network};
+use super::{AddressPattern, Config, DomainPattern, Network};
 use crate::base::lang::Lang;
 use crate::base::secret::Secret;
 use crate::base::size::ByteSize;
@@ -299,9 +301,200 @@ impl fmt::Display for PublicUrl {
     }
 }
 
+impl AdminConf {
+    /// Whether links can lead to us: something listens, and its URL is safe.
+    pub fn can_link(&self) -> bool {
+        self.bind.is_some() && self.public_url.as_ref().is_some_and(PublicUrl::is_safe)
+    }
+
+    /// Whether `bind` speaks plain HTTP: only when its URL says so, and when neither can be reached from elsewhere.
+    pub fn is_plain(&self) -> bool {
+        let near = |bind: SocketAddr| bind.ip().to_canonical().is_loopback();
+        let url = self.public_url.as_ref();
+        self.bind.is_some_and(near) && url.is_some_and(|url| !url.https && url.is_loopback())
+    }
+}
+
+impl Config {
+    /// Whether digests carry links.
+    pub fn links_allowed(&self) -> bool {
+        self.digest.action_links != ActionLinks::Off && self.admin.can_link()
+    }
+
+    /// The From field of digests.
+    pub fn digest_from(&self) -> Mailbox {
+        let own = || Mailbox::postwerk(self.server.hostname.clone());
+        self.digest.from.clone().unwrap_or_else(own)
+    }
+
+    /// Administrators of a queue: its own, else those of `[digest]`.
+    pub fn administrators(&self, queue: HoldQueue) -> &[Mailbox] {
+        let own = &self.hold.of(queue).to;
+        if own.is_empty() { &self.digest.to } else { own }
+    }
+}
+
+impl Hours {
+    /// Whether `minute` after midnight of `weekday` is in it. What begins before midnight belongs to its first day.
+    pub fn covers(&self, weekday: Weekday, minute: u16) -> bool {
+        let on = |day: Weekday| {
+            let day = usize::try_from(day.to_monday_zero_offset()).unwrap_or_default();
+            self.days.get(day).copied().unwrap_or(false)
+        };
+        if self.from < self.until {
+            on(weekday) && (self.from..self.until).contains(&minute)
+        } else {
+            (on(weekday) && minute >= self.from) || (on(weekday.previous()) && minute < self.until)
+        }
+    }
+}
+
 impl Glob {
     /// Whether the whole of `text` fits; case does not count.
     pub fn fits(&self, text: &str) -> bool {
         fits(&self.0.to_lowercase(), &text.to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_over_midnight_belong_to_the_day_on_which_they_begin() {
+        let at = |hour: u16, minute: u16| hour * 60 + minute;
+        let (mut weekend, mut night) = ([false; 7], [false; 7]);
+        weekend[5] = true;
+        weekend[6] = true;
+        night[4] = true;
+        let day = |from, until, days| Hours { from, until, days };
+        for (hours, weekday, minute, covered) in [
+            (day(0, 1_440, weekend), Weekday::Saturday, 0, true),
+            (day(0, 1_440, weekend), Weekday::Sunday, 1_439, true),
+            (day(0, 1_440, weekend), Weekday::Monday, 0, false),
+            (day(0, 1_440, weekend), Weekday::Friday, 1_439, false),
+            (
+                day(at(8, 0), at(18, 0), [true; 7]),
+                Weekday::Monday,
+                at(8, 0),
+                true,
+            ),
+            (
+                day(at(8, 0), at(18, 0), [true; 7]),
+                Weekday::Monday,
+                at(18, 0),
+                false,
+            ),
+            (
+                day(at(8, 0), at(18, 0), [true; 7]),
+                Weekday::Monday,
+                at(7, 59),
+                false,
+            ),
+            (
+                day(at(18, 0), at(6, 0), night),
+                Weekday::Friday,
+                at(18, 0),
+                true,
+            ),
+            (
+                day(at(18, 0), at(6, 0), night),
+                Weekday::Saturday,
+                at(5, 59),
+                true,
+            ),
+            (
+                day(at(18, 0), at(6, 0), night),
+                Weekday::Saturday,
+                at(6, 0),
+                false,
+            ),
+            (
+                day(at(18, 0), at(6, 0), night),
+                Weekday::Saturday,
+                at(18, 0),
+                false,
+            ),
+            (
+                day(at(18, 0), at(6, 0), night),
+                Weekday::Friday,
+                at(5, 59),
+                false,
+            ),
+            (day(at(18, 0), 0, night), Weekday::Friday, 1_439, true),
+            (day(at(18, 0), 0, night), Weekday::Saturday, 0, false),
+        ] {
+            assert_eq!(
+                hours.covers(weekday, minute),
+                covered,
+                "{hours:?} {weekday:?} {minute}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_star_is_anything_and_case_does_not_count() {
+        for (pattern, text, fits) in [
+            ("*.exe", "Setup.EXE", true),
+            ("*.exe", "setup.exe.txt", false),
+            ("*.exe", ".exe", true),
+            ("image/*", "image/png", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("a*a", "a", false),
+            ("**", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("*ü*", "GRÜN", true),
+        ] {
+            assert_eq!(
+                Glob(pattern.to_owned()).fits(text),
+                fits,
+                "{pattern} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_door_of_this_machine_is_plain() {
+        for (bind, url, plain, links) in [
+            (
+                Some("127.0.0.1:8080"),
+                Some("http://127.0.0.1:8080/"),
+                true,
+                true,
+            ),
+            (
+                Some("127.0.0.1:8080"),
+                Some("https://mail.example.org/"),
+                false,
+                true,
+            ),
+            (
+                Some("0.0.0.0:8080"),
+                Some("http://localhost:8080/"),
+                false,
+                true,
+            ),
+            (
+                Some("127.0.0.1:8080"),
+                Some("http://mail.example.org/"),
+                false,
+                false,
+            ),
+            (Some("127.0.0.1:8080"), None, false, false),
+            (None, Some("https://mail.example.org/"), false, false),
+        ] {
+            let admin = AdminConf {
+                bind: bind.map(|bind| bind.parse().unwrap()),
+                public_url: url.map(|url| PublicUrl::parse(url).unwrap()),
+                ..AdminConf::default()
+            };
+            assert_eq!(
+                (admin.is_plain(), admin.can_link()),
+                (plain, links),
+                "{bind:?} {url:?}"
+            );
+        }
     }
 }

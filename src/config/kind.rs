@@ -73,19 +73,18 @@ pub(super) fn choice<T: Copy>(
     words: &'static [(&'static str, T)],
 ) -> impl FnOnce(&Value<'_>) -> Result<T, Fault> {
     move |value| {
-        let word = string(value)?;
+        let names = || words.iter().map(|(name, _)| *name);
+        let all = || {
+            let all: Vec<String> = names().map(|name| format!("\"{name}\"")).collect();
+            format!("write one of {}", all.join(", "))
+        };
+        let word = string(value).map_err(|fault| fault.instead(all()))?;
         if let Some((_, chosen)) = words.iter().find(|(name, _)| *name == word) {
             return Ok(*chosen);
         }
-        let remedy = match text::nearest(word, words.iter().map(|(name, _)| *name)) {
+        let remedy = match text::nearest(word, names()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => {
-                let all: Vec<String> = words
-                    .iter()
-                    .map(|(name, _)| format!("\"{name}\""))
-                    .collect();
-                format!("write one of {}", all.join(", "))
-            }
+            None => all(),
         };
         let shown = text::clean(word, KEY_MAX);
         Err(Fault::new(

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::cross_held::Held;
 use super::file::{Notes, Section};
 use super::problem::{Problem, Problems, Severity};
 use super::section::{self, Placed};
-use super::{Config, TenantConf, cross, single};
+use super::{Config, DigestConf, TenantConf, admin, cross, digest, rule, single};
 use crate::base::limit;
 
 impl Config {
@@ -80,6 +81,7 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
     let deliver = single::deliver(&root.section("deliver"));
     let checks = single::checks(&root.section("checks"));
     let log = single::log(&root.section("log"), folder);
+    let held = held(root, folder);
     root.finish();
     let all = cross::All {
         root,
@@ -89,12 +91,16 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         accounts: &accounts,
         domains: &domains,
         routes: &routes,
+        held: &held,
+        hostname: server.as_ref().map(|server| &server.hostname),
+        max_message_size: queue.max_message_size,
+        hold_broken_mime: checks.hold_broken_mime,
     };
     all.check();
-    let mut server = server?;
-    if server.postmaster.is_none() {
-        server.postmaster = all.postmaster();
-    }
+    let domain_owner = all.postmaster();
+    let mut server = server.clone()?;
+    server.postmaster = server.postmaster.or(domain_owner);
+    let administrators = all.administrators(server.postmaster.as_ref());
     let mut tenants = strip(tenants);
     if tenants.is_empty() {
         tenants.push(TenantConf::default());
@@ -113,12 +119,37 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         deliver,
         checks,
         log,
-        admin: super::AdminConf::default(),
-        digest: super::DigestConf::default(),
-        links: super::LinksConf::default(),
-        hold: super::HoldsConf::default(),
-        hold_rules: Vec::new(),
+        admin: held.admin.conf,
+        digest: DigestConf {
+            to: administrators,
+            ..held.digest.conf
+        },
+        links: held.links,
+        hold: held.hold.conf,
+        hold_rules: strip(held.rules),
     })
+}
+
+fn held<'n, 'i>(root: &Section<'n, 'i>, folder: &Path) -> Held<'n, 'i> {
+    let (at_admin, at_digest) = (root.section("admin"), root.section("digest"));
+    let at_hold = root.section("hold");
+    let rules = root.sections("hold_rule").into_iter().zip(1..);
+    Held {
+        admin: Placed {
+            conf: admin::admin(&at_admin, folder),
+            at: at_admin,
+        },
+        digest: Placed {
+            conf: digest::digest(&at_digest),
+            at: at_digest,
+        },
+        links: digest::links(&root.section("links")),
+        hold: Placed {
+            conf: digest::hold(&at_hold),
+            at: at_hold,
+        },
+        rules: rules.filter_map(|(at, n)| rule::hold_rule(at, n)).collect(),
+    }
 }
 
 fn each<'n, 'i, T>(

@@ -3,14 +3,18 @@
 //! Loading is checking; a `Config` that exists is right. The contract of the keys stands in `conf/production.toml`.
 //! Not here: where a mistake is shown (`problem`), what the file looks like (`file`), and what is left out (`default`).
 
+mod admin;
 mod cross;
+mod cross_held;
 mod default;
+mod digest;
 mod file;
 mod held;
 mod kind;
 mod load;
 pub mod pem;
 pub mod problem;
+mod rule;
 mod secret;
 mod section;
 mod single;

@@ -184,9 +184,9 @@ impl fmt::Display for Problems {
 
 /// The line with tabs as one space, and with `***` for each string that stands behind something like `password =`.
 fn mask(line: &str) -> String {
-    let line = line.replace('\t', " ");
+    let line = veil_login(&line.replace('\t', " "));
     let lower = line.to_ascii_lowercase();
-    let Some(start) = ["pas", "secret", "psw", "pwd"]
+    let Some(start) = ["pas", "secret", "psw", "pwd", "token"]
         .iter()
         .filter_map(|word| lower.find(word))
         .min()
@@ -219,6 +219,21 @@ fn mask(line: &str) -> String {
         masked.push_str("***");
     }
     masked
+}
+
+/// `text` with `***` for user and password of a URL in it.
+pub(super) fn veil_login(text: &str) -> String {
+    let Some((open, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let end = rest
+        .find(|c: char| matches!(c, '/' | '"' | '\'') || c.is_whitespace())
+        .unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{open}://***@{host}{tail}"),
+        None => text.to_owned(),
+    }
 }
 
 /// A reference to a secret is none.
@@ -272,6 +287,23 @@ mod tests {
         );
         assert!(shown("password = \"file:pw\"", "file").contains("file:pw"));
         assert!(!shown("password = \"hunter2", "pass").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_password_in_a_url_does_not_show() {
+        for (line, masked) in [
+            (
+                "u = \"https://me:hunter2@mail.example/x@y\"",
+                "u = \"https://***@mail.example/x@y\"",
+            ),
+            (
+                "u = \"https://mail.example/\" # me@x",
+                "u = \"https://mail.example/\" # me@x",
+            ),
+            ("u = https://a:b", "u = https://a:b"),
+        ] {
+            assert_eq!(mask(line), masked);
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Checked,
     /// We send it: only the text itself is of use.
     Sent,
+    /// A program shows it to us at each request: too often for a hash that is slow on purpose.
+    Shown,
 }
 
 /// Reads `key` of `section`.
@@ -42,7 +44,10 @@ pub(super) fn read(
             section.warn(
                 key,
                 Fault::new(
-                    "a plain password stands in the file",
+                    match purpose {
+                        Purpose::Checked | Purpose::Sent => "a plain password stands in the file",
+                        Purpose::Shown => "a plain secret stands in the file",
+                    },
                     "put it into a file of its own with mode 0600 and write \"file:PATH\"",
                 ),
             );
@@ -99,10 +104,12 @@ fn from_env(name: &str) -> Result<Secret, Fault> {
 
 fn examine(secret: Secret, purpose: Purpose) -> Result<Secret, Fault> {
     if secret.reveal().is_empty() {
-        return Err(Fault::new(
-            "the secret is empty",
-            "write the password, or a hash made by `postwerk account hash`",
-        ));
+        let remedy = match purpose {
+            Purpose::Checked => "write the password, or a hash made by `postwerk account hash`",
+            Purpose::Sent => "write the password",
+            Purpose::Shown => "write what `openssl rand -hex 16` prints",
+        };
+        return Err(Fault::new("the secret is empty", remedy));
     }
     if purpose == Purpose::Checked && is_phc(secret.reveal()) {
         check_phc(secret.reveal())?;

@@ -373,7 +373,7 @@ fn amount(bad: BadAmount) -> Fault {
 }
 
 /// Characters of a wrong value that are repeated.
-const SHOWN_MAX: usize = 80;
+pub(super) const SHOWN_MAX: usize = 80;
 /// Octets of a name: it becomes part of keys in the store.
 const NAME_MAX: usize = crate::base::limit::ACCOUNT_NAME_MAX;
 /// What no router of the public net passes on, and ourselves.

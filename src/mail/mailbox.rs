@@ -77,6 +77,14 @@ impl Mailbox {
         }
     }
 
+    /// `postwerk@domain`, whom what we write ourselves comes from.
+    pub fn postwerk(domain: Domain) -> Self {
+        Self {
+            local: "postwerk".into(),
+            host: Host::Domain(domain),
+        }
+    }
+
     /// The local part without quotes. Compare with care: its meaning is its host's own (section 2.3.11).
     pub fn local(&self) -> &str {
         &self.local

@@ -90,6 +90,9 @@ fn the_first_configuration_needs_no_root() {
         assert!(listener.bind.port() >= 1024, "{}", listener.bind);
         assert!(listener.bind.ip().is_loopback(), "{}", listener.bind);
     }
+    let admin = conf.admin.bind.unwrap();
+    assert!(admin.port() >= 1024 && admin.ip().is_loopback(), "{admin}");
+    assert!(conf.links_allowed());
     assert!(conf.server.data_dir.starts_with("conf/../target"));
 }
 
@@ -109,7 +112,7 @@ fn the_annotated_configuration_shows_the_defaults_as_they_are() {
             format!("{}\n", if word { bare } else { line })
         })
         .collect();
-    assert!(shown >= 35, "only {shown} defaults are shown");
+    assert!(shown >= 60, "only {shown} defaults are shown");
     let read = |text: &str| -> Config {
         config::parse(text, path)
             .unwrap_or_else(|problems| panic!("{problems}"))
@@ -128,7 +131,9 @@ fn the_annotated_configuration_names_every_key() {
     // An unknown key makes each section tell what it knows.
     let probe = "[server]\nx9=1\n[[tenant]]\nx9=1\n[[listener]]\nx9=1\n[[account]]\nx9=1\n[[domain]]\nx9=1\n\
         [[route]]\nx9=1\nauth={x9=1}\n[queue]\nx9=1\n[tls]\nx9=1\n[dns]\nx9=1\n[limits]\nx9=1\n\
-        [deliver]\nx9=1\n[checks]\nx9=1\n[log]\nx9=1\n";
+        [deliver]\nx9=1\n[checks]\nx9=1\n[log]\nx9=1\n\
+        [admin]\nx9=1\n[digest]\nx9=1\n[links]\nx9=1\n[hold]\nx9=1\n[hold.bad]\nx9=1\n[hold.release]\nx9=1\n\
+        [[hold_rule]]\nx9=1\nmatch={x9=1}\n";
     let problems = config::parse(probe, Path::new("probe.toml")).unwrap_err();
     let mut keys = 0;
     for problem in &problems.0 {
@@ -138,13 +143,15 @@ fn the_annotated_configuration_names_every_key() {
         for key in known.trim_end_matches(')').split(", ") {
             keys += 1;
             assert!(
-                text.contains(&format!("{key} =")) || text.contains(&format!("{key}  =")),
+                text.contains(&format!("{key} ="))
+                    || text.contains(&format!("{key}  ="))
+                    || text.contains(&format!(".{key}]")),
                 "{} misses {key}",
                 problem.key
             );
         }
     }
-    assert!(keys >= 60, "only {keys} keys were found");
+    assert!(keys >= 100, "only {keys} keys were found");
 }
 
 #[test]

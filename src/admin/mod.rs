@@ -8,12 +8,15 @@ pub mod api;
 pub mod control;
 pub mod find;
 pub mod link;
+pub mod logins;
 pub mod preview;
 pub mod problem;
 pub mod view;
 pub mod web;
 
 pub use control::ControlError;
+
+use std::net::SocketAddr;
 
 use crate::accounts::Accounts;
 use crate::base::clock::Clock;
@@ -34,4 +37,6 @@ pub struct Context {
     pub clock: Clock,
     /// When to stop.
     pub shutdown: Shutdown,
+    /// Where the pages are.
+    pub endpoint: Option<SocketAddr>,
 }

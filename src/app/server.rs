@@ -178,13 +178,11 @@ impl Server {
     }
 
     fn site(&self) -> Site {
-        Site {
-            conf: Arc::clone(&self.conf),
-            queue: self.queue.clone(),
-            certs: self.certs.clone(),
-            clock: self.clock.clone(),
-            shutdown: self.shutdown.clone(),
-        }
+        Site::new(
+            self.queue.clone(),
+            self.certs.clone(),
+            self.shutdown.clone(),
+        )
     }
 
     async fn begin(&mut self, accounts: Accounts, listeners: Listeners) -> Result<(), StartError> {
@@ -216,6 +214,7 @@ impl Server {
             accounts: accounts.clone(),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
+            endpoint: self.admin_address,
         }));
         self.tasks.spawn(receive::run(
             listeners,

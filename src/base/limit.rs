@@ -385,6 +385,20 @@ pub const WEB_HEAD_MAX: usize = 16 << 10;
 /// Header fields of a request; browsers send 20.
 pub const WEB_FIELDS_MAX: usize = 64;
 
+/// A login link waits so long to be opened: to walk from a server's terminal to a browser.
+pub const LOGIN_LINK_AGE: Duration = Duration::from_secs(15 * 60);
+
+/// A session of the pages: a working day.
+pub const SESSION_AGE: Duration = Duration::from_secs(12 * 3_600);
+
+/// Sessions and login links that one sweep looks through.
+pub const SESSIONS_MAX: usize = 1_000;
+
+/// Wrong login links of one address in `WRONG_LINKS_SPAN`: a person opens an old one some times, nobody 256 bits.
+pub const WRONG_LINKS_MAX: u32 = 10;
+/// See `WRONG_LINKS_MAX`.
+pub const WRONG_LINKS_SPAN: Duration = Duration::from_secs(600);
+
 /// Requests of one HTTP/2 connection that may be answered at once.
 pub const WEB_STREAMS_MAX: u32 = 32;
 /// The shortest life of a link: a mail is often read an hour after it was sent.

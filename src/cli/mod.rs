@@ -4,6 +4,7 @@
 //! Not here: what a command does (its file), and the server (`app`).
 
 pub mod account;
+pub mod admin;
 pub mod check;
 pub mod control;
 pub mod demo;
@@ -39,6 +40,8 @@ enum Command {
     Queue(queue::Args),
     /// Who may log in
     Account(account::Args),
+    /// Into the pages: a login link
+    Admin(admin::Args),
     /// Send one mail and print the SMTP dialogue
     TestMail(test_mail::Args),
 }
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Queue(args) => queue::run(args),
         Command::Account(args) => account::run(args),
+        Command::Admin(args) => admin::run(args),
         Command::TestMail(args) => test_mail::run(args),
     }
 }

@@ -30,6 +30,7 @@ impl Server {
         let (shutdown, finish) = Shutdown::new();
         let conf = Arc::clone(stage.queue.conf());
         let context = Context {
+            endpoint: None,
             accounts: Accounts::new(Arc::clone(&conf), stage.queue.store().clone()),
             conf,
             queue: stage.queue.clone(),

@@ -6,11 +6,13 @@
 //! Not here: what links may do (`digest`), and the verbs (`queue`).
 
 pub mod headers;
+mod login;
 pub mod page;
 mod pulse;
 mod redirect;
 mod router;
 mod serve;
+pub mod session;
 mod site;
 pub mod visit;
 
@@ -20,12 +22,14 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::net::TcpListener;
 
-pub use page::{Page, page, refusal};
+pub use page::{Page, Words, page, refusal};
+pub use session::{Session, session};
 pub use site::Site;
 pub use visit::Visit;
 
 use crate::config::{AdminConf, Config};
 use crate::net::listen::{self, ListenError};
+use crate::store::{Store, StoreError};
 
 /// Open sockets of the endpoint.
 #[derive(Debug)]
@@ -78,6 +82,14 @@ impl Endpoint {
             None => pages.await,
         }
     }
+}
+
+/// A new one-time token for `/login/TOKEN`.
+///
+/// # Errors
+/// The store failed, or the system gives no random octets.
+pub async fn login_link(store: &Store, by: &str) -> Result<String, StoreError> {
+    session::new_link(store, by).await
 }
 
 /// Only what never leaves this machine goes without TLS.

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::base::lang::Lang;
-use crate::words::say;
+use crate::words::{Arg, say};
 
 /// A page about to be made.
 #[derive(Clone, Debug)]
@@ -55,6 +55,27 @@ pub fn page(lang: Lang, status: StatusCode, title: &str, body: String) -> Respon
         again: None,
     }
     .into_response()
+}
+
+/// The words of one language, for templates.
+#[derive(Clone, Copy, Debug)]
+pub struct Words(pub Lang);
+
+impl Words {
+    /// Without arguments.
+    pub fn of(self, key: &str) -> String {
+        say(self.0, key, &[])
+    }
+
+    /// With a text.
+    pub fn with(self, key: &str, name: &'static str, text: &str) -> String {
+        say(self.0, key, &[(name, Arg::Text(text))])
+    }
+
+    /// With `$count`.
+    pub fn count(self, key: &str, count: u64) -> String {
+        say(self.0, key, &[("count", Arg::Count(count))])
+    }
 }
 
 impl Page<'_> {

@@ -18,6 +18,7 @@ pub(super) fn router(site: Site) -> Router {
     Router::new()
         .route("/livez", get(live))
         .route("/style.css", get(style))
+        .merge(super::login::router())
         .fallback(unknown)
         .method_not_allowed_fallback(no_such_method)
         .with_state(site)

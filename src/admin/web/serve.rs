@@ -188,7 +188,10 @@ where
 
 async fn answer(door: &Door, line: Line, request: Request<Incoming>) -> Response {
     let (mut parts, body) = request.into_parts();
-    let visit = Visit::of(&door.site.conf.load(), &parts.headers, line.peer, line.tls);
+    let mut visit = Visit::of(&door.site.conf.load(), &parts.headers, line.peer, line.tls);
+    if let Some(host) = parts.uri.authority() {
+        visit.host = Some(host.to_string());
+    }
     let lang = visit.lang;
     let mut response = match whole(door, &parts, body).await {
         Ok(body) => {

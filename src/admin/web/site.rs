@@ -3,10 +3,14 @@
 //! Pages hold no state of their own: what they show is read when it is asked for, and what they change they change by
 //! the verbs of the queue and of the digests.
 
+use std::sync::Arc;
+
 use crate::base::clock::Clock;
+use crate::base::limit::{WRONG_LINKS_MAX, WRONG_LINKS_SPAN};
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
 use crate::config::Shared;
+use crate::net::limiter::Limiter;
 use crate::queue::Queue;
 
 /// The state of the endpoint's handlers.
@@ -22,4 +26,20 @@ pub struct Site {
     pub clock: Clock,
     /// The signal to stop.
     pub shutdown: Shutdown,
+    /// Login links that are not valid, by address.
+    pub(super) wrong_logins: Arc<Limiter>,
+}
+
+impl Site {
+    /// Of one server.
+    pub fn new(queue: Queue, certs: Certs, shutdown: Shutdown) -> Self {
+        Self {
+            conf: Arc::clone(queue.conf()),
+            clock: queue.clock().clone(),
+            queue,
+            certs,
+            shutdown,
+            wrong_logins: Arc::new(Limiter::new(WRONG_LINKS_MAX, WRONG_LINKS_SPAN)),
+        }
+    }
 }

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
-use axum::http::header;
+use axum::http::header::{self, HeaderName};
 
 use crate::base::lang::Lang;
 use crate::base::text;
@@ -28,6 +28,8 @@ pub struct Visit {
     pub lang: Lang,
     /// By TLS.
     pub tls: bool,
+    /// What the client called us, with the port.
+    pub host: Option<String>,
 }
 
 /// Characters of a User-Agent that are kept.
@@ -38,7 +40,8 @@ const PROXY_FIELDS: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "v
 impl Visit {
     /// Of a request's head.
     pub fn of(conf: &Config, headers: &HeaderMap, peer: SocketAddr, tls: bool) -> Self {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let host = text_of(headers, header::HOST);
+        let text = |name| text_of(headers, name);
         let wish = text(header::ACCEPT_LANGUAGE).and_then(Lang::accepted);
         Self {
             address: client(conf, headers, peer.ip().to_canonical()),
@@ -47,8 +50,13 @@ impl Visit {
             agent: text::clean(text(header::USER_AGENT).unwrap_or_default(), AGENT_MAX),
             lang: wish.unwrap_or(conf.digest.lang),
             tls,
+            host: host.map(str::to_owned),
         }
     }
+}
+
+fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn client(conf: &Config, headers: &HeaderMap, peer: IpAddr) -> IpAddr {

@@ -75,6 +75,7 @@ async fn a_server_that_answers_is_asked() {
     let conf = Arc::clone(stage.queue.conf());
     let accounts = Accounts::new(Arc::clone(&conf), stage.queue.store().clone());
     let context = Context {
+        endpoint: None,
         conf,
         queue: stage.queue.clone(),
         accounts: accounts.clone(),

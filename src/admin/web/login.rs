@@ -1,0 +1,203 @@
+//! `/login/TOKEN`, `/logout`, and what stands there for those who are not logged in.
+//!
+//! GET shows a button and uses nothing up: scanners and previews open links. The button's POST logs in, once. Wrong
+//! tokens are counted by address, so that nobody tries many. Not here: what a session is (`session`).
+
+use askama::Template;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Extension, Form, Router};
+use serde::Deserialize;
+
+use super::page::{Words, page, plain, refusal};
+use super::session::{self, Session};
+use super::site::Site;
+use super::visit::Visit;
+use crate::base::lang::Lang;
+use crate::net::limiter::peer_key;
+use crate::store::StoreError;
+use crate::words::say;
+
+#[derive(Template)]
+#[template(config = "src/askama.toml", path = "admin/web/login.html")]
+struct LoginPage<'a> {
+    words: Words,
+    title: &'a str,
+    host: &'a str,
+}
+
+/// What every form of a session carries.
+#[derive(Debug, Deserialize)]
+pub(super) struct Token {
+    #[serde(default)]
+    token: String,
+}
+
+pub(super) fn router() -> Router<Site> {
+    Router::new()
+        .route("/login", get(how))
+        .route("/login/{token}", get(ask).post(enter))
+        .route("/logout", axum::routing::post(leave))
+}
+
+/// A handler that takes it is for those who are logged in; all others get a page that says how.
+impl FromRequestParts<Site> for Session {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Response> {
+        let lang = lang_of(parts);
+        match found(parts, site).await {
+            Ok(Some(session)) => Ok(session),
+            Ok(None) => Err(plain(lang, StatusCode::UNAUTHORIZED, "web-login-needed")),
+            Err(error) => Err(broken(lang, &error)),
+        }
+    }
+}
+
+impl OptionalFromRequestParts<Site> for Session {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Option<Self>, Response> {
+        let lang = lang_of(parts);
+        found(parts, site)
+            .await
+            .map_err(|error| broken(lang, &error))
+    }
+}
+
+async fn found(parts: &Parts, site: &Site) -> Result<Option<Session>, StoreError> {
+    match parts.extensions.get::<Visit>() {
+        Some(visit) => session::session(site, visit, &parts.headers).await,
+        None => Ok(None),
+    }
+}
+
+fn lang_of(parts: &Parts) -> Lang {
+    parts
+        .extensions
+        .get::<Visit>()
+        .map(|visit| visit.lang)
+        .unwrap_or_default()
+}
+
+/// The store does not answer.
+pub(super) fn broken(lang: Lang, error: &StoreError) -> Response {
+    tracing::warn!(%error, "a page cannot be answered");
+    refusal(lang, StatusCode::SERVICE_UNAVAILABLE)
+}
+
+async fn how(Extension(visit): Extension<Visit>) -> Response {
+    plain(visit.lang, StatusCode::OK, "web-login-needed")
+}
+
+async fn ask(
+    State(site): State<Site>,
+    Extension(visit): Extension<Visit>,
+    Path(token): Path<String>,
+) -> Response {
+    if let Some(refused) = too_often(&site, &visit) {
+        return refused;
+    }
+    match session::is_open(site.queue.store(), &token).await {
+        Ok(true) => {
+            let title = say(visit.lang, "web-login", &[]);
+            let host = site.conf.load().server.hostname.to_string();
+            let body = LoginPage {
+                words: Words(visit.lang),
+                title: &title,
+                host: &host,
+            };
+            page(
+                visit.lang,
+                StatusCode::OK,
+                &title,
+                body.render().unwrap_or_default(),
+            )
+        }
+        Ok(false) => over(&site, &visit),
+        Err(error) => broken(visit.lang, &error),
+    }
+}
+
+async fn enter(
+    State(site): State<Site>,
+    Extension(visit): Extension<Visit>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if !session::is_from_us(&site, &visit, &headers) {
+        return refusal(visit.lang, StatusCode::FORBIDDEN);
+    }
+    if let Some(refused) = too_often(&site, &visit) {
+        return refused;
+    }
+    let place = visit.address;
+    match session::open(site.queue.store(), &token).await {
+        Ok(Some(secret)) => {
+            tracing::info!(%place, "somebody has logged in by a login link");
+            with_cookie(&session::cookie(Some(&secret), visit.tls), "/holds")
+        }
+        Ok(None) => over(&site, &visit),
+        Err(error) => broken(visit.lang, &error),
+    }
+}
+
+async fn leave(
+    State(site): State<Site>,
+    Extension(visit): Extension<Visit>,
+    session: Option<Session>,
+    headers: HeaderMap,
+    Form(form): Form<Token>,
+) -> Response {
+    if let Some(session) = session {
+        if let Some(refused) = foreign(&site, &visit, &headers, &session, &form.token) {
+            return refused;
+        }
+        if let Err(error) = session::close(site.queue.store(), &session).await {
+            return broken(visit.lang, &error);
+        }
+    }
+    with_cookie(&session::cookie(None, visit.tls), "/login")
+}
+
+/// A refusal, unless the form is one of this session's.
+pub(super) fn foreign(
+    site: &Site,
+    visit: &Visit,
+    headers: &HeaderMap,
+    session: &Session,
+    token: &str,
+) -> Option<Response> {
+    let fits = aws_lc_rs::constant_time::verify_slices_are_equal(
+        session.token.as_bytes(),
+        token.as_bytes(),
+    );
+    let good = fits.is_ok() && session::is_from_us(site, visit, headers);
+    (!good).then(|| refusal(visit.lang, StatusCode::FORBIDDEN))
+}
+
+fn too_often(site: &Site, visit: &Visit) -> Option<Response> {
+    let key = peer_key(visit.address).to_string();
+    let good = site.wrong_logins.has(&key, site.clock.mono());
+    (!good).then(|| refusal(visit.lang, StatusCode::TOO_MANY_REQUESTS))
+}
+
+/// Used, too old, or never was: which of them is nobody's business.
+fn over(site: &Site, visit: &Visit) -> Response {
+    let place = visit.address;
+    site.wrong_logins
+        .take(&peer_key(place).to_string(), site.clock.mono());
+    tracing::warn!(%place, "a login link was used that is not valid, or not any more");
+    plain(visit.lang, StatusCode::GONE, "web-login-over")
+}
+
+fn with_cookie(cookie: &str, to: &str) -> Response {
+    let mut response = Redirect::to(to).into_response();
+    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}

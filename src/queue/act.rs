@@ -62,7 +62,6 @@ impl Queue {
                 .await?
                 .ok_or(ActError::Unknown)?;
             let deed = self.deed(verb, actor);
-            let mut acting = Acting::default();
             let parcels = self.parcels_of(message.id).await?;
             let meant = |slot: &Slot| target.address.as_ref().is_none_or(|a| *a == slot.mailbox);
             if let Some(address) = &target.address
@@ -70,13 +69,10 @@ impl Queue {
             {
                 return Err(ActError::NoRecipient(address.clone()));
             }
-            for stored in parcels {
-                self.act_on_parcel(&mut acting, &message, stored, meant, deed);
-            }
+            let acting = self.act_on_all(&message, version, parcels, |_, slot| meant(slot), deed);
             if acting.done.is_empty() {
                 return Err(acting.refused.unwrap_or(Illegal::AlreadyFinal).into());
             }
-            self.put_acted(&mut acting, &message, version, deed);
             let now_seen = (version, acting.seen.clone());
             match self.store.commit(acting.batch.clone()).await {
                 Ok(_) => {
@@ -186,7 +182,33 @@ impl Queue {
         Deed { verb, step, actor }
     }
 
-    pub(super) fn act_on_parcel(
+    /// Everything that the deed changes of one message.
+    pub(super) fn act_on_all(
+        &self,
+        message: &Message,
+        version: Version,
+        parcels: Vec<Stored>,
+        meant: impl Fn(&Parcel, &Slot) -> bool,
+        deed: Deed<'_>,
+    ) -> Acting {
+        let mut acting = Acting::default();
+        for stored in parcels {
+            let whole = stored.parcel.clone();
+            self.act_on_parcel(
+                &mut acting,
+                message,
+                stored,
+                |slot| meant(&whole, slot),
+                deed,
+            );
+        }
+        if !acting.done.is_empty() {
+            self.put_acted(&mut acting, message, version, deed);
+        }
+        acting
+    }
+
+    fn act_on_parcel(
         &self,
         acting: &mut Acting,
         message: &Message,

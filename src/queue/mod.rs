@@ -8,10 +8,13 @@ pub mod accept;
 mod act;
 mod aside;
 pub mod body;
+pub mod bulk;
 mod expiry;
 mod gap;
 pub mod group;
 pub mod hold;
+#[cfg(test)]
+mod holding;
 pub mod judging;
 pub mod ledger;
 pub mod lend;

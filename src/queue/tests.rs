@@ -18,7 +18,7 @@ use crate::journal::event::{EventKind, Events, Subscription};
 use crate::journal::fact::Fact;
 use crate::mail::domain::Domain;
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
-use crate::mail::hold::{HoldQueue, HoldReason};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::{Fault, Outcome, Scope};
 use crate::mail::path::ReversePath;
@@ -59,24 +59,32 @@ impl Stage {
     }
 
     pub(super) async fn accept(&self, from: &str, to: &[&str]) -> MessageId {
+        self.accept_held(from, to, None).await
+    }
+
+    pub(super) async fn accept_held(
+        &self,
+        from: &str,
+        to: &[&str],
+        hold: Option<Hold>,
+    ) -> MessageId {
         let mut body = self.queue.begin_body();
         body.write(b"Subject: test\r\nMessage-ID: <x@y>\r\n\r\nhello\r\n")
             .await
             .unwrap();
+        let recipients = to.iter().map(|to| RcptTo::new(Mailbox::parse(to).unwrap()));
+        let envelope = Envelope {
+            from: MailFrom::new(ReversePath::parse(from).unwrap()),
+            recipients: recipients.collect(),
+        };
         let mail = NewMail {
             body: body.finish(),
-            envelope: Envelope {
-                from: MailFrom::new(ReversePath::parse(from).unwrap()),
-                recipients: to
-                    .iter()
-                    .map(|to| RcptTo::new(Mailbox::parse(to).unwrap()))
-                    .collect(),
-            },
+            held: NewMail::held_all(&envelope, hold),
+            envelope,
             origin: Origin {
                 tenant: "standard".into(),
                 ..Origin::default()
             },
-            held: Vec::new(),
             digest: None,
             band: Band::Normal,
         };
@@ -102,7 +110,7 @@ impl Stage {
         self.queue.settle(lent, attempt(outcomes)).await.unwrap();
     }
 
-    async fn states(&self, id: MessageId) -> Vec<(String, State)> {
+    pub(super) async fn states(&self, id: MessageId) -> Vec<(String, State)> {
         let mut all: Vec<(u32, String, State)> = Vec::new();
         for stored in self.queue.parcels_of(id).await.unwrap() {
             all.extend(
@@ -120,12 +128,18 @@ impl Stage {
     }
 
     /// Lets the queue do its own due work once.
-    async fn upkeep(&self) {
+    pub(super) async fn upkeep(&self) {
         let (shutdown, _finish) = Shutdown::new();
         let upkeep = self.queue.upkeep(&shutdown);
         // Work that is under way when the signal comes is finished first.
         let quiet = async {
-            for work in [Work::Expire, Work::Retire, Work::HoldEnd, Work::Sweep] {
+            for work in [
+                Work::Expire,
+                Work::Retire,
+                Work::HoldEnd,
+                Work::Sweep,
+                Work::Bulk,
+            ] {
                 loop {
                     let heads = self.queue.store().ready(work, 16).await.unwrap();
                     if heads.iter().all(|head| head.at > self.queue.store().now()) {

@@ -4,6 +4,7 @@
 //! Not here: deliveries (`lend`, `settle`) and DSNs (`bounce`).
 
 use super::Queue;
+use super::bulk::job_of_key;
 use super::hold::hold_of_key;
 use super::ledger::{self, Stored};
 use super::record::{
@@ -39,10 +40,10 @@ impl Queue {
                 shutdown.clone(),
                 work,
                 move |claimed| {
-                    let queue = queue.clone();
+                    let (queue, shutdown) = (queue.clone(), shutdown.clone());
                     async move {
                         for one in claimed {
-                            queue.keep_up(work, one).await?;
+                            queue.keep_up(work, one, &shutdown).await?;
                         }
                         Ok(())
                     }
@@ -54,16 +55,24 @@ impl Queue {
             run(Work::Retire),
             run(Work::HoldEnd),
             run(Work::Sweep),
+            run(Work::Bulk),
             self.history(shutdown)
         );
     }
 
-    async fn keep_up(&self, work: Work, claimed: Claimed) -> Result<(), StoreError> {
+    async fn keep_up(
+        &self,
+        work: Work,
+        claimed: Claimed,
+        shutdown: &Shutdown,
+    ) -> Result<(), StoreError> {
         let done = match work {
             Work::Expire => self.expire(&claimed).await,
             Work::Retire => self.retire(&claimed).await,
-            Work::HoldEnd => self.hold_end(&claimed).await,
+            Work::HoldEnd => Box::pin(self.hold_end(&claimed)).await,
             Work::Sweep => self.sweep(&claimed).await,
+            Work::Bulk => Box::pin(self.go_through(&claimed, shutdown)).await,
+            // Boxed: else every upkeep future is as large as the rarest of them.
             Work::Deliver | Work::Judge | Work::Dsn | Work::Notice | Work::Digest | Work::Cert => {
                 Ok(())
             }
@@ -259,8 +268,9 @@ impl Queue {
 
     /// A body that nobody accepted within its hour.
     async fn sweep(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        if hold_of_key(&claimed.record.key).is_some() {
-            return self.forget_card(claimed).await;
+        let key = &claimed.record.key;
+        if hold_of_key(key).is_some() || job_of_key(key).is_some() {
+            return self.forget(claimed).await;
         }
         let Some(id) = message_of(&claimed.record.key) else {
             return Ok(());
@@ -278,8 +288,8 @@ impl Queue {
         Ok(())
     }
 
-    /// A hold that ended so long ago that no link of it is left.
-    async fn forget_card(&self, claimed: &Claimed) -> Result<(), StoreError> {
+    /// A hold or a job that ended so long ago that nobody asks for it.
+    async fn forget(&self, claimed: &Claimed) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(claimed.guard.id()));
         batch.ops.push(Op::Delete(claimed.record.key.clone()));

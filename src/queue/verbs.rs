@@ -13,30 +13,40 @@ use crate::mail::state::Illegal;
 use crate::store::StoreError;
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub enum Verb {
     /// Due now.
+    #[n(0)]
     Retry,
     /// Judged again; with a wait in which it can be undone, if asked.
+    #[n(1)]
     Requeue {
         /// Wait first.
+        #[n(0)]
         undo: bool,
     },
     /// Out of its hold, unchecked.
+    #[n(2)]
     Release {
         /// Wait first.
+        #[n(0)]
         undo: bool,
     },
     /// Into `quarantine`, reason `operator`.
+    #[n(3)]
     Hold,
     /// Into the trash, or gone at once.
+    #[n(4)]
     Delete {
         /// At once.
+        #[n(0)]
         now: bool,
     },
     /// Given up, and its sender is told.
+    #[n(5)]
     Bounce,
     /// Back from a wait or the trash.
+    #[n(6)]
     Undo,
 }
 

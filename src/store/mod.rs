@@ -147,6 +147,8 @@ pub enum Work {
     Digest = 9,
     /// `certs`
     Cert = 10,
+    /// `queue`: one verb on all that a query means.
+    Bulk = 11,
 }
 
 /// What is claimed together: for delivery (recipient domain, account), else one of 16 by a hash of the key.
@@ -459,7 +461,7 @@ impl Group {
 
 impl Work {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Deliver,
         Self::Judge,
         Self::Expire,
@@ -470,6 +472,7 @@ impl Work {
         Self::Notice,
         Self::Digest,
         Self::Cert,
+        Self::Bulk,
     ];
 }
 

@@ -319,7 +319,8 @@ impl Server {
         {
             tracing::warn!("the addresses of [[listener]] changed; that takes a restart");
         }
-        if (old.admin.bind, old.admin.http_bind) != (config.admin.bind, config.admin.http_bind) {
+        let doors = |conf: &Config| (conf.admin.bind, conf.admin.http_bind, conf.admin.is_plain());
+        if doors(&old) != doors(&config) {
             tracing::warn!("the addresses of [admin] changed; that takes a restart");
         }
         self.conf.store(Arc::new(config));

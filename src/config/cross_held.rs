@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 
 use super::admin::is_blank;
 use super::cross::{All, collide, twice};
+use super::digest::longest_wait;
 use super::file::{Fault, Section};
-use super::kind::string;
+use super::kind::{list, string};
 use super::section::Placed;
+use super::value::mailbox;
 use super::{
     ActionLinks, AdminConf, DigestConf, HoldRule, HoldsConf, LinksConf, PublicUrl, RateAction,
-    Timing,
 };
 use crate::base::limit;
 use crate::base::size::show_span;
@@ -223,7 +224,10 @@ impl All<'_, '_, '_> {
         let own = |queue| !hold.conf.of(queue).to.is_empty();
         let default =
             !digest.at.has("to") && (self.server.has("postmaster") || self.postmaster().is_some());
-        default || !digest.conf.to.is_empty() || HoldQueue::ALL.into_iter().all(own)
+        // A wrong list was told.
+        let wrong = |value| Ok::<_, Fault>(list(mailbox)(value).is_err());
+        let written = !digest.conf.to.is_empty() || digest.at.get("to", wrong).unwrap_or(false);
+        default || written || HoldQueue::ALL.into_iter().all(own)
     }
 
     /// Mail that this file holds, and nobody who would hear of it.
@@ -253,21 +257,19 @@ impl All<'_, '_, '_> {
 
     /// Mail that can be gone before a digest told of it.
     fn check_expiry(&self) {
-        let Timing::Every(every) = self.held.digest.conf.timing else {
-            return;
-        };
+        let wait = longest_wait(&self.held.digest.conf.timing);
         for queue in HoldQueue::ALL {
             let own = self.held.hold.conf.of(queue);
-            if own.expiry < every {
+            if own.expiry < wait {
                 let fault = Fault::new(
                     format!(
-                        "a mail would be gone after {}, and digests come every {} only",
+                        "a mail would be gone after {}, and digests can be {} apart",
                         show_span(own.expiry),
-                        show_span(every)
+                        show_span(wait)
                     ),
                     format!(
-                        "write an expiry above {}, or a shorter `every` in [digest]",
-                        show_span(every)
+                        "write an expiry above {}, or more digests in [digest]",
+                        show_span(wait)
                     ),
                 );
                 self.held.hold.at.warn(queue.word(), fault);

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
+use super::default::days;
 use super::file::{Fault, Section, Value};
 use super::kind::{choice, flag, list, not, string};
 use super::value::{SHOWN_MAX, mailbox, span};
@@ -227,10 +228,15 @@ fn calendar(value: &Value<'_>) -> Result<croner::Cron, Fault> {
     Ok(cron)
 }
 
-/// Whether any day fits. All pairs of a date and a weekday are seen in 28 years, and the search of `croner` itself goes
-/// on to the year 5000.
+/// Whether any day fits: 28 years have all pairs of a date and a weekday. The search of `croner` itself goes on to the
+/// year 5000.
 fn comes(cron: &croner::Cron) -> bool {
-    let fits = |day: Date| {
+    days_of(cron, 28).next().is_some()
+}
+
+/// The days of some years that fit, the hours left aside.
+fn days_of(cron: &croner::Cron, years: i16) -> impl Iterator<Item = Date> {
+    let fits = |day: &Date| {
         let number = |n: i8| u32::try_from(n).unwrap_or_default();
         let (month, date) = (number(day.month()), number(day.day()));
         let weekday = number(day.weekday().to_sunday_zero_offset());
@@ -244,8 +250,25 @@ fn comes(cron: &croner::Cron) -> bool {
     let first = jiff::civil::date(2000, 1, 1);
     first
         .series(1.day())
-        .take_while(|day| day.year() < 2028)
-        .any(fits)
+        .take_while(move |day| day.year() < 2000 + years)
+        .filter(fits)
+}
+
+/// The longest time between two digests; by the calendar in whole days.
+pub(super) fn longest_wait(timing: &Timing) -> Duration {
+    let cron = match timing {
+        Timing::Every(every) => return *every,
+        Timing::Calendar(cron) => cron,
+    };
+    // Two leap days lie in it.
+    let (mut last, mut longest) = (None, 1);
+    for day in days_of(cron, 5) {
+        if let Some(last) = last.replace(day) {
+            let wait = day.duration_since(last).as_hours() / 24;
+            longest = longest.max(u64::try_from(wait).unwrap_or_default());
+        }
+    }
+    days(longest)
 }
 
 /// `Europe/Berlin`
@@ -302,6 +325,21 @@ mod tests {
         calendar(value)
             .map(|_| ())
             .map_err(|fault| format!("{fault:?}"))
+    }
+
+    #[test]
+    fn the_longest_wait_is_over_the_weekend_or_the_month() {
+        for (schedule, wanted) in [
+            ("*/5 * * * *", 1),
+            ("0 7 * * 1-5", 3),
+            ("0 7 * * MON", 7),
+            ("0 7 1 * *", 31),
+            ("0 7 29 2 *", 4 * 365 + 1),
+        ] {
+            let cron = CronParser::new().parse(schedule).unwrap();
+            let wait = longest_wait(&Timing::Calendar(Box::new(cron)));
+            assert_eq!(wait, days(wanted), "case: {schedule}");
+        }
     }
 
     #[test]

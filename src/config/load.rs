@@ -167,7 +167,8 @@ fn strip<T>(placed: Vec<Placed<'_, '_, T>>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ListenerTls, Role, SaslRule};
+    use crate::config::{ListenerTls, ReleaseRule, Role, SaslRule};
+    use crate::mail::hold::{HoldQueue, HoldReason};
 
     fn wrong(text: &str) -> Vec<String> {
         let problems = match parse(text, Path::new("/etc/p.toml")) {
@@ -193,6 +194,46 @@ mod tests {
         assert_eq!(conf.queue.retry.len(), 6);
         assert_eq!(conf.tenants[0].id, "standard");
         assert_eq!(conf.server.data_dir, Path::new("/var/lib/postwerk"));
+        assert_eq!(conf.digest_from().to_string(), "postwerk@mail.example.org");
+        assert!(!conf.links_allowed() && conf.digest.to.is_empty());
+    }
+
+    #[test]
+    fn digests_go_to_the_postmaster_unless_somebody_else_is_named() {
+        let read = |server: &str, rest: &str| {
+            let text = HEAD.replace("[[", &format!("{server}[["));
+            let (conf, _) = parse(&format!("{text}{rest}"), Path::new("/etc/p.toml")).unwrap();
+            let of = |queue| {
+                let to = conf.administrators(queue).iter();
+                to.map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            };
+            HoldQueue::ALL.map(of)
+        };
+        let server = "postmaster = \"p@example.org\"\n";
+        let domain = "[[domain]]\nname = \"example.org\"\nowner = \"o@example.org\"\n";
+        let to = "[digest]\nto = [\"a@example.org\", \"b@example.org\"]\n";
+        let bad = "[hold.bad]\nto = [\"c@example.org\"]\n";
+        assert_eq!(read("", ""), [""; 3]);
+        assert_eq!(read(server, domain), ["p@example.org"; 3]);
+        assert_eq!(read("", domain), ["o@example.org"; 3]);
+        assert_eq!(read(server, "[digest]\nto = []\n"), [""; 3]);
+        let both = "a@example.org b@example.org";
+        let wanted = ["c@example.org", both, both];
+        assert_eq!(read(server, &format!("{to}{bad}")), wanted);
+    }
+
+    #[test]
+    fn a_reason_is_released_as_it_is_written_or_by_a_link() {
+        let rest = "[hold.release]\nspam = \"never\"\nvirus = \"link\"\n";
+        let (conf, _) = parse(&format!("{HEAD}{rest}"), Path::new("/etc/p.toml")).unwrap();
+        for (reason, rule) in [
+            (HoldReason::Spam, ReleaseRule::Never),
+            (HoldReason::Virus, ReleaseRule::Link),
+            (HoldReason::Phish, ReleaseRule::Login),
+            (HoldReason::Rule, ReleaseRule::Link),
+        ] {
+            assert_eq!(conf.hold.release(reason), rule, "case: {reason}");
+        }
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl fmt::Display for Problems {
 fn mask(line: &str) -> String {
     let line = veil_login(&line.replace('\t', " "));
     let lower = line.to_ascii_lowercase();
-    let Some(start) = ["pas", "secret", "psw", "pwd", "token"]
+    let Some(start) = ["pas", "secret", "psw", "pwd", "token", "metrics"]
         .iter()
         .filter_map(|word| lower.find(word))
         .min()

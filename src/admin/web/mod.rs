@@ -27,7 +27,7 @@ pub use session::{Session, session};
 pub use site::Site;
 pub use visit::Visit;
 
-use crate::config::{AdminConf, Config};
+use crate::config::Config;
 use crate::net::listen::{self, ListenError};
 use crate::store::{Store, StoreError};
 
@@ -51,7 +51,7 @@ impl Endpoint {
         };
         Ok(Some(Self {
             pages: listen::bind(bind)?,
-            plain: is_plain(admin, bind),
+            plain: admin.is_plain(),
             redirects: admin.http_bind.map(listen::bind).transpose()?,
         }))
     }
@@ -90,13 +90,4 @@ impl Endpoint {
 /// The store failed, or the system gives no random octets.
 pub async fn login_link(store: &Store, by: &str) -> Result<String, StoreError> {
     session::new_link(store, by).await
-}
-
-/// Only what never leaves this machine goes without TLS.
-fn is_plain(admin: &AdminConf, bind: SocketAddr) -> bool {
-    admin
-        .public_url
-        .as_ref()
-        .is_some_and(|url| !url.https && url.is_loopback())
-        && bind.ip().to_canonical().is_loopback()
 }

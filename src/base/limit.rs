@@ -323,8 +323,20 @@ pub const DIGEST_STREAMS_MAX: usize = 10_000;
 /// Link keys at once: 6 bits of a link name its key.
 pub const LINK_KEYS_MAX: usize = 64;
 
-/// Hours that a link key, a digest and a card outlive the last link: whoever finds an old mail learns what became of it.
+/// Hours that a link key outlives its last link: as long as what its links are about, see `LINK_MEMORY`.
 pub const LINK_REST_HOURS: u32 = 30 * 24;
+
+/// Wrong codes for one row of one digest before its link is closed: five guesses of 10,000 are one in two thousand.
+pub const LINK_CODES_MAX: u8 = 5;
+
+/// Characters of what a browser calls itself in a log line; real ones have about 120.
+pub const LINK_AGENT_MAX: usize = 200;
+
+/// How often a link's change of its digest is tried again because another came first.
+pub const LINK_WRITE_TRIES: usize = 100;
+
+/// Digests read at once when a newer one that replaces a link is sought; it is among the newest, if there is one.
+pub const LINK_REPLACED_PAGE: usize = 50;
 
 /// How often a change of the link keys is tried again because another came first.
 pub const LINK_ROTATE_TRIES: usize = 16;

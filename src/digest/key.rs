@@ -132,6 +132,12 @@ impl Keys {
         }
     }
 
+    /// Whether the key of a token that was read is still believed; a rotation may have come in between.
+    pub fn believes(&self, token: &Token) -> bool {
+        let ring = self.0.ring.load();
+        ring.get(token.key).is_some_and(|key| key.believes(token))
+    }
+
     /// The four digits printed beside a row, as the key that signed the token makes them.
     pub fn code(&self, token: &Token) -> String {
         let ring = self.0.ring.load();

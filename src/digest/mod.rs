@@ -4,6 +4,7 @@
 //! over hold, digest and expiry; what they may do is decided when they are used.
 //! Not here: the pages behind the links (`admin`), and how a hold ends (`queue`).
 
+pub mod desk;
 pub mod key;
 pub mod record;
 pub mod text;

@@ -94,8 +94,14 @@ impl Queue {
         for _ in 0..TRIES {
             let card = self.card(id).await?.ok_or(Undecided::Unknown)?;
             let Some((message, version, stored)) = self.held_by(&card).await? else {
+                // Whoever took the parcel away wrote the card in the same batch, perhaps after we read it.
+                let card = self.card(id).await?.unwrap_or(card);
                 return Err(Undecided::Handled(Box::new(card)));
             };
+            if is_open(&stored.parcel) != card.end.is_none() {
+                // Somebody decided between the two reads; from here on the card must be of the parcel's time.
+                continue;
+            }
             let mut acting = Acting::default();
             let deed = self.deed(verb, actor);
             let now_seen = (version, stored.version);

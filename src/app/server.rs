@@ -286,11 +286,24 @@ impl Server {
                 .unwrap_or_default(),
             ..Origin::default()
         };
+        let body = body.finish();
+        let held = judge::content::without_session(
+            &conf,
+            &judge::Content {
+                from: &envelope.from.path,
+                account: None,
+                header: &judge::HeaderFacts::read(&conf, &content),
+                structure: &body.structure,
+                size: body.size,
+                now: self.clock.wall(),
+            },
+            &envelope.numbered(),
+        );
         let mail = NewMail {
-            body: body.finish(),
+            body,
             envelope,
             origin,
-            held: Vec::new(),
+            held,
             digest: None,
             band: Band::Normal,
         };

@@ -252,6 +252,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Attachments of a mail that are kept beside it: more rows than anybody reads.
 pub const ATTACHMENTS_MAX: usize = 20;
 
+/// Attachments of a mail that rules look at: 200 with the longest names are 150 KiB while the mail arrives.
+pub const ATTACHMENTS_LOOKED_MAX: usize = 200;
+
 /// Characters of an attachment's name; file systems have 255 octets.
 pub const ATTACHMENT_NAME_MAX: usize = 150;
 

@@ -4,6 +4,7 @@
 //! anew at each MAIL, so that a reload reaches sessions that stay open.
 //! Not here: the verdicts themselves (`policy`), and what is done with them (`receive`).
 
+pub mod content;
 pub mod work;
 
 use std::net::IpAddr;
@@ -16,9 +17,9 @@ use crate::config::{Config, ListenerConf, RateAction, Role};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::{ForwardPath, ReversePath};
 use crate::mail::reply::{EnhancedStatus, Reply};
-use crate::mail::structure::Structure;
-use crate::mail::trace::count_received;
 use crate::policy::{self, Client, Permit, RcptFacts, TextFacts, TooFast, Verdict};
+
+pub use content::{Content, HeaderFacts, Held};
 
 /// What is known of a connection.
 #[derive(Debug)]
@@ -28,15 +29,6 @@ pub struct Reception {
     trusted: bool,
     account: Option<Account>,
     mechanism: Option<&'static str>,
-}
-
-/// What a header section says that policy asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeaderFacts {
-    received: usize,
-    received_own: usize,
-    /// None: one of them cannot be read. Only looked up for accounts that may not write every address.
-    from: Option<Vec<Mailbox>>,
 }
 
 impl Reception {
@@ -105,32 +97,38 @@ impl Reception {
 
     /// What the fields say.
     pub fn header_facts(&self, fields: &[u8]) -> HeaderFacts {
-        let own = self.conf.server.hostname.as_str();
-        let (received, received_own) = count_received(fields, own);
         let bound = self
             .account
             .as_ref()
             .is_some_and(|account| !account.senders.is_empty());
         HeaderFacts {
-            received,
-            received_own,
             from: if bound { authors(fields) } else { None },
+            ..HeaderFacts::read(&self.conf, fields)
         }
     }
 
-    /// May it be kept, and may it go out?
-    pub fn text(&self, header: &HeaderFacts, too_fast: bool, structure: &Structure) -> Verdict {
-        policy::text(&TextFacts {
+    /// May it be kept, and who of its recipients is held?
+    ///
+    /// # Errors
+    /// The reply when it is not taken.
+    pub fn text(
+        &self,
+        content: &Content<'_>,
+        too_fast: bool,
+        recipients: &[(u32, &Mailbox)],
+    ) -> Result<Held, Reply> {
+        let facts = TextFacts {
             client: self.client(),
-            received: header.received,
-            received_own: header.received_own,
+            received: content.header.received,
+            received_own: content.header.received_own,
             hops_max: self.conf.queue.hops_max,
-            from: header.from.as_deref(),
+            from: content.header.from.as_deref(),
             too_fast: self.too_fast(too_fast),
-            broken_mime: structure
-                .broken
-                .filter(|_| self.conf.checks.hold_broken_mime),
-        })
+            rate_asked: true,
+            mime_asked: self.conf.checks.hold_broken_mime,
+            broken_mime: content::broken(&self.conf, content.structure),
+        };
+        content::judge(&self.conf, &facts, content, recipients)
     }
 
     /// Who logged in.

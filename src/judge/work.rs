@@ -1,18 +1,19 @@
 //! Requeued mail: claims Judge work and asks `policy` again with what the store knows.
 //!
-//! A requeue runs every check of the reception that does not need the client's connection: loops, broken MIME, an
-//! account that holds everything. What is held again is a new hold. A rate limit is not asked: the mail was counted
-//! when it came.
+//! A requeue runs every check of the reception that does not need the client's connection, over header and body as they
+//! are stored and by the configuration in force. What is held again is a new hold. A rate limit is not asked: the mail
+//! was counted when it came. A check that fails by a fault of ours ends in `bad`, where a person sees it; tried again it
+//! would fail again.
 
 use bytes::BytesMut;
 
-use crate::base::limit::HEADER_MAX;
+use super::content::{self, Content, HeaderFacts, Held};
+use crate::base::limit::{HEADER_MAX, LOG_FIELD_MAX};
 use crate::base::shutdown::Shutdown;
-use crate::config::{Role, SaslRule};
+use crate::base::text::clean;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::mailbox::Mailbox;
 use crate::mail::structure::{Scan, Structure};
-use crate::mail::trace::count_received;
-use crate::policy::{self, Client, Permit, TextFacts, Verdict};
 use crate::queue::{Message, Queue, worker};
 use crate::store::{Claimed, StoreError, Work};
 
@@ -22,10 +23,12 @@ pub async fn run(queue: Queue, shutdown: Shutdown) {
     worker::run(store, clock, shutdown, Work::Judge, move |claimed| {
         let queue = queue.clone();
         async move {
+            // One that cannot be judged stops no other.
+            let mut last = Ok(());
             for one in claimed {
-                judge(&queue, one).await?;
+                last = judge(&queue, one).await.and(last);
             }
-            Ok(())
+            last
         }
     })
     .await;
@@ -35,18 +38,65 @@ async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
     let Some(work) = queue.to_judge(claimed).await? else {
         return Ok(());
     };
-    let (start, structure) = look(queue, &work.message).await?;
-    let verdict = verdict(queue, &work.message, &start, &structure);
-    let held = verdict.map_or_else(Vec::new, |hold| {
-        let all = work.recipients(queue.store().now());
-        let each = all.into_iter().map(|(index, _)| (index, hold.clone()));
-        each.collect()
-    });
+    let recipients = work.recipients(queue.store().now());
+    // A task of its own, so that a panic in a check is an answer and not the end of the worker.
+    let checks = check(queue.clone(), work.message.clone(), recipients.clone());
+    let held = match tokio::spawn(checks).await {
+        Ok(Ok(held)) => held,
+        Ok(Err(fault @ StoreError::Damaged(_))) => internal(&recipients, &fault.to_string()),
+        Ok(Err(error)) => return Err(error),
+        Err(error) if error.is_panic() => {
+            internal(&recipients, "a check panicked; the log says where")
+        }
+        // The server stops.
+        Err(_) => return Ok(()),
+    };
     match queue.judged(work, held).await {
         // A person was faster.
         Err(StoreError::Conflict(_)) => Ok(()),
         done => done,
     }
+}
+
+async fn check(
+    queue: Queue,
+    message: Message,
+    recipients: Vec<(u32, Mailbox)>,
+) -> Result<Held, StoreError> {
+    // A digest tells of what is held; held itself it would tell nobody.
+    if message.digest.is_some() {
+        return Ok(Vec::new());
+    }
+    let (start, structure) = look(&queue, &message).await?;
+    let conf = queue.conf().load();
+    let content = Content {
+        from: &message.from.path,
+        account: message.origin.account.as_deref(),
+        header: &HeaderFacts::read(&conf, &start),
+        structure: &structure,
+        size: message.size,
+        now: queue.clock().wall(),
+    };
+    Ok(content::without_session(
+        &conf,
+        &content,
+        &borrowed(&recipients),
+    ))
+}
+
+fn borrowed(recipients: &[(u32, Mailbox)]) -> Vec<(u32, &Mailbox)> {
+    let each = recipients.iter();
+    each.map(|(index, mailbox)| (*index, mailbox)).collect()
+}
+
+fn internal(recipients: &[(u32, Mailbox)], why: &str) -> Held {
+    tracing::error!(
+        why,
+        "a requeued mail could not be judged; it is held in `bad`"
+    );
+    let cause = clean(why, LOG_FIELD_MAX);
+    let hold = Hold::new(HoldQueue::Bad, HoldReason::Internal, cause);
+    content::all(&borrowed(recipients), &hold)
 }
 
 /// The header section with what follows it in its chunks, and the structure of the whole.
@@ -61,45 +111,4 @@ async fn look(queue: &Queue, message: &Message) -> Result<(BytesMut, Structure),
         }
     }
     Ok((start, scan.finish()))
-}
-
-fn verdict(queue: &Queue, message: &Message, start: &[u8], structure: &Structure) -> Option<Hold> {
-    let conf = queue.conf().load();
-    let end = start
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .map_or(start.len(), |at| at + 2);
-    let header = start.get(..end).unwrap_or(start);
-    let (received, received_own) = count_received(header, conf.server.hostname.as_str());
-    let account = message.origin.account.as_deref();
-    let of_file =
-        account.and_then(|name| conf.accounts.iter().find(|account| account.name == name));
-    let facts = TextFacts {
-        client: Client {
-            role: Role::Submission,
-            sasl: SaslRule::Optional,
-            trusted: true,
-            account: of_file.map(|account| Permit {
-                name: &account.name,
-                senders: &[],
-                hold: account.hold,
-            }),
-        },
-        received,
-        received_own,
-        hops_max: conf.queue.hops_max,
-        from: None,
-        too_fast: None,
-        broken_mime: structure.broken.filter(|_| conf.checks.hold_broken_mime),
-    };
-    match policy::text(&facts) {
-        Verdict::Accept => None,
-        Verdict::Hold(hold) => Some(hold),
-        // It was accepted once: what is refused at the door today is kept for a person.
-        Verdict::Defer(reply) | Verdict::Reject(reply) => Some(Hold::new(
-            HoldQueue::Defect,
-            HoldReason::Loop,
-            reply.to_string(),
-        )),
-    }
 }

@@ -49,6 +49,14 @@ pub struct Envelope {
     pub recipients: Vec<RcptTo>,
 }
 
+impl Envelope {
+    /// Recipients by their index, in the order of RCPT.
+    pub fn numbered(&self) -> Vec<(u32, &Mailbox)> {
+        let each = (0u32..).zip(&self.recipients);
+        each.map(|(index, rcpt)| (index, &rcpt.mailbox)).collect()
+    }
+}
+
 /// BODY parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 #[cbor(index_only)]

@@ -6,6 +6,7 @@
 
 mod hidden;
 mod rcpt;
+mod rules;
 mod text;
 
 use std::net::IpAddr;
@@ -16,7 +17,8 @@ use crate::mail::path::ReversePath;
 use crate::mail::reply::{EnhancedStatus, Reply};
 
 pub use rcpt::{RcptFacts, rcpt};
-pub use text::{TextFacts, text};
+pub use rules::{Moment, RuleFacts, rules};
+pub use text::{TextFacts, checks, text};
 
 /// What is done with a command or a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]

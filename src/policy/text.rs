@@ -6,7 +6,7 @@
 use super::{Client, TooFast, Verdict, reply};
 use crate::base::limit::{RECEIVED_MAX, RECEIVED_OWN_MAX};
 use crate::config::RateAction;
-use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 
 /// What a mail is judged by when its text is there.
@@ -24,8 +24,24 @@ pub struct TextFacts<'a> {
     pub from: Option<&'a [Mailbox]>,
     /// The account was too fast at MAIL.
     pub too_fast: Option<TooFast>,
-    /// Malformed MIME, when `[checks]` asks for it.
+    /// Whether the rate was asked at all; a mail is counted once, when it comes.
+    pub rate_asked: bool,
+    /// Whether `[checks]` asks for malformed MIME.
+    pub mime_asked: bool,
+    /// What is malformed.
     pub broken_mime: Option<&'static str>,
+}
+
+/// What a mail with these facts is looked at for, in this order.
+pub fn checks(facts: &TextFacts<'_>) -> Vec<Check> {
+    let asked = [
+        (Check::Loop, true),
+        (Check::Mime, facts.mime_asked),
+        (Check::Account, true),
+        (Check::Rate, facts.rate_asked),
+    ];
+    let asked = asked.into_iter().filter(|(_, asked)| *asked);
+    asked.map(|(check, _)| check).collect()
 }
 
 /// Refusals first, then the holds in the order of what is worst.
@@ -49,35 +65,46 @@ pub fn text(facts: &TextFacts<'_>) -> Verdict {
         );
         return Verdict::Reject(reply(553, (5, 7, 1), text));
     }
-    match hold(facts) {
-        Some((queue, reason, cause)) => Verdict::Hold(Hold::new(queue, reason, cause)),
-        None => Verdict::Accept,
+    let mut checked = Vec::new();
+    for check in checks(facts) {
+        checked.push(check);
+        if let Some(hold) = fails(check, facts) {
+            return Verdict::Hold(Hold { checked, ..hold });
+        }
     }
+    Verdict::Accept
 }
 
-fn hold(facts: &TextFacts<'_>) -> Option<(HoldQueue, HoldReason, String)> {
-    if facts.received > facts.hops_max || facts.received_own >= RECEIVED_OWN_MAX {
-        let cause = format!(
-            "{} Received fields, {} of them by this server",
-            facts.received, facts.received_own
-        );
-        return Some((HoldQueue::Defect, HoldReason::Loop, cause));
-    }
-    if let Some(what) = facts.broken_mime {
-        return Some((HoldQueue::Defect, HoldReason::BrokenMime, what.to_owned()));
-    }
-    let permit = facts.client.account.as_ref()?;
-    if permit.hold {
-        let cause = format!("everything of the account {} is held", permit.name);
-        return Some((HoldQueue::Quarantine, HoldReason::Account, cause));
-    }
-    match facts.too_fast?.action {
-        RateAction::Hold => {
-            let cause = format!("the account {} sends more than its rate", permit.name);
-            Some((HoldQueue::Quarantine, HoldReason::RateLimit, cause))
+fn fails(check: Check, facts: &TextFacts<'_>) -> Option<Hold> {
+    let account = facts.client.account.as_ref();
+    match check {
+        Check::Loop => {
+            let cause = format!(
+                "{} Received fields, {} of them by this server",
+                facts.received, facts.received_own
+            );
+            let wild = facts.received > facts.hops_max || facts.received_own >= RECEIVED_OWN_MAX;
+            wild.then(|| Hold::new(HoldQueue::Defect, HoldReason::Loop, cause))
         }
-        // They were answered at MAIL.
-        RateAction::Defer | RateAction::Reject => None,
+        Check::Mime => facts
+            .broken_mime
+            .map(|what| Hold::new(HoldQueue::Defect, HoldReason::BrokenMime, what)),
+        Check::Account => account.filter(|permit| permit.hold).map(|permit| {
+            let cause = format!("everything of the account {} is held", permit.name);
+            Hold::new(HoldQueue::Quarantine, HoldReason::Account, cause)
+                .with("account", permit.name)
+        }),
+        Check::Rate => match facts.too_fast?.action {
+            RateAction::Hold => account.map(|permit| {
+                let cause = format!("the account {} sends more than its rate", permit.name);
+                Hold::new(HoldQueue::Quarantine, HoldReason::RateLimit, cause)
+                    .with("account", permit.name)
+            }),
+            // They were answered at MAIL.
+            RateAction::Defer | RateAction::Reject => None,
+        },
+        // Asked for each recipient (`rules`), or not yet.
+        Check::Rules | Check::Virus | Check::Spam | Check::Dmarc => None,
     }
 }
 
@@ -99,6 +126,8 @@ mod tests {
         hops_max: 50,
         from: None,
         too_fast: None,
+        rate_asked: true,
+        mime_asked: false,
         broken_mime: None,
     };
 

@@ -12,7 +12,7 @@ use super::record::{
 };
 use super::{Queue, group};
 use crate::base::clock::micros;
-use crate::base::limit::PARCEL_RECIPIENTS_MAX;
+use crate::base::limit::{ATTACHMENTS_MAX, PARCEL_RECIPIENTS_MAX};
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Accepted, Fact};
 use crate::journal::line;
@@ -111,6 +111,7 @@ impl Queue {
     }
 
     fn message(&self, body: &StoredBody, envelope: &Envelope, origin: Origin) -> Message {
+        let kept = body.structure.attachments.iter().take(ATTACHMENTS_MAX);
         Message {
             id: body.id,
             from: envelope.from.clone(),
@@ -124,7 +125,7 @@ impl Queue {
             subject: body.fields.subject.clone(),
             recipients: u32::try_from(envelope.recipients.len()).unwrap_or(u32::MAX),
             author: body.fields.author.clone(),
-            attachments: body.structure.attachments.clone(),
+            attachments: kept.cloned().collect(),
             digest: None,
         }
     }

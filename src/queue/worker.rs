@@ -50,10 +50,12 @@ where
     F: FnMut(Vec<Claimed>) -> R,
     R: Future<Output = Result<(), StoreError>>,
 {
-    let mut done = false;
+    let (mut done, mut last) = (false, Ok(()));
     for head in store.ready(work, GROUPS).await? {
         let now = store.now();
         if head.at > now {
+            // A group that fails keeps no other waiting.
+            last?;
             return Ok(if done {
                 Duration::ZERO
             } else {
@@ -63,8 +65,9 @@ where
         let claimed = store.claim(work, head.group, CLAIM_MAX).await?;
         if !claimed.is_empty() {
             done = true;
-            act(claimed).await?;
+            last = act(claimed).await.and(last);
         }
     }
+    last?;
     Ok(if done { Duration::ZERO } else { IDLE })
 }

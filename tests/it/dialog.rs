@@ -11,12 +11,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use postwerk::accounts::Account;
+use postwerk::base::clock::Wall;
 use postwerk::config::{
     AddressPattern, BareNewline, Config, DomainConf, ListenerConf, ListenerTls, Network, RelayTls,
     Role, SaslRule,
 };
-use postwerk::judge::Reception;
+use postwerk::judge::{Content, Reception};
 use postwerk::mail::mailbox::Mailbox;
+use postwerk::mail::path::ReversePath;
+use postwerk::mail::structure::Structure;
 use postwerk::net::line::{Found, LineBuffer};
 use postwerk::policy::Verdict;
 use postwerk::smtp::data::{Bare, Decoder, TextFault};
@@ -306,12 +309,20 @@ impl Stage {
 
     fn keep(&mut self) -> Answer {
         let facts = self.reception.header_facts(&self.text);
-        match of(self.reception.text(&facts, false, &Default::default())) {
-            Answer::Yes => {
+        let content = Content {
+            from: &ReversePath::Null,
+            account: None,
+            header: &facts,
+            structure: &Structure::default(),
+            size: 0,
+            now: Wall(0),
+        };
+        match self.reception.text(&content, false, &[]) {
+            Ok(_) => {
                 self.mails.push(self.text.clone());
                 Answer::Queued(format!("{:016X}", self.mails.len()))
             }
-            answer @ (Answer::Queued(_) | Answer::No(_) | Answer::Cut(_)) => answer,
+            Err(reply) => Answer::No(reply),
         }
     }
 }

@@ -18,7 +18,7 @@ use memchr::{memchr, memmem};
 
 use super::attachment::Attachment;
 use crate::base::limit::{
-    ATTACHMENTS_MAX, MIME_BOUNDARY_MAX, MIME_DEPTH_MAX, MIME_HEADER_MAX, MIME_PARTS_MAX,
+    ATTACHMENTS_LOOKED_MAX, MIME_BOUNDARY_MAX, MIME_DEPTH_MAX, MIME_HEADER_MAX, MIME_PARTS_MAX,
 };
 use part::{Kind, Part};
 use sniff::Sniff;
@@ -26,7 +26,7 @@ use sniff::Sniff;
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Structure {
-    /// In the order of the mail; at most `ATTACHMENTS_MAX`.
+    /// In the order of the mail; at most `ATTACHMENTS_LOOKED_MAX`.
     pub attachments: Vec<Attachment>,
     /// The mail itself, its parts, and theirs.
     pub parts: usize,
@@ -245,7 +245,7 @@ impl Scan {
             return None;
         }
         let slot = self.found.attachments.len();
-        if slot == ATTACHMENTS_MAX {
+        if slot == ATTACHMENTS_LOOKED_MAX {
             self.found.cut = true;
             return None;
         }

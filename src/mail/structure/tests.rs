@@ -305,7 +305,7 @@ fn ten_thousand_parts_are_counted_and_no_more() {
     assert_eq!(most.parts, MIME_PARTS_MAX);
     assert_eq!(
         (most.attachments.len(), most.cut, most.broken),
-        (ATTACHMENTS_MAX, true, None)
+        (ATTACHMENTS_LOOKED_MAX, true, None)
     );
     let more = scan(mail(MIME_PARTS_MAX + 500).as_bytes(), 1_000);
     assert_eq!(
@@ -426,7 +426,7 @@ fn mails_by_chance_are_read_as_mail_parser_reads_them() {
             (found.broken, found.cut),
             (
                 None,
-                found.attachments.len() == ATTACHMENTS_MAX && found.cut
+                found.attachments.len() == ATTACHMENTS_LOOKED_MAX && found.cut
             )
         );
         let names: Vec<_> = read
@@ -438,7 +438,7 @@ fn mails_by_chance_are_read_as_mail_parser_reads_them() {
                 !text || part.attachment_name().is_some()
             })
             .map(|part| part.attachment_name().map(str::to_owned))
-            .take(ATTACHMENTS_MAX)
+            .take(ATTACHMENTS_LOOKED_MAX)
             .collect();
         let own: Vec<_> = found.attachments.iter().map(|a| a.name.clone()).collect();
         assert_eq!(own, names, "{shown}");

@@ -21,9 +21,8 @@ use crate::base::clock::Mono;
 use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER};
 use crate::config::{Config, ListenerConf, ListenerTls, SaslRule};
 use crate::journal::line;
-use crate::judge::Reception;
+use crate::judge::{Content, Held, Reception};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
-use crate::mail::hold::Hold;
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::net::line::Found;
 use crate::policy::Verdict;
@@ -344,29 +343,30 @@ impl Driver {
             Err(Refusal::Usual(reply)) => return self.refused(reply, &from, Answer::No),
             Err(Refusal::Smuggling(reply)) => return self.refused(reply, &from, Answer::Cut),
         };
-        let verdict = self
-            .reception
-            .text(&complete.facts, too_fast, &complete.body.structure);
-        let hold = match verdict {
-            Verdict::Accept => None,
-            Verdict::Hold(hold) => Some(hold),
-            Verdict::Defer(reply) | Verdict::Reject(reply) => {
-                return self.refused(reply, &from, Answer::No);
-            }
+        let envelope = Envelope { from, recipients };
+        let content = Content {
+            from: &envelope.from.path,
+            account: self.reception.account().map(|account| &*account.name),
+            header: &complete.facts,
+            structure: &complete.body.structure,
+            size: complete.body.size,
+            now: self.hall.clock.wall(),
         };
-        let new = self.new_mail(complete.body, Envelope { from, recipients }, hold);
+        let held = match self
+            .reception
+            .text(&content, too_fast, &envelope.numbered())
+        {
+            Ok(held) => held,
+            Err(reply) => return self.refused(reply, &envelope.from, Answer::No),
+        };
+        let new = self.new_mail(complete.body, envelope, held);
         match self.hall.queue.accept(new, None).await {
             Ok(id) => Answer::Queued(id.to_string()),
             Err(error) => Answer::No(of_accept(&error)),
         }
     }
 
-    fn new_mail(
-        &self,
-        body: crate::queue::StoredBody,
-        envelope: Envelope,
-        hold: Option<Hold>,
-    ) -> NewMail {
+    fn new_mail(&self, body: crate::queue::StoredBody, envelope: Envelope, held: Held) -> NewMail {
         let account = self.reception.account();
         let conf = self.reception.conf();
         let tenant = account
@@ -385,7 +385,7 @@ impl Driver {
                 tenant,
             },
             body,
-            held: NewMail::held_all(&envelope, hold),
+            held,
             envelope,
             band: Band::Normal,
             digest: None,

@@ -144,6 +144,11 @@ impl AddressPattern {
         Ok(Self { local, host })
     }
 
+    /// Whether it is `*`, which the null reverse-path fits too.
+    pub fn is_any(&self) -> bool {
+        self.local.is_none() && self.host == DomainPattern::Any
+    }
+
     /// Whether it allows `mailbox`. Local parts are compared without regard to case: no host of today has both
     /// `App` and `app`, and an operator who writes one means the other too.
     pub fn matches(&self, mailbox: &Mailbox) -> bool {

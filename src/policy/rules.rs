@@ -7,7 +7,7 @@
 use jiff::civil::Weekday;
 
 use crate::base::clock::Wall;
-use crate::config::{Glob, HoldRule, RuleMatch};
+use crate::config::{DomainPattern, Glob, HoldRule, RuleMatch};
 use crate::mail::attachment::Attachment;
 use crate::mail::hold::{Check, Hold, HoldReason};
 use crate::mail::mailbox::Mailbox;
@@ -80,7 +80,7 @@ fn fits(wanted: &RuleMatch, facts: &RuleFacts<'_>) -> bool {
     let account = |name: &String| facts.account == Some(name.as_str());
     let sender_fits = wanted.sender.as_ref().is_none_or(|pattern| {
         let from = facts.from.mailbox();
-        from.is_some_and(|from| pattern.matches(from))
+        from.map_or(pattern.is_any(), |from| pattern.matches(from))
     });
     let field = |(name, glob): &(String, Glob)| {
         let mut own = facts.fields.iter();
@@ -102,7 +102,10 @@ fn meant(wanted: &RuleMatch, mailbox: &Mailbox) -> bool {
     let address = wanted.recipient.as_ref();
     let domain = wanted.domain.as_ref();
     address.is_none_or(|pattern| pattern.matches(mailbox))
-        && domain.is_none_or(|pattern| mailbox.domain().is_some_and(|own| pattern.matches(own)))
+        && domain.is_none_or(|pattern| {
+            let own = mailbox.domain();
+            own.map_or(*pattern == DomainPattern::Any, |own| pattern.matches(own))
+        })
 }
 
 /// Whether one attachment has the type and the name.
@@ -169,7 +172,7 @@ const ALIASES: &[&[&str]] = &[
 mod tests {
     use super::*;
     use crate::base::size::ByteSize;
-    use crate::config::{AddressPattern, DomainPattern, Hours};
+    use crate::config::{AddressPattern, Hours};
     use crate::mail::hold::HoldQueue;
 
     fn rule(name: &str, matching: RuleMatch) -> HoldRule {
@@ -239,7 +242,9 @@ mod tests {
             set(&mut matching);
             matching
         };
-        let own = |name, wanted| (name, only(&|m| m.account = Some(name.to_owned())), wanted);
+        let own = |name: &'static str, wanted| {
+            (name, only(&|m| m.account = Some(name.to_owned())), wanted)
+        };
         let address = |text| Some(AddressPattern::parse(text).unwrap());
         let sender = |text, wanted| (text, only(&|m| m.sender = address(text)), wanted);
         let to = |text, wanted| (text, only(&|m| m.recipient = address(text)), wanted);
@@ -252,7 +257,7 @@ mod tests {
             let field = Some((name.to_owned(), glob(text)));
             (text, only(&|m| m.header.clone_from(&field)), wanted)
         };
-        let larger = |size| (only(&|m| m.larger = Some(ByteSize(size))));
+        let larger = |size| only(&|m| m.larger = Some(ByteSize(size)));
         let of_type = |text, wanted| {
             (
                 text,

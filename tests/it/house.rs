@@ -259,6 +259,16 @@ impl House {
         }
     }
 
+    /// Takes the first chunk of a message's body away, as a bad disk would.
+    pub async fn lose_body(&self, id: &str) {
+        let id = postwerk::queue::MessageId(u64::from_str_radix(id, 16).expect("an id"));
+        let mut batch = postwerk::store::Batch::new();
+        let key = postwerk::queue::record::chunk_key(id, 0);
+        batch.ops.push(postwerk::store::Op::Delete(key));
+        let store = self.server.queue().store();
+        store.commit(batch).await.expect("committed");
+    }
+
     /// What a person does at the command line.
     pub async fn act(&self, verb: Verb, id: &str) -> usize {
         let target: Target = id.parse().expect("an id");

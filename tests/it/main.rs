@@ -44,6 +44,7 @@ mod pause;
 mod relay;
 mod reload;
 mod retry;
+mod rules;
 mod sasl;
 mod stop;
 mod tls;

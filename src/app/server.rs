@@ -19,6 +19,7 @@ use crate::base::clock::Clock;
 use crate::base::shutdown::{Finish, Shutdown};
 use crate::certs::{CertError, Certs};
 use crate::config::{Config, Shared};
+use crate::digest::key::Keys;
 use crate::journal::event::{Events, Subscription};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::mailbox::{BadMailbox, Mailbox};
@@ -39,6 +40,7 @@ pub struct Server {
     conf: Shared,
     store: Store,
     queue: Queue,
+    keys: Keys,
     certs: Certs,
     clock: Clock,
     addresses: Vec<SocketAddr>,
@@ -154,6 +156,7 @@ impl Server {
             clock.clone(),
             Events::new(),
         );
+        let keys = Keys::load(store.clone(), clock.clone()).await?;
         let listeners = Listeners::bind(&conf.load())?;
         let endpoint = Endpoint::bind(&conf.load())?;
         let (shutdown, finish) = Shutdown::new();
@@ -164,6 +167,7 @@ impl Server {
             conf,
             store,
             queue,
+            keys,
             certs,
             clock,
             shutdown,
@@ -172,7 +176,13 @@ impl Server {
         };
         server.begin(accounts, listeners).await?;
         if let Some(endpoint) = endpoint {
-            server.tasks.spawn(endpoint.run(server.site(), more));
+            let site = server.site();
+            let (visits, clock) = (Arc::clone(&site.visits), site.clock.clone());
+            let stop = server.shutdown.clone();
+            server
+                .tasks
+                .spawn(async move { visits.run(clock, stop).await });
+            server.tasks.spawn(endpoint.run(site, more));
         }
         Ok(server)
     }
@@ -180,6 +190,7 @@ impl Server {
     fn site(&self) -> Site {
         Site::new(
             self.queue.clone(),
+            self.keys.clone(),
             self.certs.clone(),
             self.shutdown.clone(),
         )
@@ -243,6 +254,11 @@ impl Server {
     /// Where plain HTTP is redirected, if `[admin] http_bind` is set.
     pub fn redirect_address(&self) -> Option<SocketAddr> {
         self.redirect_address
+    }
+
+    /// Signs and reads the links of digests.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// What happens from now on.

@@ -37,6 +37,7 @@ mod fuzz;
 mod harness;
 mod holds;
 mod limits;
+mod links;
 mod loops;
 mod mx;
 mod open_relay;

@@ -1,8 +1,9 @@
-//! What binds a form to the browser that asked for it: a cookie, and where the browser says the POST comes from.
+//! What binds a form to the browser that asked for it: a cookie.
 //!
 //! The cookie is random and means nothing by itself; the page's nonce is made of it, so a form that somebody else had
 //! fetched fits no other browser. `__Host-` would need `Path=/`, and then every page of the server would get the cookie;
-//! this one is for `/d/` alone, so its name begins with `__Secure-`. Not here: the nonce itself (`digest::key`).
+//! this one is for `/d/` alone, so its name begins with `__Secure-`.
+//! Not here: the nonce itself (`digest::key`), and from where a POST may come (`web::session`).
 
 use aws_lc_rs::rand;
 use axum::http::{HeaderMap, header};
@@ -10,7 +11,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::base::limit::LINK_COOKIE_AGE;
-use crate::config::PublicUrl;
 
 /// Octets of a cookie's value; as many as the token's signature.
 const RANDOM: usize = 16;
@@ -56,25 +56,6 @@ impl Cookie {
     }
 }
 
-/// Whether a POST may come from one of our pages, by what the browser itself says of it.
-///
-/// A browser that is told `Referrer-Policy: no-referrer` sends `Origin: null` with the page's own form (Fetch section
-/// 3.2), so `null` alone says nothing; newer browsers add Sec-Fetch-Site. Who sends neither still needs the cookie.
-pub fn is_from_us(headers: &HeaderMap, public: Option<&PublicUrl>) -> bool {
-    let mut sites = headers.get_all("sec-fetch-site").iter();
-    if !sites.all(|site| site == "same-origin" || site == "none") {
-        return false;
-    }
-    let ours = public.map(ToString::to_string);
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    origins.all(|origin| {
-        origin == "null"
-            || origin
-                .to_str()
-                .is_ok_and(|origin| ours.as_deref() == Some(origin))
-    })
-}
-
 fn name_of(https: bool) -> &'static str {
     if https {
         "__Secure-postwerk-link"
@@ -93,8 +74,6 @@ fn is_ours(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::domain::Domain;
-    use crate::mail::mailbox::Host;
 
     fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -148,35 +127,5 @@ mod tests {
             let found = Cookie::sent(&fields, false);
             assert_eq!(found.is_some(), wanted, "case: {name}");
         }
-    }
-
-    #[test]
-    fn another_page_is_told_apart_by_what_browsers_say() {
-        let url = PublicUrl {
-            https: true,
-            host: Host::Domain(Domain::parse("mail.example.com").unwrap()),
-            port: 444,
-        };
-        let (ours, evil) = ("https://mail.example.com:444", "https://evil.example");
-        for (name, origin, site, wanted) in [
-            ("an old browser", "", "", true),
-            ("our page", ours, "same-origin", true),
-            ("without a referrer", "null", "same-origin", true),
-            ("a person's own doing", "", "none", true),
-            ("another site", evil, "cross-site", false),
-            ("another site, old browser", evil, "", false),
-            ("a frame without origin", "null", "cross-site", false),
-            ("a neighbour", "https://www.example.com", "same-site", false),
-            ("another port", "https://mail.example.com", "", false),
-            ("plain", "http://mail.example.com:444", "", false),
-        ] {
-            let fields = [("origin", origin), ("sec-fetch-site", site)];
-            let fields: Vec<_> = fields.into_iter().filter(|(_, v)| !v.is_empty()).collect();
-            let found = is_from_us(&headers(&fields), Some(&url));
-            assert_eq!(found, wanted, "case: {name}");
-        }
-        let two = headers(&[("origin", ours), ("origin", evil)]);
-        assert!(!is_from_us(&two, Some(&url)));
-        assert!(!is_from_us(&headers(&[("origin", ours)]), None));
     }
 }

@@ -10,6 +10,7 @@ use axum::{Extension, Router};
 use super::page::refusal;
 use super::site::Site;
 use super::visit::Visit;
+use crate::admin::link;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -21,7 +22,8 @@ pub(super) fn router(site: Site) -> Router {
         .merge(super::login::router())
         .fallback(unknown)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(site)
+        .with_state(site.clone())
+        .merge(link::router(site))
 }
 
 async fn live() -> &'static str {

@@ -5,11 +5,14 @@
 
 use std::sync::Arc;
 
+use crate::admin::link::visits::Visits;
 use crate::base::clock::Clock;
 use crate::base::limit::{WRONG_LINKS_MAX, WRONG_LINKS_SPAN};
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
 use crate::config::Shared;
+use crate::digest::desk::Desk;
+use crate::digest::key::Keys;
 use crate::net::limiter::Limiter;
 use crate::queue::Queue;
 
@@ -20,6 +23,12 @@ pub struct Site {
     pub conf: Shared,
     /// Shown and acted on.
     pub queue: Queue,
+    /// What links may do.
+    pub desk: Desk,
+    /// Reads and signs links.
+    pub keys: Keys,
+    /// Counts visits of links.
+    pub visits: Arc<Visits>,
     /// What handshakes show.
     pub certs: Certs,
     /// Time.
@@ -32,10 +41,13 @@ pub struct Site {
 
 impl Site {
     /// Of one server.
-    pub fn new(queue: Queue, certs: Certs, shutdown: Shutdown) -> Self {
+    pub fn new(queue: Queue, keys: Keys, certs: Certs, shutdown: Shutdown) -> Self {
         Self {
             conf: Arc::clone(queue.conf()),
             clock: queue.clock().clone(),
+            desk: Desk::new(queue.clone(), keys.clone()),
+            keys,
+            visits: Arc::default(),
             queue,
             certs,
             shutdown,

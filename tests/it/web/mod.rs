@@ -3,7 +3,7 @@
 //! The server is the real one; requests are written by hand where a client would not send them.
 //! Not here: what the pages show (`login`, `pages`).
 
-mod browser;
+pub mod browser;
 mod raw;
 
 pub use browser::Browser;

@@ -1,0 +1,330 @@
+//! How things stand with a link, as a page: which title, which words, which buttons.
+//!
+//! Open shows the mail and what may be done with it; done and handled show what was, when and by whom; what is over shows
+//! no mail any more, but how to get a fresh digest. Every page that has a form says so by its status too.
+//! Not here: the request (`super`), and the words of the mail (`facts`).
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+
+use super::facts::{self, Tongue};
+use super::form::Confirm;
+use super::sheet::{Button, CodeField, Form, Mail, Notice, Row, Sheet, Words};
+use crate::admin::preview::Preview;
+use crate::base::clock::Wall;
+use crate::base::lang::Lang;
+use crate::config::AtExpiry;
+use crate::digest::desk::{Opened, Right, Stand};
+use crate::digest::token::{Action, Token};
+use crate::mail::hold::{HoldQueue, HoldReason, Risk};
+use crate::queue::hold::Decision;
+use crate::words::{Arg, say};
+
+/// What a page is made of besides how things stand.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// Language and zone.
+    pub tongue: Tongue,
+    /// What the link said.
+    pub token: Token,
+    /// The link.
+    pub text: &'a str,
+    /// The form's, bound to the cookie.
+    pub nonce: String,
+    /// Our host name.
+    pub host: String,
+    /// The wall's now.
+    pub wall: Wall,
+    /// The store's now in microseconds.
+    pub store: u64,
+    /// What happens when a hold of this queue expires.
+    pub at_expiry: AtExpiry,
+    /// Whom owners ask.
+    pub administrator: Option<String>,
+}
+
+impl Setting<'_> {
+    fn sheet(&self, status: StatusCode, key: &str) -> Sheet {
+        let mut sheet = Sheet::new(self.tongue.lang, status, key);
+        sheet.host.clone_from(&self.host);
+        self.text.clone_into(&mut sheet.token);
+        sheet
+    }
+
+    fn say(&self, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
+        say(self.tongue.lang, key, args)
+    }
+
+    /// When a store time will be, or was, on the wall.
+    fn on_the_wall(&self, store: u64) -> Wall {
+        if store >= self.store {
+            self.wall + Duration::from_micros(store - self.store)
+        } else {
+            Wall(self.wall.0.saturating_sub(self.store - store))
+        }
+    }
+
+    /// Microseconds until a decision cannot be taken back any more.
+    fn left(&self, end: &Decision) -> Option<u64> {
+        let left = end.until?.checked_sub(self.store)?;
+        (left > 0).then_some(left)
+    }
+
+    fn code(&self) -> CodeField {
+        CodeField {
+            why: self.say("link-code-why", &[]),
+            name: self.say("link-code", &[]),
+            hint: self.say("link-code-hint", &[]),
+            wrong: false,
+        }
+    }
+
+    fn form(&self) -> Form {
+        Form {
+            nonce: self.nonce.clone(),
+            code: None,
+            first: None,
+            others: Vec::new(),
+            others_name: self.say("link-others", &[]),
+        }
+    }
+}
+
+/// The page of a link of ours.
+pub fn sheet(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> Sheet {
+    match &opened.stand {
+        Stand::Open => open(setting, opened, preview),
+        Stand::Done => done(setting, opened),
+        Stand::Handled => handled(setting, opened),
+        Stand::Replaced(_) => over(setting, opened, "replaced").lead("link-replaced", &[]),
+        Stand::Expired => {
+            let end = u64::from(setting.token.end).saturating_mul(HOUR_MICROS);
+            let date = setting.tongue.when(Wall(end));
+            over(setting, opened, "expired").lead("link-expired", &[("date", Arg::Text(&date))])
+        }
+        Stand::Closed => over(setting, opened, "closed").lead("link-closed", &[]),
+    }
+}
+
+/// What a fresh digest came to: `fresh`, `fresh-none` or `fresh-soon`.
+pub fn fresh(lang: Lang, status: StatusCode, key: &str, to: &str) -> Sheet {
+    let text = if key == "fresh" {
+        "link-fresh-sent".to_owned()
+    } else {
+        format!("link-{key}")
+    };
+    Sheet::new(lang, status, key).lead(&text, &[("to", Arg::Text(to))])
+}
+
+fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> Sheet {
+    let (lang, card) = (setting.tongue.lang, &opened.card);
+    let verb = match setting.token.action {
+        Action::Canary | Action::Release => Confirm::Release,
+        Action::Requeue => Confirm::Requeue,
+        Action::Delete => Confirm::Delete,
+    };
+    let word = verb.word();
+    let mut sheet = setting
+        .sheet(StatusCode::OK, word)
+        .lead(&format!("link-lead-{word}"), &[]);
+    let mut form = setting.form();
+    let risk = risk(card.hold.queue, card.hold.reason);
+    for one in [
+        Confirm::Release,
+        Confirm::Requeue,
+        Confirm::Delete,
+        Confirm::Bounce,
+    ] {
+        let right = right(opened, one);
+        if right != Right::Yes {
+            if one == verb {
+                sheet.notices.push(refused(setting, right));
+            }
+            continue;
+        }
+        let mut button = Button::new(lang, one, one == verb);
+        match (one, risk) {
+            (Confirm::Release, Some(risk)) if one == verb => {
+                sheet = sheet.notice("warn", risk, &[])
+            }
+            (Confirm::Release, Some(risk)) => {
+                button.help = format!("{} {}", button.help, setting.say(risk, &[]));
+            }
+            _ => {}
+        }
+        if one == verb {
+            form.first = Some(button);
+        } else {
+            form.others.push(button);
+        }
+    }
+    form.code = opened.needs_code.then(|| setting.code());
+    let expires = setting.on_the_wall(card.until);
+    sheet.mail = Some(Mail {
+        subject: facts::subject(lang, card),
+        rows: facts::rows(&setting.tongue, card, expires),
+        preview: Some(Words::new(lang, preview)),
+    });
+    if form.first.is_some() || !form.others.is_empty() {
+        sheet.form = Some(form);
+    }
+    let key = match setting.at_expiry {
+        AtExpiry::Bounce => "link-nothing-bounce",
+        AtExpiry::Delete => "link-nothing-delete",
+        AtExpiry::Requeue => "link-nothing-requeue",
+    };
+    let date = setting.tongue.when(expires);
+    sheet
+        .after
+        .push(setting.say(key, &[("date", Arg::Text(&date))]));
+    sheet
+}
+
+/// Done a moment ago; with the way back while there is one.
+fn done(setting: &Setting<'_>, opened: &Opened) -> Sheet {
+    let Some(end) = &opened.card.end else {
+        return handled(setting, opened);
+    };
+    let key = match end.verb.as_str() {
+        "release" => "done-release",
+        "requeue" => "done-requeue",
+        "delete" => "done-delete",
+        "bounce" => "done-bounce",
+        _ => return handled(setting, opened),
+    };
+    let sheet = setting.sheet(StatusCode::OK, key);
+    let mut sheet = match (key, setting.left(end)) {
+        ("done-release" | "done-requeue", Some(left)) => {
+            let seconds = ("seconds", Arg::Count(left.div_ceil(1_000_000)));
+            sheet.notice("good", &format!("link-{key}-wait"), &[seconds])
+        }
+        ("done-delete", Some(left)) => {
+            let date = setting.wall + Duration::from_micros(left);
+            let date = setting.tongue.when(date);
+            sheet.notice("good", "link-done-delete", &[("date", Arg::Text(&date))])
+        }
+        ("done-delete", None) => sheet.notice("good", "link-done-delete-now", &[]),
+        _ => sheet.notice("good", &format!("link-{key}"), &[]),
+    };
+    sheet.form = undo(setting, opened);
+    sheet.mail = Some(brief(setting, opened));
+    sheet
+}
+
+/// The way back, if this visitor has one.
+fn undo(setting: &Setting<'_>, opened: &Opened) -> Option<Form> {
+    opened.undo.then(|| Form {
+        first: Some(Button::new(setting.tongue.lang, Confirm::Undo, false)),
+        code: opened.needs_code.then(|| setting.code()),
+        ..setting.form()
+    })
+}
+
+/// Decided before, by whomever.
+fn handled(setting: &Setting<'_>, opened: &Opened) -> Sheet {
+    let mut sheet = setting.sheet(StatusCode::CONFLICT, "handled");
+    let Some(end) = &opened.card.end else {
+        return sheet.notice("", "link-handled-other", &[]);
+    };
+    let key = match end.verb.as_str() {
+        verb @ ("release" | "requeue" | "delete" | "bounce" | "expire") => {
+            format!("link-handled-{verb}")
+        }
+        _ => "link-handled-other".to_owned(),
+    };
+    sheet = sheet.notice("", &key, &[]);
+    if end.again.is_some() {
+        sheet = sheet.notice("", "link-again", &[]);
+    }
+    sheet.outcome = outcome(setting, end);
+    sheet.form = undo(setting, opened);
+    sheet.mail = Some(brief(setting, opened));
+    sheet.after.push(setting.say("link-nothing-changed", &[]));
+    sheet
+}
+
+/// The link is over: no mail is shown, and a fresh digest can be asked for.
+fn over(setting: &Setting<'_>, opened: &Opened, key: &str) -> Sheet {
+    let mut sheet = setting.sheet(StatusCode::GONE, key);
+    let to = facts::mailbox(&opened.digest.to);
+    let mut form = setting.form();
+    form.first = Some(Button {
+        value: Confirm::Fresh.word(),
+        name: setting.say("link-fresh", &[]),
+        help: setting.say("link-help-fresh", &[("to", Arg::Text(&to))]),
+        class: "main",
+    });
+    sheet.form = Some(form);
+    sheet.after.push(setting.say("link-nothing-changed", &[]));
+    sheet
+}
+
+/// Enough of a mail to know which it was.
+fn brief(setting: &Setting<'_>, opened: &Opened) -> Mail {
+    let card = &opened.card;
+    Mail {
+        subject: facts::subject(setting.tongue.lang, card),
+        rows: facts::brief(&setting.tongue, card),
+        preview: None,
+    }
+}
+
+fn outcome(setting: &Setting<'_>, end: &Decision) -> Vec<Row> {
+    let lang = setting.tongue.lang;
+    let who = match end.by.split_once(':') {
+        Some(("link", who)) => {
+            let who = crate::digest::text::address(who);
+            setting.say("link-by-link", &[("who", Arg::Text(&who))])
+        }
+        None if end.by == "postwerk" => setting.say("link-by-expiry", &[]),
+        // Who it was among the administrators is not told to whoever has a link.
+        Some(_) | None => setting.say("link-by-admin", &[]),
+    };
+    vec![
+        Row::new(lang, "link-handled-when", setting.tongue.when(Wall(end.at))),
+        Row::new(lang, "link-handled-who", who),
+    ]
+}
+
+fn right(opened: &Opened, verb: Confirm) -> Right {
+    match verb {
+        Confirm::Release => opened.rights.release,
+        Confirm::Requeue => opened.rights.requeue,
+        Confirm::Delete => opened.rights.delete,
+        Confirm::Bounce => opened.rights.bounce,
+        Confirm::Undo | Confirm::Fresh => Right::Yes,
+    }
+}
+
+/// Why the link's own verb has no button.
+fn refused(setting: &Setting<'_>, right: Right) -> Notice {
+    let (key, command) = match right {
+        Right::Login => ("link-login", Some("postwerk admin login-link".to_owned())),
+        Right::Never => ("link-never", None),
+        Right::Yes | Right::Administrator if setting.administrator.is_some() => {
+            ("link-administrator", setting.administrator.clone())
+        }
+        Right::Yes | Right::Administrator => ("link-administrator-unknown", None),
+    };
+    Notice {
+        tone: "warn",
+        text: setting.say(key, &[]),
+        command,
+    }
+}
+
+/// What a release is warned with.
+fn risk(queue: HoldQueue, reason: HoldReason) -> Option<&'static str> {
+    match (queue, reason, reason.risk()) {
+        (_, _, Risk::High) => Some("link-risk-high"),
+        (HoldQueue::Bad, _, _) | (_, HoldReason::Scanner | HoldReason::Internal, _) => {
+            Some("link-risk-bad")
+        }
+        (HoldQueue::Quarantine | HoldQueue::Defect, _, Risk::Raised) => Some("link-risk-raised"),
+        (HoldQueue::Quarantine | HoldQueue::Defect, _, Risk::Low) => None,
+    }
+}
+
+/// Of an hour, in which links count.
+const HOUR_MICROS: u64 = 3_600_000_000;

@@ -1,0 +1,197 @@
+//! A held mail in words: what, from whom, to whom, why, what was checked, and until when.
+//!
+//! Everything that comes from the mail goes through `digest::text`, so that nothing turns, hides or ends a line.
+//! Not here: the first words of its text (`preview`), and HTML (`sheet`).
+
+use jiff::tz::TimeZone;
+
+use super::sheet::Row;
+use crate::base::clock::Wall;
+use crate::base::lang::Lang;
+use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
+use crate::digest::text::{address, author, shown};
+use crate::mail::attachment::Attachment;
+use crate::mail::date::spoken;
+use crate::mail::hold::Check;
+use crate::mail::mailbox::Mailbox;
+use crate::queue::hold::Card;
+use crate::words::{Arg, say};
+
+/// How this page speaks of times.
+#[derive(Clone, Debug)]
+pub struct Tongue {
+    /// The page's language.
+    pub lang: Lang,
+    /// `[digest] zone`
+    pub zone: TimeZone,
+}
+
+impl Tongue {
+    /// `Sa 21.11.2026, 14:02`
+    pub fn when(&self, at: Wall) -> String {
+        spoken(at, &self.zone, self.lang)
+    }
+
+    fn row(&self, key: &str, value: impl Into<String>) -> Row {
+        Row::new(self.lang, key, value)
+    }
+}
+
+/// The subject as a heading.
+pub fn subject(lang: Lang, card: &Card) -> String {
+    let subject = shown(card.subject.as_deref().unwrap_or_default(), SHOWN_MAX);
+    if subject.is_empty() {
+        say(lang, "link-no-subject", &[])
+    } else {
+        subject
+    }
+}
+
+/// All rows, `expires` being when its time is over on the wall.
+pub fn rows(tongue: &Tongue, card: &Card, expires: Wall) -> Vec<Row> {
+    let lang = tongue.lang;
+    let mut rows = vec![tongue.row("link-from", from(card))];
+    rows.extend(envelope(tongue, card));
+    if let Some(account) = &card.account {
+        rows.push(tongue.row("link-account", shown(account, SHOWN_NAME_MAX)));
+    }
+    rows.push(tongue.row("link-to", mailbox(&card.to)));
+    rows.push(tongue.row("link-received", tongue.when(Wall(card.arrived))));
+    rows.push(tongue.row("link-size", size(lang, card.size)));
+    rows.extend(attachments(tongue, card));
+    rows.push(reason(tongue, card));
+    let queue = say(lang, &format!("queue-{}", card.hold.queue), &[]);
+    rows.push(tongue.row("link-queue", queue));
+    rows.extend(checks(tongue, card));
+    rows.push(tongue.row("link-expires", tongue.when(expires)));
+    rows
+}
+
+/// Enough to know a mail again: from whom, to whom, when.
+pub fn brief(tongue: &Tongue, card: &Card) -> Vec<Row> {
+    vec![
+        tongue.row("link-from", from(card)),
+        tongue.row("link-to", mailbox(&card.to)),
+        tongue.row("link-received", tongue.when(Wall(card.arrived))),
+    ]
+}
+
+/// An address, readable.
+pub fn mailbox(mailbox: &Mailbox) -> String {
+    address(&mailbox.to_string())
+}
+
+/// `"Stadtwerke" <rechnung@stadtwerke.example>`: the name never without the address.
+fn from(card: &Card) -> String {
+    let author = author(card.author.as_deref().unwrap_or(&card.from));
+    let more = match author.more {
+        0 => String::new(),
+        more => format!(" (+{more})"),
+    };
+    match author.name {
+        Some(name) => format!("\"{}\" <{}>{more}", name.replace('"', "'"), author.address),
+        None => format!("{}{more}", author.address),
+    }
+}
+
+/// The reverse-path, when it says something else than the From field.
+fn envelope(tongue: &Tongue, card: &Card) -> Option<Row> {
+    let Some(field) = &card.author else {
+        return card.from.is_empty().then(|| null(tongue));
+    };
+    if card.from.is_empty() {
+        return Some(null(tongue));
+    }
+    let differs = !author(field).raw.eq_ignore_ascii_case(&card.from);
+    differs.then(|| tongue.row("link-envelope", address(&card.from)))
+}
+
+fn null(tongue: &Tongue) -> Row {
+    tongue.row("link-envelope", say(tongue.lang, "link-envelope-null", &[]))
+}
+
+fn attachments(tongue: &Tongue, card: &Card) -> Option<Row> {
+    let mut lines = card
+        .attachments
+        .iter()
+        .map(|one| attachment(tongue.lang, one));
+    let mut row = tongue.row("link-attachments", lines.next()?);
+    row.more = lines.collect();
+    Some(row)
+}
+
+/// `rechnung.pdf (application/pdf, 214 kB)`, and what it really is.
+fn attachment(lang: Lang, one: &Attachment) -> String {
+    let name = one.name.as_deref().map(|name| shown(name, SHOWN_NAME_MAX));
+    let name = name
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| say(lang, "link-attachment-unnamed", &[]));
+    let declared = shown(&one.declared, SHOWN_NAME_MAX);
+    let line = format!("{name} ({declared}, {})", size(lang, one.size));
+    match one.found.as_deref().filter(|found| *found != one.declared) {
+        Some(found) => {
+            let found = shown(found, SHOWN_NAME_MAX);
+            let real = say(
+                lang,
+                "link-attachment-found",
+                &[("found", Arg::Text(&found))],
+            );
+            format!("{line}. {real}")
+        }
+        None => line,
+    }
+}
+
+/// The wording of the code, what the rule says, and the cause below.
+fn reason(tongue: &Tongue, card: &Card) -> Row {
+    let hold = &card.hold;
+    let mut text = say(tongue.lang, &format!("reason-{}", hold.reason), &[]);
+    if let Some(written) = hold.params.get("reason") {
+        text = format!("{text}: {}", shown(written, SHOWN_MAX));
+    }
+    let mut row = tongue.row("link-reason", text);
+    let cause = shown(&hold.cause, SHOWN_MAX);
+    if !cause.is_empty() && !row.value.contains(&cause) {
+        row.more.push(cause);
+    }
+    row
+}
+
+fn checks(tongue: &Tongue, card: &Card) -> Vec<Row> {
+    let made = &card.hold.checked;
+    let names = |wanted: bool| {
+        let names: Vec<String> = Check::ALL
+            .into_iter()
+            .filter(|check| made.contains(check) == wanted)
+            .map(|check| say(tongue.lang, &format!("check-{}", check.word()), &[]))
+            .collect();
+        names.join(", ")
+    };
+    let (yes, no) = (names(true), names(false));
+    let yes = if yes.is_empty() {
+        say(tongue.lang, "link-checked-none", &[])
+    } else {
+        yes
+    };
+    let mut rows = vec![tongue.row("link-checked", yes)];
+    if !no.is_empty() {
+        rows.push(tongue.row("link-unchecked", no));
+    }
+    rows
+}
+
+/// `214 kB`, `1,4 MB`: as mail clients count, in thousands.
+fn size(lang: Lang, octets: u64) -> String {
+    let point = match lang {
+        Lang::De => ',',
+        Lang::En => '.',
+    };
+    match octets {
+        0..1_000 => format!("{octets} B"),
+        1_000..1_000_000 => format!("{} kB", octets.div_ceil(1_000)),
+        _ => {
+            let tenths = octets.div_ceil(100_000);
+            format!("{}{point}{} MB", tenths / 10, tenths % 10)
+        }
+    }
+}

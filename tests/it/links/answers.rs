@@ -1,0 +1,257 @@
+//! What a link answers: open, done, handled, replaced, expired, and what is not allowed.
+//!
+//! Not here: requests that no page sends (`bad`), and what is decided (`digest::desk`).
+
+use std::time::Duration;
+
+use postwerk::base::lang::Lang;
+use postwerk::digest::record::{Digest, Scope};
+use postwerk::digest::token::{Action, hour_of};
+use postwerk::mail::hold::HoldQueue;
+use postwerk::queue::MessageId;
+use postwerk::queue::verbs::{Actor, Verb};
+
+use super::*;
+
+#[tokio::test]
+async fn looking_changes_nothing_and_the_button_releases() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |_| ()).await;
+    let hold = hold(&house, "Rechnung 2026-1187").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Release, hold, 1);
+    let mut browser = visitor(&house);
+    let written = house.server.queue().store().written();
+    for method in ["GET", "HEAD", "GET"] {
+        let answer = browser.send(method, &path, None).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-language"), "de");
+        assert_eq!(answer.text.is_empty(), method == "HEAD");
+    }
+    assert_eq!(house.server.queue().store().written(), written);
+    let page = browser.get(&path).await.text;
+    for needed in [
+        "Rechnung 2026-1187",
+        "a@sender.example",
+        "b@example.org",
+        "Freigeben",
+        "Löschen",
+    ] {
+        assert!(page.contains(needed), "{needed} in {page}");
+    }
+    for banned in ["<script", "<img", "onload", "http://", "<nav"] {
+        assert!(!page.contains(banned), "{banned} in {page}");
+    }
+    let done = press(&mut browser, &path, "release").await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert!(
+        done.text.contains("Wird in 10 Sekunden zugestellt."),
+        "{}",
+        done.text
+    );
+    assert!(done.text.contains("Rückgängig"));
+    assert_eq!(remote.so_far().len(), 0);
+    assert_eq!(delivered(&house, &remote, 1).await, 1);
+    let late = browser.get(&path).await;
+    assert_eq!(late.status, 409);
+    assert!(
+        late.text
+            .contains("Link der Zusammenfassung an anna@example.org"),
+        "{}",
+        late.text
+    );
+}
+
+#[tokio::test]
+async fn a_page_speaks_the_browsers_language_else_the_digests() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| conf.digest.lang = Lang::En).await;
+    let hold = hold(&house, "x").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Delete, hold, 1);
+    for (wish, title) in [
+        ("en-GB,de;q=0.1", "Delete this message?"),
+        ("de", "Nachricht löschen?"),
+        ("fr", "Nachricht löschen?"),
+    ] {
+        let mut browser = Browser::of(&house, false);
+        let field = ("accept-language".to_owned(), wish.to_owned());
+        browser.fields.push(field);
+        let page = browser.get(&path).await;
+        assert!(
+            page.text.contains(&format!("<h1>{title}</h1>")),
+            "case: {wish}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn undo_takes_it_back_in_time_and_not_later() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |_| ()).await;
+    let hold = hold(&house, "x").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Release, hold, 1);
+    let mut browser = visitor(&house);
+    press(&mut browser, &path, "release").await;
+    let back = press(&mut browser, &path, "undo").await;
+    assert_eq!(back.status, 200, "{}", back.text);
+    assert!(back.text.contains("wieder angehalten"), "{}", back.text);
+    house.pass(2 * UNDO);
+    assert_eq!(open(&house).await.len(), 1);
+    let done = press(&mut browser, &path, "release").await;
+    assert_eq!(done.status, 200);
+    let nonce = done.field("nonce");
+    assert_eq!(delivered(&house, &remote, 1).await, 1);
+    let late = browser
+        .post(&path, &format!("nonce={nonce}&confirm=undo"))
+        .await;
+    assert_eq!(late.status, 409, "{}", late.text);
+    assert_eq!(remote.so_far().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_wait_a_release_leaves_at_once() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| conf.hold.undo = Duration::ZERO).await;
+    let hold = hold(&house, "x").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let mut browser = visitor(&house);
+    let path = link(&house, Action::Release, hold, 1);
+    let done = press(&mut browser, &path, "release").await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert!(!done.text.contains("Rückgängig"), "{}", done.text);
+    assert_eq!(remote.mails(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn five_digests_list_one_message_and_the_oldest_link_releases_it() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |_| ()).await;
+    let hold = hold(&house, "x").await;
+    let mut paths = Vec::new();
+    for number in 1..=5 {
+        digest(&house, number, &format!("p{number}@example.org"), &[hold]).await;
+        paths.push(link(&house, Action::Release, hold, number));
+        house.pass(Duration::from_secs(3_600));
+    }
+    let mut browser = visitor(&house);
+    assert_eq!(press(&mut browser, &paths[0], "release").await.status, 200);
+    assert_eq!(delivered(&house, &remote, 1).await, 1);
+    for path in &paths {
+        let late = browser.get(path).await;
+        assert_eq!(late.status, 409);
+        assert!(late.text.contains("p1@example.org"), "{}", late.text);
+        assert!(late.text.contains("22.11.2026, 01:00"), "{}", late.text);
+    }
+}
+
+#[tokio::test]
+async fn only_the_newest_link_counts_when_that_is_configured() {
+    for newest_only in [false, true] {
+        let remote = Remote::friendly().await;
+        let house = house(&remote, false, |conf| conf.links.newest_only = newest_only).await;
+        let hold = hold(&house, "x").await;
+        digest(&house, 1, "anna@example.org", &[hold]).await;
+        digest(&house, 2, "bert@example.org", &[hold]).await;
+        digest(&house, 3, "anna@example.org", &[hold]).await;
+        let mut browser = visitor(&house);
+        let old = browser.get(&link(&house, Action::Release, hold, 1)).await;
+        assert_eq!(old.status, if newest_only { 410 } else { 200 });
+        if newest_only {
+            assert!(old.text.contains("neuere Zusammenfassung"), "{}", old.text);
+            assert!(old.text.contains("value=\"fresh\""), "{}", old.text);
+            let forced = format!("nonce={}&confirm=release", old.field("nonce"));
+            let path = link(&house, Action::Release, hold, 1);
+            assert_eq!(browser.post(&path, &forced).await.status, 410);
+        }
+        for number in [2, 3] {
+            let path = link(&house, Action::Release, hold, number);
+            assert_eq!(browser.get(&path).await.status, 200, "digest {number}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hold_that_ends_between_get_and_post_is_told_and_not_acted_on() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |_| ()).await;
+    let hold = hold(&house, "x").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Delete, hold, 1);
+    let mut browser = visitor(&house);
+    let nonce = browser.get(&path).await.field("nonce");
+    let queue = house.server.queue();
+    let verb = Verb::Release { undo: false };
+    let acted = queue.decide(hold, verb, &Actor::of("cli:root")).await;
+    assert!(acted.is_ok());
+    let late = browser
+        .post(&path, &format!("nonce={nonce}&confirm=delete"))
+        .await;
+    assert_eq!(late.status, 409);
+    assert!(
+        late.text.contains("Verwaltung") && !late.text.contains("root"),
+        "{}",
+        late.text
+    );
+    assert_eq!(remote.mails(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_expired_link_shows_no_mail_and_offers_a_fresh_digest() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |_| ()).await;
+    let hold = hold(&house, "Geheimsache").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Release, hold, 1);
+    let mut browser = visitor(&house);
+    let nonce = browser.get(&path).await.field("nonce");
+    // A clock that jumps across the end, and one that jumps back.
+    let now = house.clock.wall();
+    house.clock.jump(now + 2 * WEEK);
+    let gone = browser.get(&path).await;
+    assert_eq!(gone.status, 410);
+    assert!(!gone.text.contains("Geheimsache"), "{}", gone.text);
+    assert!(
+        gone.text.contains("Aktuelle Zusammenfassung senden"),
+        "{}",
+        gone.text
+    );
+    let forced = format!("nonce={}&confirm=release", gone.field("nonce"));
+    assert_eq!(browser.post(&path, &forced).await.status, 410);
+    assert_eq!(open(&house).await.len(), 1);
+    house.clock.jump(now);
+    let form = format!("nonce={nonce}&confirm=release");
+    assert_eq!(browser.post(&path, &form).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_owner_may_delete_but_asks_an_administrator_about_the_rest() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| {
+        conf.digest.to = vec!["chef@example.org".parse().unwrap()];
+    })
+    .await;
+    let hold = hold(&house, "x").await;
+    let owner = Digest {
+        to: "b@example.org".parse().unwrap(),
+        scopes: vec![Scope::Domain("elsewhere.example".to_owned())],
+        lang: Lang::De,
+        at: house.clock.wall().0,
+        end: hour_of(house.clock.wall() + WEEK),
+        listed: vec![hold],
+        message: MessageId(1),
+        canary: None,
+        wrong: Vec::new(),
+        failed: None,
+        fresh: None,
+    };
+    write(&house, 1, &owner).await;
+    let path = link(&house, Action::Release, hold, 1);
+    let mut browser = visitor(&house);
+    let page = browser.get(&path).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("chef@example.org"), "{}", page.text);
+    assert!(!page.text.contains("value=\"release\""), "{}", page.text);
+    assert_eq!(open(&house).await[0].hold.queue, HoldQueue::Quarantine);
+}

@@ -94,9 +94,7 @@ impl Queue {
         for _ in 0..TRIES {
             let card = self.card(id).await?.ok_or(Undecided::Unknown)?;
             let Some((message, version, stored)) = self.held_by(&card).await? else {
-                // Whoever took the parcel away wrote the card in the same batch, perhaps after we read it.
-                let card = self.card(id).await?.unwrap_or(card);
-                return Err(Undecided::Handled(Box::new(card)));
+                return Err(self.handled(id).await?);
             };
             if is_open(&stored.parcel) != card.end.is_none() {
                 // Somebody decided between the two reads; from here on the card must be of the parcel's time.
@@ -110,15 +108,12 @@ impl Queue {
                 return Err(if is_open {
                     Undecided::Refused(Illegal::NothingToUndo)
                 } else {
-                    Undecided::Handled(Box::new(card))
+                    self.handled(id).await?
                 });
             }
             self.act_on_parcel(&mut acting, &message, stored, |_| true, deed);
             if acting.done.is_empty() {
-                return Err(match acting.refused {
-                    Some(why) if is_open => Undecided::Refused(why),
-                    Some(_) | None => Undecided::Handled(Box::new(card)),
-                });
+                return Err(self.handled(id).await?);
             }
             self.put_acted(&mut acting, &message, version, deed);
             match self.store.commit(acting.batch.clone()).await {
@@ -132,6 +127,13 @@ impl Queue {
             }
         }
         Err(Undecided::Busy)
+    }
+
+    /// Somebody was faster: read again, because the card may have been read before they acted.
+    async fn handled(&self, id: HoldId) -> Result<Undecided, StoreError> {
+        let card = self.card(id).await?;
+        let ended = card.filter(|card| card.end.is_some());
+        Ok(ended.map_or(Undecided::Busy, |card| Undecided::Handled(Box::new(card))))
     }
 
     /// The message and the parcel of a hold, as long as the parcel is still that hold's.

@@ -9,7 +9,9 @@ import stand
 
 
 def demo(*words):
-    return subprocess.Popen([str(stand.BINARY), "demo", "--web-port", "0", *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    """On a free web port, unless it is given."""
+    words = [*map(str, words), *([] if "--web-port" in words else ["--web-port", "0"])]
+    return subprocess.Popen([str(stand.BINARY), "demo", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 
@@ -67,11 +69,13 @@ class Demo(unittest.TestCase):
         self.assertFalse(stand.Path(store.group(1).strip("'\"")).exists(), "the temporary store is removed")
 
     def test_a_taken_port_is_named_with_the_flag_that_changes_it(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            process = demo("--smtp-port", taken.getsockname()[1])
-            text, _ = process.communicate(timeout=60)
-        self.assertNotEqual(process.returncode, 0)
-        self.assertIn("--smtp-port", text)
+        for flag in ("--smtp-port", "--web-port"):
+            with self.subTest(flag), socket.create_server(("127.0.0.1", 0)) as taken:
+                other = "--smtp-port" if flag == "--web-port" else "--web-port"
+                process = demo(flag, taken.getsockname()[1], other, 0)
+                text, _ = process.communicate(timeout=60)
+                self.assertNotEqual(process.returncode, 0)
+                self.assertIn(flag, text)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::admin::web::login_link;
 use crate::base::clock::{Clock, Mono};
 use crate::base::lang::Lang;
 use crate::journal::event::{Event, EventKind, Subscription};
+use crate::store::StoreError;
 use inbox::Inbox;
 
 use super::server::{Server, StartError};
@@ -65,6 +67,9 @@ pub enum DemoError {
     /// The server.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The link for the administrator.
+    #[error("the demo cannot make a login link: {0}")]
+    Login(#[from] StoreError),
     /// Temporary directory or sink.
     #[error("the demo cannot set up its files or its sink: {0}")]
     Io(#[from] std::io::Error),
@@ -111,7 +116,8 @@ pub async fn run(
     let server = Server::start_with(config, clock.clone(), pages).await?;
     let mut events = server.events();
     sink.send_back_to(smtp);
-    say(&block(smtp, web, &place));
+    let login = login_link(server.queue().store(), "demo").await?;
+    say(&block(smtp, web, &login, &place));
     let until = clock.mono() + options.timeout;
     let ended = {
         let sources = (&mut sink, &mut events, &mut stop);
@@ -177,7 +183,7 @@ fn place(data: Option<&Path>, clock: &Clock) -> std::io::Result<Place> {
     })
 }
 
-fn block(smtp: SocketAddr, web: SocketAddr, place: &Place) -> String {
+fn block(smtp: SocketAddr, web: SocketAddr, login: &str, place: &Place) -> String {
     let dir = place.dir.display();
     let end = if place.temporary {
         "Ctrl-C stops; its data are removed"
@@ -193,6 +199,7 @@ fn block(smtp: SocketAddr, web: SocketAddr, place: &Place) -> String {
     format!(
         "postwerk demo\n\
          \n  inbox      http://{web}/inbox (all that is delivered; nothing leaves this machine)\
+         \n  admin      http://{web}/login/{login} (once, within 15 minutes)\
          \n  send to    {smtp} (SMTP, no password)\
          \n  try        postwerk test-mail{server} held@demo.test         held; a digest follows, its link releases\
          \n             postwerk test-mail{server} success@demo.test\

@@ -19,7 +19,7 @@ use crate::base::clock::Clock;
 use crate::base::shutdown::{Finish, Shutdown};
 use crate::certs::{CertError, Certs};
 use crate::config::{Config, Shared};
-use crate::digest::key::Keys;
+use crate::digest::{Digests, Keys};
 use crate::journal::event::{Events, Subscription};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::mailbox::{BadMailbox, Mailbox};
@@ -41,6 +41,7 @@ pub struct Server {
     store: Store,
     queue: Queue,
     keys: Keys,
+    digests: Digests,
     certs: Certs,
     clock: Clock,
     addresses: Vec<SocketAddr>,
@@ -157,6 +158,7 @@ impl Server {
             Events::new(),
         );
         let keys = Keys::load(store.clone(), clock.clone()).await?;
+        let digests = Digests::new(queue.clone(), keys.clone());
         let listeners = Listeners::bind(&conf.load())?;
         let endpoint = Endpoint::bind(&conf.load())?;
         let (shutdown, finish) = Shutdown::new();
@@ -168,6 +170,7 @@ impl Server {
             store,
             queue,
             keys,
+            digests,
             certs,
             clock,
             shutdown,
@@ -218,6 +221,7 @@ impl Server {
             shutdown: shutdown.clone(),
             own_addresses: listeners.addresses(),
         }));
+        self.tasks.spawn(self.digests.clone().run(shutdown.clone()));
         let control = admin::control::bind(&conf.load().server.data_dir)?;
         self.tasks.spawn(control.run(admin::Context {
             conf: Arc::clone(conf),

@@ -3,15 +3,18 @@
 //! A number is 4 octets, unique over all recipients, and names its recipient in every link. A record stays until its
 //! links have ended and 30 days more. Not here: when a stream is due (`stream`), and what a link may do (`desk`).
 
+use std::time::Duration;
+
 use minicbor::{Decode, Encode};
 
+use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::mail::hold::HoldQueue;
 use crate::mail::mailbox::Mailbox;
 use crate::queue::MessageId;
 use crate::queue::hold::Card;
-use crate::queue::record::HoldId;
-use crate::store::Key;
+use crate::queue::record::{HoldId, encode};
+use crate::store::{Band, Due, Group, Key, Op, Work};
 
 /// `g/0/<number>`
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -99,6 +102,33 @@ impl Scope {
     }
 }
 
+/// A record is looked up so long after its links have ended: "expired" is a better answer than "unknown".
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+impl Digest {
+    /// Writes it, due when nobody needs it any more. Whoever changes one writes it by this, or it would stay for ever.
+    pub fn put(&self, number: u32, now: Wall) -> Op {
+        let key = digest_key(number);
+        let end = Wall(
+            u64::from(self.end)
+                .saturating_mul(3_600_000_000)
+                .max(self.at),
+        ) + KEPT;
+        let due = Due {
+            work: Work::Digest,
+            group: Group::of_key(&key),
+            band: Band::Bulk,
+            after: end - now,
+        };
+        Op::Put {
+            key,
+            value: encode(self),
+            due: Some(due),
+            terms: Vec::new(),
+        }
+    }
+}
+
 /// `g/0/<number>`
 pub fn digest_key(number: u32) -> Key {
     Key::of(b'g', &[&[0], &number.to_be_bytes()])
@@ -107,4 +137,14 @@ pub fn digest_key(number: u32) -> Key {
 /// `g/1/<address>`
 pub fn stream_key(to: &Mailbox) -> Key {
     Key::of(b'g', &[&[1], to.to_string().as_bytes()])
+}
+
+/// `g/2`: the last number, 4 octets. Numbers are never used twice, as links carry them.
+pub fn number_key() -> Key {
+    Key::of(b'g', &[&[2]])
+}
+
+/// `g/3/<address>`: wall time in microseconds at which a fresh digest was asked for last, 8 octets.
+pub fn fresh_key(to: &Mailbox) -> Key {
+    Key::of(b'g', &[&[3], to.to_string().as_bytes()])
 }

@@ -1,0 +1,232 @@
+//! How single things are told in either language: a reason, a size, a date, what is attached.
+//!
+//! Pages say them in the same words. Everything that came with a mail is cleaned here; what comes out is plain text.
+//! Not here: what a digest is made of (`compose`).
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::text::{defused, shown};
+use crate::base::clock::Wall;
+use crate::base::lang::Lang;
+use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
+use crate::mail::attachment::Attachment;
+use crate::mail::hold::{Hold, HoldReason};
+use crate::words::{Arg, say};
+
+/// Attachments that are named; the others are counted.
+const NAMED_MAX: usize = 5;
+
+/// Why it is held: the reason with what it names, and the cause.
+pub fn reason(lang: Lang, hold: &Hold) -> String {
+    let mut text = wording(lang, hold)
+        .unwrap_or_else(|| say(lang, &format!("reason-{}", hold.reason.word()), &[]));
+    let cause = defused(&hold.cause, SHOWN_MAX);
+    if !cause.is_empty() && !text.contains(&cause) {
+        text.push_str(": ");
+        text.push_str(&cause);
+    }
+    text
+}
+
+/// The wording that names parameters, when all of them are there.
+fn wording(lang: Lang, hold: &Hold) -> Option<String> {
+    let names: &[&'static str] = match hold.reason {
+        HoldReason::Spam => &["score", "limit"],
+        HoldReason::Virus | HoldReason::Phish | HoldReason::Attachment => &["name"],
+        HoldReason::Rule => &["reason"],
+        HoldReason::Account => &["account"],
+        HoldReason::RateLimit => &["account", "limit"],
+        HoldReason::Operator
+        | HoldReason::Loop
+        | HoldReason::BrokenMime
+        | HoldReason::Undeliverable
+        | HoldReason::Internal
+        | HoldReason::Dmarc
+        | HoldReason::Scanner => return None,
+    };
+    let mut values = Vec::new();
+    for name in names {
+        let value = defused(hold.params.get(*name)?, SHOWN_MAX);
+        values.push((*name, number(lang, &value)));
+    }
+    let args: Vec<_> = values
+        .iter()
+        .map(|(name, value)| (*name, Arg::Text(value)))
+        .collect();
+    Some(say(lang, &format!("why-{}", hold.reason.word()), &args))
+}
+
+/// `7.4` as the language writes it; anything else as it is.
+fn number(lang: Lang, text: &str) -> String {
+    match lang {
+        Lang::De if text.parse::<f64>().is_ok() => text.replace('.', ","),
+        Lang::De | Lang::En => text.to_owned(),
+    }
+}
+
+/// `214 kB`, `1,2 MB`.
+pub fn size(lang: Lang, octets: u64) -> String {
+    let (value, unit) = match octets {
+        0..1_000 => return format!("{octets} B"),
+        1_000..1_000_000 => return format!("{} kB", octets.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => (octets / 100_000, "MB"),
+        1_000_000_000.. => (octets / 100_000_000, "GB"),
+    };
+    let value = format!("{}.{}", value / 10, value % 10);
+    format!("{} {unit}", number(lang, &value))
+}
+
+/// `2 Anhänge: rechnung.pdf (PDF), bild.png (PNG)`; empty without any.
+pub fn attachments(lang: Lang, all: &[Attachment]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut list: Vec<String> = all
+        .iter()
+        .take(NAMED_MAX)
+        .map(|one| attachment(lang, one))
+        .collect();
+    if let Some(more @ 1..) = all.len().checked_sub(NAMED_MAX) {
+        list.push(say(lang, "digest-and-more", &[("count", count(more))]));
+    }
+    let args = [
+        ("count", count(all.len())),
+        ("list", Arg::Text(&list.join(", "))),
+    ];
+    say(lang, "digest-attachments", &args)
+}
+
+fn attachment(lang: Lang, one: &Attachment) -> String {
+    let name = one.name.as_deref().unwrap_or_default();
+    let mut name = shown(name, SHOWN_NAME_MAX);
+    if name.contains("://") || name.starts_with("www.") {
+        name = defused(&name, SHOWN_NAME_MAX);
+    }
+    if name.is_empty() {
+        name = say(lang, "digest-no-name", &[]);
+    }
+    let declared = kind(&one.declared);
+    match one.found.as_deref().map(kind) {
+        // What it is and what it claims to be.
+        Some(found) if found != declared => format!("{name} ({found}, „{declared}“)"),
+        Some(_) | None => format!("{name} ({declared})"),
+    }
+}
+
+/// A media type in the short form that people know.
+fn kind(media: &str) -> String {
+    let (group, sub) = media.split_once('/').unwrap_or(("", media));
+    let sub = sub.trim_start_matches("x-").trim_start_matches("vnd.");
+    let known = match sub {
+        "pdf" => "PDF",
+        "zip" | "zip-compressed" => "ZIP",
+        "msword" => "DOC",
+        "openxmlformats-officedocument.wordprocessingml.document" => "DOCX",
+        "ms-excel" => "XLS",
+        "openxmlformats-officedocument.spreadsheetml.sheet" => "XLSX",
+        "ms-powerpoint" => "PPT",
+        "openxmlformats-officedocument.presentationml.presentation" => "PPTX",
+        "msdownload" | "dosexec" | "msdos-program" | "portable-executable" => "EXE",
+        "rfc822" => "EML",
+        "octet-stream" => "BIN",
+        "jpeg" => "JPEG",
+        _ if group == "image" || group == "audio" || group == "video" || group == "text" => {
+            return shown(&sub.to_uppercase(), 12);
+        }
+        _ => return shown(media, 40),
+    };
+    known.to_owned()
+}
+
+/// A number for a text.
+pub fn count(n: usize) -> Arg<'static> {
+    Arg::Count(u64::try_from(n).unwrap_or(u64::MAX))
+}
+
+/// `21.11.2026`, `2026-11-21`.
+pub fn date(lang: Lang, zone: &TimeZone, at: Wall) -> String {
+    local(zone, at).strftime(form(lang)).to_string()
+}
+
+/// `Sa 21.11.2026 14:02`, `Sat 2026-11-21 14:02`.
+pub fn moment(lang: Lang, zone: &TimeZone, at: Wall) -> String {
+    let local = local(zone, at);
+    let day = local.weekday().to_monday_one_offset();
+    let day = say(lang, &format!("digest-day-{day}"), &[]);
+    format!("{day} {}", local.strftime(&format!("{} %H:%M", form(lang))))
+}
+
+/// `CET`: of the zone at that moment.
+pub fn zone_name(zone: &TimeZone, at: Wall) -> String {
+    local(zone, at).strftime("%Z").to_string()
+}
+
+fn form(lang: Lang) -> &'static str {
+    match lang {
+        Lang::De => "%d.%m.%Y",
+        Lang::En => "%Y-%m-%d",
+    }
+}
+
+fn local(zone: &TimeZone, at: Wall) -> jiff::Zoned {
+    let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX);
+    at.to_zoned(zone.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::hold::HoldQueue;
+
+    #[test]
+    fn a_reason_names_what_is_known() {
+        let spam = Hold::new(HoldQueue::Quarantine, HoldReason::Spam, "BAYES_99");
+        assert_eq!(
+            reason(Lang::De, &spam),
+            "Spam-Bewertung über der Grenze: BAYES_99"
+        );
+        let spam = spam.with("score", "7.4").with("limit", "6.0");
+        assert_eq!(
+            reason(Lang::De, &spam),
+            "Spam-Bewertung 7,4 (Grenze 6,0): BAYES_99"
+        );
+        assert_eq!(
+            reason(Lang::En, &spam),
+            "Spam score 7.4 (limit 6.0): BAYES_99"
+        );
+        let rule = Hold::new(HoldQueue::Quarantine, HoldReason::Rule, "")
+            .with("reason", "see http://x.example\r\n.");
+        assert_eq!(reason(Lang::En, &rule), "Rule: see hxxp://x[.]example .");
+    }
+
+    #[test]
+    fn sizes_read_as_people_write_them() {
+        for (octets, wanted) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (213_100, "214 kB"),
+            (1_250_000, "1,2 MB"),
+            (7_000_000_000, "7,0 GB"),
+        ] {
+            assert_eq!(size(Lang::De, octets), wanted);
+        }
+    }
+
+    #[test]
+    fn what_is_attached_says_what_it_really_is() {
+        let one = Attachment {
+            name: Some("rechnung\u{202E}fdp.exe".into()),
+            declared: "application/pdf".into(),
+            found: Some("application/x-dosexec".into()),
+            size: 3,
+        };
+        assert_eq!(
+            attachments(Lang::De, std::slice::from_ref(&one)),
+            "1 Anhang: rechnungfdp.exe (EXE, „PDF“)"
+        );
+        let many = vec![one; 7];
+        assert!(attachments(Lang::En, &many).ends_with("and 2 more"));
+    }
+}

@@ -1,0 +1,284 @@
+//! Claims Digest work: streams whose date has come, digests that nobody needs any more, deliveries that failed.
+//!
+//! Beside it the streams are kept in step with the configuration, and a first held message moves a date to now. Both
+//! are asked again at each start, so a crash loses neither. Not here: how a digest is made (`send`).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Digests;
+use super::choice::{self, Dates};
+use super::record::{Scope, stream_key};
+use super::send::{Making, SendError};
+use super::stream::{Audience, Listing, Stream, address_of};
+use crate::base::clock::{Wall, micros};
+use crate::base::shutdown::Shutdown;
+use crate::config::Config;
+use crate::mail::mailbox::Mailbox;
+use crate::queue::record::decode;
+use crate::queue::worker;
+use crate::store::{Batch, Claimed, Key, Op, Pre, Span, StoreError, Work};
+
+/// Owners of stored accounts change without a word; nobody waits longer to be told for the first time.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Waited after a look that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A date has come when the wall is so near: store time and wall are read at two moments.
+const NEAR: Duration = Duration::from_secs(1);
+/// Streams read with one scan.
+const PAGE: usize = 500;
+
+impl Digests {
+    /// Sends digests until the server stops.
+    pub async fn run(self, shutdown: Shutdown) {
+        let (store, clock) = (self.0.queue.store().clone(), self.0.queue.clock().clone());
+        let digests = self.clone();
+        let sending = worker::run(
+            store,
+            clock,
+            shutdown.clone(),
+            Work::Digest,
+            move |claimed| {
+                let digests = digests.clone();
+                async move { digests.all(claimed).await }
+            },
+        );
+        tokio::join!(sending, self.watch(shutdown));
+    }
+
+    /// Keeps the streams in step, and looks for first holds.
+    async fn watch(&self, shutdown: Shutdown) {
+        let mut hint = self.0.queue.held_hint();
+        let mut start = true;
+        while !shutdown.begun() {
+            hint.mark_unchanged();
+            let wait = match self.keep_streams(start).await {
+                Ok(()) => {
+                    start = false;
+                    LOOK_EVERY
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the recipients of digests could not be looked up; trying again");
+                    PAUSE
+                }
+            };
+            tokio::select! {
+                () = shutdown.wait() => {}
+                () = self.0.queue.clock().sleep(wait) => {}
+                changed = hint.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Makes streams that are missing, and moves dates that must come earlier.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn keep_streams(&self, start: bool) -> Result<(), StoreError> {
+        let conf = self.0.queue.conf().load_full();
+        let audience: Audience = self.audience().await?;
+        for (to, scopes) in &audience {
+            match self.keep_stream(&conf, to, scopes, start).await {
+                // It is being sent, or was changed: then it is looked at again soon enough.
+                Ok(()) | Err(StoreError::Conflict(_)) => {}
+                Err(StoreError::Damaged(what)) => {
+                    tracing::error!(%to, %what, "the stream of a recipient cannot be read; it begins anew");
+                    self.begin(&conf, to).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.end_others(&audience).await
+    }
+
+    async fn keep_stream(
+        &self,
+        conf: &Config,
+        to: &Mailbox,
+        scopes: &BTreeSet<Scope>,
+        start: bool,
+    ) -> Result<(), StoreError> {
+        let now = self.0.queue.clock().wall();
+        let found = self.stream(to).await?;
+        let is_new = found.is_none();
+        let (old, pre) = match found {
+            Some((stream, version)) => (stream, Pre::Is(stream_key(to), version)),
+            None => (Stream::fresh(conf, now), Pre::Absent(stream_key(to))),
+        };
+        let mut stream = old.clone().on_time(conf, now);
+        if start && conf.digest.on_start && choice::is_any(&self.0.queue, scopes).await? {
+            stream.next = now.0;
+            stream.all = true;
+        } else if conf.digest.on_first
+            && stream.next > now.0
+            && choice::is_first(&self.0.queue, scopes, &stream).await?
+        {
+            stream.next = now.0;
+        }
+        // A date that is only missed is due already.
+        if stream == old && !is_new {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        batch.pre.extend([pre, Pre::Free(stream_key(to))]);
+        batch.ops.push(stream.put(to, now));
+        self.0.queue.store().commit(batch).await.map(drop)
+    }
+
+    /// A stream anew, whatever was there.
+    async fn begin(&self, conf: &Config, to: &Mailbox) -> Result<(), StoreError> {
+        let now = self.0.queue.clock().wall();
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Free(stream_key(to)));
+        batch.ops.push(Stream::fresh(conf, now).put(to, now));
+        match self.0.queue.store().commit(batch).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Streams of nobody end, so that one that comes back begins with what is held then.
+    async fn end_others(&self, audience: &Audience) -> Result<(), StoreError> {
+        for (key, _) in self.streams().await? {
+            if address_of(&key).is_none_or(|to| !audience.contains_key(&to)) {
+                let mut batch = Batch::new();
+                batch.pre.push(Pre::Free(key.clone()));
+                batch.ops.push(Op::Delete(key));
+                match self.0.queue.store().commit(batch).await {
+                    Ok(_) | Err(StoreError::Conflict(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All streams as they are stored.
+    pub(super) async fn streams(&self) -> Result<Vec<(Key, bytes::Bytes)>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let span = Span::Prefix(Key::of(b'g', &[&[1]]));
+            let page = self.0.queue.store().scan(span, after, false, PAGE).await?;
+            all.extend(
+                page.records
+                    .into_iter()
+                    .map(|record| (record.key, record.value)),
+            );
+            after = page.next;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// One after the other; the first error, after all were tried, so that one bad record stops no other.
+    pub(super) async fn all(&self, claimed: Vec<Claimed>) -> Result<(), StoreError> {
+        let mut first = Ok(());
+        for claim in claimed {
+            let key = claim.record.key.clone();
+            let done = match key.0.first_chunk::<2>() {
+                Some(b"g\x00") => self.forget(claim).await,
+                Some(b"g\x01") => self.due(claim).await,
+                Some([b'n', _]) => self.failed(claim).await,
+                Some(_) | None => Err(SendError::Store(StoreError::Damaged(
+                    format!("{key:?}").into(),
+                ))),
+            };
+            let error = match done {
+                // Somebody else changed it first; it comes again if it still is.
+                Ok(()) | Err(SendError::Store(StoreError::Conflict(_))) => continue,
+                Err(SendError::Store(error)) => error,
+                Err(error @ (SendError::Refused(_) | SendError::Address(_))) => {
+                    StoreError::Unavailable(error.to_string().into())
+                }
+            };
+            tracing::warn!(?key, %error, "a digest could not be made; it comes again");
+            first = first.and(Err(error));
+        }
+        first
+    }
+
+    /// Nobody has a link of it any more.
+    async fn forget(&self, claim: Claimed) -> Result<(), SendError> {
+        self.finish(claim, Op::Delete).await
+    }
+
+    async fn finish(&self, claim: Claimed, op: impl FnOnce(Key) -> Op) -> Result<(), SendError> {
+        let mut batch = Batch::new();
+        batch.pre.push(Pre::Mine(claim.guard.id()));
+        batch.ops.push(op(claim.record.key.clone()));
+        self.0.queue.store().commit(batch).await?;
+        Ok(())
+    }
+
+    /// A stream whose date has come, unless the wall says otherwise.
+    async fn due(&self, claim: Claimed) -> Result<(), SendError> {
+        let conf = self.0.queue.conf().load_full();
+        let audience = self.audience().await?;
+        let key = claim.record.key.clone();
+        let Some((to, scopes)) = address_of(&key).and_then(|to| audience.get_key_value(&to)) else {
+            return self.forget(claim).await;
+        };
+        let now = self.0.queue.clock().wall();
+        let mut stream: Stream = match decode(&key, &claim.record.value) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::error!(%to, %error, "the stream of a recipient cannot be read; it begins anew");
+                Stream::fresh(&conf, now)
+            }
+        };
+        // The clock was set back while it waited: then the date has not come.
+        let early = stream.next.saturating_sub(now.0) > micros(NEAR);
+        if early {
+            stream = stream.on_time(&conf, now);
+            return self.finish(claim, |_| stream.put(to, now)).await;
+        }
+        self.tell(&conf, to, scopes, stream, claim, now).await
+    }
+
+    async fn tell(
+        &self,
+        conf: &Config,
+        to: &Mailbox,
+        scopes: &BTreeSet<Scope>,
+        mut stream: Stream,
+        claim: Claimed,
+        now: Wall,
+    ) -> Result<(), SendError> {
+        let dates = Dates::of(conf, now);
+        let all = stream.all || conf.digest.remind;
+        let choice = choice::choose(&self.0.queue, scopes, &stream, dates, all).await?;
+        let since = (stream.number > 0).then_some(Wall(stream.sent));
+        stream.next = dates.next.0;
+        stream.looked = now.0;
+        stream.all = false;
+        choice::remember(&mut stream, &choice, self.0.queue.store().now().0);
+        if !choice.tells {
+            return self.finish(claim, |_| stream.put(to, now)).await;
+        }
+        let span = dates.second - now;
+        stream.warned = self.0.queue.store().now().0.saturating_add(micros(span));
+        stream.sent = now.0;
+        let making = Making {
+            conf,
+            to,
+            scopes,
+            lang: conf.digest.lang,
+            since,
+            now,
+            choice: &choice,
+        };
+        let mine = Pre::Mine(claim.guard.id());
+        self.make(&making, |number| {
+            let mut stream = stream.clone();
+            stream.number = number;
+            stream.list(Listing::of(&making, number));
+            let mut batch = Batch::new();
+            batch.pre.push(mine.clone());
+            batch.ops.push(stream.put(to, now));
+            batch
+        })
+        .await
+        .map(drop)
+    }
+}

@@ -84,8 +84,9 @@ pub fn router(queue: Queue, accounts: Accounts) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/queue", get(list))
         .route("/api/v1/queue/{word}", get(show).post(act))
-        .with_state(queue);
-    own.merge(super::accounts::router(accounts))
+        .with_state(queue.clone());
+    own.merge(super::jobs::router(queue))
+        .merge(super::accounts::router(accounts))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(CONTROL_BODY_MAX))
@@ -155,7 +156,7 @@ async fn act(
             format!("more than {CONTROL_IDS_MAX} ids; send them in several requests"),
         ));
     }
-    let verb = verb_of(&verb, &order)?;
+    let verb = verb_of(&verb, order.undo, order.now)?;
     let mut done = Vec::with_capacity(order.ids.len());
     for id in order.ids {
         let outcome = match id.parse::<Target>() {
@@ -194,24 +195,25 @@ async fn no_such_method() -> Problem {
     )
 }
 
-fn verb_of(word: &str, order: &Order) -> Result<Verb, Problem> {
-    let undo = order.undo;
+/// The verb of a word, with what may go with it.
+pub(super) fn verb_of(word: &str, undo: bool, now: bool) -> Result<Verb, Problem> {
     let verb = match word {
         "retry" => Verb::Retry,
         "requeue" => Verb::Requeue { undo },
         "release" => Verb::Release { undo },
         "hold" => Verb::Hold,
-        "delete" => Verb::Delete { now: order.now },
+        "delete" => Verb::Delete { now },
+        "bounce" => Verb::Bounce,
         "undo" => Verb::Undo,
         _ => {
             return Err(Problem::unknown(format!(
-                "no verb `{word}`; retry, requeue, release, hold, delete and undo are"
+                "no verb `{word}`; retry, requeue, release, hold, delete, bounce and undo are"
             )));
         }
     };
     let undoable = matches!(verb, Verb::Requeue { .. } | Verb::Release { .. });
     let deletes = matches!(verb, Verb::Delete { .. });
-    if (order.undo && !undoable) || (order.now && !deletes) {
+    if (undo && !undoable) || (now && !deletes) {
         return Err(Problem::bad(
             "`undo` goes with release and requeue, `now` with delete",
         ));

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod api;
 pub mod control;
 pub mod find;
+pub mod jobs;
 pub mod link;
 pub mod logins;
 pub mod preview;

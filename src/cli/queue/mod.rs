@@ -1,9 +1,10 @@
-//! `postwerk queue …`: list, show, retry, requeue, delete, hold, release, undo.
+//! `postwerk queue …`: list, show, retry, requeue, delete, hold, release, bounce, undo.
 //!
 //! Talks to the running server over its control socket. ID means all unfinished recipients of a message, `ID/ADDRESS`
 //! one of them, and `-` reads them from standard input, one a line. What could not be done is told one by one, exit 1;
 //! no server is exit 75. Not here: what a verb may do (`queue::verbs`), how an answer looks (`print`).
 
+mod bulk;
 mod print;
 
 use std::io::{self, BufRead, Write};
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 use super::control::{Answer, Client, ClientError, encoded};
 use crate::admin::api::{Done, Order};
+use crate::admin::jobs::BulkOrder;
 use crate::admin::view::{Row, Story};
 use crate::base::clock::Clock;
 use crate::base::text::clean;
@@ -61,6 +63,8 @@ enum Action {
     Hold(Ids),
     /// Let out of its hold queue, unchecked
     Release(Undoable),
+    /// Give up and tell the sender
+    Bounce(Ids),
     /// Take back a delete, release or requeue that still waits
     Undo(Ids),
 }
@@ -70,7 +74,7 @@ struct List {
     /// Print JSON Lines, with the names of `postqueue -j` first
     #[arg(long)]
     json: bool,
-    /// Only these: queue: from: to: id: older: newer: status:, `-` negates
+    /// Only these: queue: reason: from: to: subject: word: account: id: older: newer: status:, `-` negates
     #[arg(
         long = "where",
         value_name = "QUERY",
@@ -86,8 +90,18 @@ struct List {
 #[derive(Debug, clap::Args)]
 struct Ids {
     /// Queue ids, ID/ADDRESS for one recipient, or `-` to read them from standard input
-    #[arg(value_name = "ID", required = true)]
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "query",
+        conflicts_with = "query"
+    )]
     ids: Vec<String>,
+    /// All that match instead: queue: reason: from: to: subject: word: account: id: older: newer: status:, `-` negates
+    #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true)]
+    query: Option<String>,
+    /// Only count what matches, and show some of it
+    #[arg(long, requires = "query")]
+    dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -156,8 +170,23 @@ async fn act(args: Args) -> Result<ExitCode, QueueError> {
         Action::Delete { now, ids } => ("delete", ids, false, now),
         Action::Hold(ids) => ("hold", ids, false, false),
         Action::Release(Undoable { undo, ids }) => ("release", ids, undo, false),
+        Action::Bounce(ids) => ("bounce", ids, false, false),
         Action::Undo(ids) => ("undo", ids, false, false),
     };
+    if let Some(query) = ids.query {
+        let verb = verb.to_owned();
+        return if ids.dry_run {
+            bulk::survey(&client, &verb, &query).await
+        } else {
+            let order = BulkOrder {
+                verb,
+                query,
+                undo,
+                now,
+            };
+            bulk::run(&client, &order).await
+        };
+    }
     let ids = gather(&ids.ids, &mut io::stdin().lock())?;
     let mut all_done = true;
     for ids in ids.chunks(IDS_AT_ONCE) {
@@ -310,11 +339,20 @@ mod tests {
             "q hold A/x@y.example",
             "q release A",
             "q undo A",
+            "q bounce A",
+            "q release --where queue:bad",
+            "q delete --now --where -from:@a.example --dry-run",
         ] {
             let words = line.split(' ');
             assert!(Program::try_parse_from(words).is_ok(), "case: {line}");
         }
-        for line in ["q retry", "q hold --now A", "q list A"] {
+        for line in [
+            "q retry",
+            "q hold --now A",
+            "q list A",
+            "q retry A --where id:1",
+            "q retry A --dry-run",
+        ] {
             let words = line.split(' ');
             assert!(Program::try_parse_from(words).is_err(), "case: {line}");
         }

@@ -8,6 +8,7 @@ pub mod api;
 pub mod control;
 pub mod find;
 pub mod jobs;
+pub mod holds;
 pub mod link;
 pub mod logins;
 pub mod preview;

@@ -409,6 +409,9 @@ pub const SESSION_AGE: Duration = Duration::from_secs(12 * 3_600);
 /// Sessions and login links that one sweep looks through.
 pub const SESSIONS_MAX: usize = 1_000;
 
+/// Held messages on one page of the list, and chosen at once.
+pub const HOLDS_PAGE: usize = 50;
+
 /// Wrong login links of one address in `WRONG_LINKS_SPAN`: a person opens an old one some times, nobody 256 bits.
 pub const WRONG_LINKS_MAX: u32 = 10;
 /// See `WRONG_LINKS_MAX`.

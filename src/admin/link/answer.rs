@@ -315,7 +315,7 @@ fn refused(setting: &Setting<'_>, right: Right) -> Notice {
 }
 
 /// What a release is warned with.
-fn risk(queue: HoldQueue, reason: HoldReason) -> Option<&'static str> {
+pub(crate) fn risk(queue: HoldQueue, reason: HoldReason) -> Option<&'static str> {
     match (queue, reason, reason.risk()) {
         (_, _, Risk::High) => Some("link-risk-high"),
         (HoldQueue::Bad, _, _) | (_, HoldReason::Scanner | HoldReason::Internal, _) => {

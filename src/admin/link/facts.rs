@@ -12,7 +12,7 @@ use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 use crate::digest::text::{address, author, shown};
 use crate::mail::attachment::Attachment;
 use crate::mail::date::spoken;
-use crate::mail::hold::Check;
+use crate::mail::hold::{Check, Hold};
 use crate::mail::mailbox::Mailbox;
 use crate::queue::hold::Card;
 use crate::words::{Arg, say};
@@ -82,7 +82,7 @@ pub fn mailbox(mailbox: &Mailbox) -> String {
 }
 
 /// `"Stadtwerke" <rechnung@stadtwerke.example>`: the name never without the address.
-fn from(card: &Card) -> String {
+pub(crate) fn from(card: &Card) -> String {
     let author = author(card.author.as_deref().unwrap_or(&card.from));
     let more = match author.more {
         0 => String::new(),
@@ -94,20 +94,18 @@ fn from(card: &Card) -> String {
     }
 }
 
-/// The reverse-path, when it says something else than the From field.
 fn envelope(tongue: &Tongue, card: &Card) -> Option<Row> {
-    let Some(field) = &card.author else {
-        return card.from.is_empty().then(|| null(tongue));
-    };
-    if card.from.is_empty() {
-        return Some(null(tongue));
-    }
-    let differs = !author(field).raw.eq_ignore_ascii_case(&card.from);
-    differs.then(|| tongue.row("link-envelope", address(&card.from)))
+    envelope_text(tongue.lang, card).map(|text| tongue.row("link-envelope", text))
 }
 
-fn null(tongue: &Tongue) -> Row {
-    tongue.row("link-envelope", say(tongue.lang, "link-envelope-null", &[]))
+/// The reverse-path, when it says something else than the From field.
+pub(crate) fn envelope_text(lang: Lang, card: &Card) -> Option<String> {
+    if card.from.is_empty() {
+        return Some(say(lang, "link-envelope-null", &[]));
+    }
+    let field = card.author.as_deref()?;
+    let differs = !author(field).raw.eq_ignore_ascii_case(&card.from);
+    differs.then(|| address(&card.from))
 }
 
 fn attachments(tongue: &Tongue, card: &Card) -> Option<Row> {
@@ -142,15 +140,20 @@ fn attachment(lang: Lang, one: &Attachment) -> String {
     }
 }
 
-/// The wording of the code, what the rule says, and the cause below.
-fn reason(tongue: &Tongue, card: &Card) -> Row {
-    let hold = &card.hold;
-    let mut text = say(tongue.lang, &format!("reason-{}", hold.reason), &[]);
-    if let Some(written) = hold.params.get("reason") {
-        text = format!("{text}: {}", shown(written, SHOWN_MAX));
+/// The wording of the code, and what the rule says.
+pub(crate) fn reason_text(lang: Lang, hold: &Hold) -> String {
+    let text = say(lang, &format!("reason-{}", hold.reason), &[]);
+    match hold.params.get("reason") {
+        Some(written) => format!("{text}: {}", shown(written, SHOWN_MAX)),
+        None => text,
     }
+}
+
+/// The same with the cause below.
+fn reason(tongue: &Tongue, card: &Card) -> Row {
+    let text = reason_text(tongue.lang, &card.hold);
     let mut row = tongue.row("link-reason", text);
-    let cause = shown(&hold.cause, SHOWN_MAX);
+    let cause = shown(&card.hold.cause, SHOWN_MAX);
     if !cause.is_empty() && !row.value.contains(&cause) {
         row.more.push(cause);
     }
@@ -181,7 +184,7 @@ fn checks(tongue: &Tongue, card: &Card) -> Vec<Row> {
 }
 
 /// `214 kB`, `1,4 MB`: as mail clients count, in thousands.
-fn size(lang: Lang, octets: u64) -> String {
+pub(crate) fn size(lang: Lang, octets: u64) -> String {
     let point = match lang {
         Lang::De => ',',
         Lang::En => '.',

@@ -84,7 +84,7 @@ fn lang_of(parts: &Parts) -> Lang {
 }
 
 /// The store does not answer.
-pub(super) fn broken(lang: Lang, error: &StoreError) -> Response {
+pub(crate) fn broken(lang: Lang, error: &StoreError) -> Response {
     tracing::warn!(%error, "a page cannot be answered");
     refusal(lang, StatusCode::SERVICE_UNAVAILABLE)
 }
@@ -164,7 +164,7 @@ async fn leave(
 }
 
 /// A refusal, unless the form is one of this session's.
-pub(super) fn foreign(
+pub(crate) fn foreign(
     site: &Site,
     visit: &Visit,
     headers: &HeaderMap,

@@ -22,7 +22,8 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::net::TcpListener;
 
-pub use page::{Page, Words, page, refusal};
+pub(crate) use login::{broken, foreign};
+pub use page::{Page, Words, page, plain, refusal};
 pub use session::{Session, session};
 pub use site::Site;
 pub use visit::Visit;

@@ -2,8 +2,8 @@
 //!
 //! A path nobody owns is 404, a method nobody takes 405, each with a page in the visitor's language.
 
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 
@@ -20,6 +20,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/livez", get(live))
         .route("/style.css", get(style))
         .merge(super::login::router())
+        .merge(crate::admin::holds::router())
         .fallback(unknown)
         .method_not_allowed_fallback(no_such_method)
         .with_state(site.clone())
@@ -38,7 +39,11 @@ async fn style() -> Response {
     (headers, STYLE).into_response()
 }
 
-async fn unknown(Extension(visit): Extension<Visit>) -> Response {
+/// The top is the list, unless a program that embeds us has a page of its own there.
+async fn unknown(Extension(visit): Extension<Visit>, uri: Uri) -> Response {
+    if uri.path() == "/" {
+        return Redirect::to("/holds").into_response();
+    }
     refusal(visit.lang, StatusCode::NOT_FOUND)
 }
 

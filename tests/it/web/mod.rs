@@ -4,6 +4,8 @@
 //! Not here: what the pages show (`login`, `pages`).
 
 pub mod browser;
+mod holds;
+pub mod login;
 mod raw;
 
 pub use browser::Browser;

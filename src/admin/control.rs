@@ -101,9 +101,12 @@ pub fn bind(data_dir: &Path) -> Result<Control, ControlError> {
 impl Control {
     /// Answers until the server stops; a request that is being answered is finished first.
     pub async fn run(self, context: Context) {
-        let router = api::router(context.queue.clone(), context.accounts.clone()).merge(
-            super::logins::router(context.queue.clone(), context.endpoint),
-        );
+        let router = api::router(context.queue.clone(), context.accounts.clone())
+            .merge(super::logins::router(
+                context.queue.clone(),
+                context.endpoint,
+            ))
+            .merge(super::links::router(context.keys.clone()));
         let permits = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {

@@ -10,6 +10,7 @@ pub mod find;
 pub mod jobs;
 pub mod holds;
 pub mod link;
+pub mod links;
 pub mod logins;
 pub mod preview;
 pub mod problem;
@@ -24,6 +25,7 @@ use crate::accounts::Accounts;
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::config::Shared;
+use crate::digest::key::Keys;
 use crate::queue::Queue;
 
 /// What operators work with.
@@ -35,6 +37,8 @@ pub struct Context {
     pub queue: Queue,
     /// Listed and edited.
     pub accounts: Accounts,
+    /// Of links, to be rotated.
+    pub keys: Keys,
     /// For deadlines.
     pub clock: Clock,
     /// When to stop.

@@ -227,6 +227,7 @@ impl Server {
             conf: Arc::clone(conf),
             queue: queue.clone(),
             accounts: accounts.clone(),
+            keys: self.keys.clone(),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             endpoint: self.admin_address,

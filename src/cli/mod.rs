@@ -8,6 +8,7 @@ pub mod admin;
 pub mod check;
 pub mod control;
 pub mod demo;
+pub mod links;
 pub mod queue;
 pub mod serve;
 pub mod test_mail;
@@ -40,6 +41,8 @@ enum Command {
     Queue(queue::Args),
     /// Who may log in
     Account(account::Args),
+    /// The keys of links in digests
+    Links(links::Args),
     /// Into the pages: a login link
     Admin(admin::Args),
     /// Send one mail and print the SMTP dialogue
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Queue(args) => queue::run(args),
         Command::Account(args) => account::run(args),
+        Command::Links(args) => links::run(args),
         Command::Admin(args) => admin::run(args),
         Command::TestMail(args) => test_mail::run(args),
     }

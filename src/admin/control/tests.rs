@@ -10,10 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::accounts::Accounts;
+use crate::admin::links::Rotation;
 use crate::base::shutdown::{Finish, Shutdown};
 use crate::bounce::fixture::{Stage, fault};
+use crate::digest::key::Keys;
+use crate::digest::token::{BadToken, hour_of};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::outcome::Outcome;
+use crate::queue::record::HoldId;
 
 struct Server {
     stage: Stage,
@@ -23,8 +27,13 @@ struct Server {
     task: tokio::task::JoinHandle<()>,
 }
 
+async fn keys_of(stage: &Stage) -> Keys {
+    let (store, clock) = (stage.queue.store().clone(), stage.clock.clone());
+    Keys::load(store, clock).await.unwrap()
+}
+
 impl Server {
-    fn start() -> Self {
+    async fn start() -> Self {
         let stage = Stage::new();
         let folder = tempfile::tempdir().unwrap();
         let (shutdown, finish) = Shutdown::new();
@@ -34,6 +43,7 @@ impl Server {
             accounts: Accounts::new(Arc::clone(&conf), stage.queue.store().clone()),
             conf,
             queue: stage.queue.clone(),
+            keys: keys_of(&stage).await,
             clock: stage.clock.clone(),
             shutdown: shutdown.clone(),
         };
@@ -89,7 +99,7 @@ fn held() -> Hold {
 
 #[tokio::test]
 async fn the_list_begins_with_the_names_of_postqueue() {
-    let server = Server::start();
+    let server = Server::start().await;
     let id = server
         .stage
         .accept("a@home.example", &["b@one.example"], None)
@@ -107,7 +117,7 @@ async fn the_list_begins_with_the_names_of_postqueue() {
 
 #[tokio::test]
 async fn a_query_finds_by_index_by_id_and_by_looking() {
-    let server = Server::start();
+    let server = Server::start().await;
     let plain = server
         .stage
         .accept("a@home.example", &["b@one.example"], None)
@@ -158,7 +168,7 @@ async fn a_query_finds_by_index_by_id_and_by_looking() {
 
 #[tokio::test]
 async fn an_ended_recipient_is_listed_only_when_its_end_is_asked_for() {
-    let server = Server::start();
+    let server = Server::start().await;
     let to = ["b@one.example", "c@two.example"];
     server.stage.accept("a@home.example", &to, None).await;
     let failed = Outcome::Failed(fault("550 5.1.1 No such user"));
@@ -184,7 +194,7 @@ async fn an_ended_recipient_is_listed_only_when_its_end_is_asked_for() {
 
 #[tokio::test]
 async fn pages_follow_each_other_without_a_gap() {
-    let server = Server::start();
+    let server = Server::start().await;
     let mut wanted = Vec::new();
     for n in 0..5 {
         let hold = (n % 2 == 0).then(held);
@@ -229,7 +239,7 @@ async fn pages_follow_each_other_without_a_gap() {
 
 #[tokio::test]
 async fn verbs_answer_for_each_id_alone() {
-    let server = Server::start();
+    let server = Server::start().await;
     let id = server
         .stage
         .accept("a@home.example", &["b@one.example", "c@two.example"], None)
@@ -288,7 +298,7 @@ async fn verbs_answer_for_each_id_alone() {
 
 #[tokio::test]
 async fn a_story_names_peer_attempts_and_who_acted() {
-    let server = Server::start();
+    let server = Server::start().await;
     let id = server
         .stage
         .accept("a@home.example", &["b@one.example"], None)
@@ -330,7 +340,7 @@ async fn a_story_names_peer_attempts_and_who_acted() {
 
 #[tokio::test]
 async fn mistakes_are_problems_with_a_sentence() {
-    let server = Server::start();
+    let server = Server::start().await;
     for (request, body, status, detail) in [
         (
             "GET /api/v1/queue?q=form:x",
@@ -385,7 +395,7 @@ async fn mistakes_are_problems_with_a_sentence() {
 
 #[tokio::test]
 async fn too_much_is_refused() {
-    let server = Server::start();
+    let server = Server::start().await;
     let ids = vec!["\"0643E1B2A90C7701\""; crate::base::limit::CONTROL_IDS_MAX + 1].join(",");
     let (status, _, _) = server
         .ask("POST /api/v1/queue/hold", &format!("{{\"ids\":[{ids}]}}"))
@@ -396,7 +406,7 @@ async fn too_much_is_refused() {
 
 #[tokio::test]
 async fn accounts_are_listed_and_edited() {
-    let server = Server::start();
+    let server = Server::start().await;
     // A PHC string, so that no test waits for argon2.
     let hash = crate::accounts::hash("correct horse").unwrap();
     let add =
@@ -423,7 +433,7 @@ async fn accounts_are_listed_and_edited() {
 
 #[tokio::test]
 async fn only_the_owner_reaches_the_socket_and_only_one_server_has_it() {
-    let server = Server::start();
+    let server = Server::start().await;
     let mode = std::fs::metadata(server.folder.path().join(NAME))
         .unwrap()
         .permissions()
@@ -451,4 +461,36 @@ fn a_path_too_long_for_a_socket_is_told() {
     let folder = Path::new("/tmp").join("x".repeat(100));
     let error = socket_in(&folder).unwrap_err().to_string();
     assert!(error.contains("118 octets"), "got {error}");
+}
+
+#[tokio::test]
+async fn link_keys_are_rotated_and_the_answer_says_what_becomes_of_old_links() {
+    let server = Server::start().await;
+    let keys = keys_of(&server.stage).await;
+    let (hold, end) = (HoldId(7), hour_of(server.stage.clock.wall()) + 5);
+    let rotate = "POST /api/v1/links/rotate";
+    let (status, _, body) = server.ask(rotate, "{}").await;
+    let one: Rotation = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, one.key, one.believed, one.revoked), (200, 1, 1, 0));
+    assert!(one.until.is_some());
+    let text = keys
+        .signer()
+        .token(crate::digest::token::Action::Delete, hold, 1, end);
+    let (_, _, body) = server.ask(rotate, r#"{"now":true}"#).await;
+    let two: Rotation = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (two.key, two.believed, two.revoked, two.until),
+        (2, 0, 2, None)
+    );
+    assert!(matches!(
+        keys_of(&server.stage).await.read(&text),
+        Err(BadToken::Revoked(_))
+    ));
+    for wrong in ["", "7", r#"{"now":1}"#, r#"{"later":true}"#] {
+        let (status, _, body) = server.ask(rotate, wrong).await;
+        assert!((400..500).contains(&status), "{wrong}: {status}");
+        assert!(body.contains("write {}"), "{body}");
+    }
+    assert_eq!(server.ask("GET /api/v1/links/rotate", "").await.0, 405);
+    server.stop().await;
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::admin::{Context, control};
 use crate::base::shutdown::Shutdown;
 use crate::bounce::fixture::Stage;
+use crate::digest::key::Keys;
 
 fn args(data: &Path, action: Action) -> Args {
     Args {
@@ -79,6 +80,9 @@ async fn a_server_that_answers_is_asked() {
         conf,
         queue: stage.queue.clone(),
         accounts: accounts.clone(),
+        keys: Keys::load(stage.queue.store().clone(), stage.clock.clone())
+            .await
+            .unwrap(),
         clock: stage.clock.clone(),
         shutdown: shutdown.clone(),
     };

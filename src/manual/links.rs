@@ -1,0 +1,48 @@
+//! # Links of digests
+//!
+//! A digest has links so that a person on a phone can decide without a login. The same mail passes scanners, previews
+//! and archives that open every link; some run scripts, some press buttons. What holds against whom:
+//!
+//! * **A link is a capability for one hold, one recipient and a week.** 33 octets: key id and action, hold, digest,
+//!   hour of the end, 128 bits of HMAC-SHA256. It is no login: who has it can decide about that one message and see
+//!   what its page shows. It has one spelling (44 characters, no padding), so that logs, throttles and caches cannot be
+//!   led around by a second one. The first character is the key's id; nothing in it is secret but the MAC.
+//! * **GET never acts**, nor does HEAD, nor a script: the effect needs the button's POST with a nonce from the page and
+//!   the cookie that it was bound to (SameSite=Strict). Virus scanners fetch links within seconds of the mail; a GET that
+//!   acts would release every quarantined mail by itself. A GET writes nothing but the canary's first visit.
+//! * **The canary.** Each HTML part has one more link that no person sees. Whoever opens it opens everything, so from
+//!   then on each button of that digest needs the four digits beside its row, which a robot that follows links does not
+//!   connect with a form. Five wrong codes close that row's link in that digest; other rows, and other digests that list
+//!   the same mail, still work. Guesses are judged one at a time and stored before they are answered: a hundred at once
+//!   are five. What this does not stop: **a robot that posts forms without having opened the canary**, as one that reads
+//!   the text part or obeys `aria-hidden` may; one that posts a form in the same instant in which another opens the
+//!   canary; and one that reads and types the code, as a person does. For reasons where that must not happen write
+//!   `[hold.release] REASON = "login"`; virus and phish have it from the start.
+//! * **Whoever holds the digest is the recipient.** A forwarded digest forwards its decisions; each is recorded with the
+//!   digest's recipient, the address it came from and, in the log, the browser's name. Rights are judged at the click:
+//!   by the reason, by `[hold.release]` as it is then, and by whose digest it is. Owners have neither release nor requeue
+//!   for virus, phish, rate limit and account holds: those harm others. Who was an administrator when the digest was
+//!   sent is one for its links; after somebody leaves, `postwerk links rotate --now`.
+//! * **Answers in one order**: unknown, expired or revoked, closed, replaced, handled, open. Unknown has one wording for
+//!   forged, altered, forgotten and never-was. "Expired" comes before "handled": an old link must not say for ever what
+//!   became of a mail. A link also needs its digest's record, which must list the hold: a stolen key alone makes links
+//!   only for what some digest lists.
+//! * **Every unexpired link works**, whichever digest it came from: people act on the mail that they have open.
+//!   `[links] newest_only = true` is MDaemon's rule, that a newer digest to the same address ends the older links of what
+//!   it lists too; it is an order, not a protection.
+//! * **Unknown tokens never reach the store.** Keys are in memory, and a token of an unknown key is measured by a key
+//!   that signs nothing: the answer takes one HMAC and one comparison in constant time, whichever part is wrong
+//!   (`cargo bench --bench links`).
+//! * **One of many acts.** The decision is one batch with preconditions on the parcel; the others read the card that this
+//!   batch wrote, and say who and when. Undo is for the recipient who did it, or an administrator, while it lasts.
+//! * **Rotation.** `postwerk links rotate` makes a new key; the old one is believed until the last link of any digest
+//!   ends, which the digests' records say, not today's `[links] lifetime`. A link with a later end was signed by a thief
+//!   of the old key and is refused. `--now` revokes all old keys: their links answer *expired*, whose button mails a
+//!   fresh digest to the same address. Codes are made by the link's own key and pages that are open keep their nonces,
+//!   so that a rotation disturbs nobody. Key, supersession and revocation are one batch: a crash leaves the old ring or
+//!   the new one. An id is used again 30 days after its last link; with 64 ids more than one rotation a day is refused
+//!   at some point, and says so.
+//! * **What a thief of the store has**: keys are in it, as the mail is. Backups of it deserve the same care; after a loss,
+//!   `links rotate --now`.
+//! * **Nonces** are an HMAC of link, cookie and hour, believed for this hour and the last: no state, and none to exhaust.
+//!   Their key, the codes' and the links' are derived apart, so that none can be had as another.

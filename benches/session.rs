@@ -1,4 +1,5 @@
-//! How fast the reception is without sockets and disk: lines through the session machine, mail text through the decoder.
+//! How fast the reception is without sockets and disk: lines through the session machine, mail text through the
+//! decoder and the scan of its structure.
 //!
 //! `cargo bench --bench session`. The figures say where time does not go; what a mail costs is fsync and packets.
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use postwerk::mail::structure::Scan;
 use postwerk::net::line::{Found, LineBuffer};
 use postwerk::smtp::data::{Bare, Decoder};
 use postwerk::smtp::server::{Answer, Ask, Offer, SaslOffer, Session, Step, Then};
@@ -128,5 +130,59 @@ fn decode_dots(bencher: Bencher<'_, '_>) {
                 used += piece.used;
             }
             sum
+        });
+}
+
+/// A mail of 10 KiB that is one text: what its header costs.
+#[divan::bench]
+fn scan_plain(bencher: Bencher<'_, '_>) {
+    let body =
+        "This line is as long as lines of mails are, so that the text is like one.\r\n".repeat(125);
+    let text = format!("{FIELDS}Content-Type: text/plain; charset=utf-8\r\n\r\n{body}");
+    scan(bencher, text.as_bytes());
+}
+
+/// 1 MiB: a text, its HTML, and two attachments in base64.
+#[divan::bench]
+fn scan_multipart(bencher: Bencher<'_, '_>) {
+    let line = "JVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3RoIDMgMCBSL0ZpbHRlci9GbGF0ZURl\r\n";
+    let file = |name: &str| {
+        format!(
+            "--=_b1\r\nContent-Type: application/pdf; name=\"{name}\"\r\n\
+             Content-Disposition: attachment; filename=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+            line.repeat(6_500)
+        )
+    };
+    let texts = "--=_b2\r\nContent-Type: text/plain\r\n\r\ntext\r\n--=_b2\r\nContent-Type: text/html\r\n\r\n<p>text\r\n--=_b2--\r\n";
+    let text = format!(
+        "{FIELDS}Content-Type: multipart/mixed; boundary=\"=_b1\"\r\n\r\n--=_b1\r\n\
+         Content-Type: multipart/alternative; boundary=\"=_b2\"\r\n\r\n{texts}{}{}--=_b1--\r\n",
+        file("a.pdf"),
+        file("b.pdf")
+    );
+    scan(bencher, text.as_bytes());
+}
+
+/// The worst case: every line could be a delimiter, and a hundred multiparts are open.
+#[divan::bench]
+fn scan_delimiters(bencher: Bencher<'_, '_>) {
+    let open = |n| format!("Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n");
+    let deep: String = (100..200).map(open).collect();
+    let text = format!("{deep}\r\n{}", "--c10\r\n".repeat((1 << 20) / 7));
+    scan(bencher, text.as_bytes());
+}
+
+const FIELDS: &str = "Received: from client.example ([192.0.2.7])\r\n\tby mail.example.org with ESMTPSA id 0643E1B2A90C7701;\r\n\tSat, 21 Nov 2026 20:00:00 +0000\r\n\
+    From: App <app@example.org>\r\nTo: Somebody <somebody@example.net>\r\nSubject: A subject of usual length\r\n\
+    Date: Sat, 21 Nov 2026 20:00:00 +0000\r\nMessage-ID: <0643E1B2A90C7701@mail.example.org>\r\nMIME-Version: 1.0\r\n";
+
+/// In chunks as they come from the decoder.
+fn scan(bencher: Bencher<'_, '_>, text: &[u8]) {
+    bencher
+        .counter(BytesCount::new(text.len()))
+        .bench_local(|| {
+            let mut scan = Scan::default();
+            text.chunks(64 << 10).for_each(|chunk| scan.feed(chunk));
+            black_box(scan.finish())
         });
 }

@@ -14,5 +14,6 @@
 //! | header memory of all sessions | 452 4.3.1 |
 //! | Received fields above `hops_max`, or five by our own name | accepted, held in `defect`, reason `loop` |
 //! | Received fields above 200 | 554 5.4.6 |
+//! | parts, levels and attachments of a mail | accepted; what is left out fits every rule about attachments |
 //! | free disk below `[queue] reserve` | 452 4.3.1 until there is room again |
 //! | a change larger than one commit | 452 4.5.3 |

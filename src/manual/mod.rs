@@ -6,4 +6,5 @@ pub mod delivery;
 pub mod links;
 pub mod modules;
 pub mod records;
+pub mod rules;
 pub mod speed;

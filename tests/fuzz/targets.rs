@@ -7,6 +7,7 @@
 
 use postwerk::mail::mailbox::Mailbox;
 use postwerk::mail::path::{ForwardPath, ReversePath};
+use postwerk::mail::structure::{Scan, Structure};
 use postwerk::net::line::{Found, LineBuffer};
 use postwerk::smtp::command::{Command, parse};
 use postwerk::smtp::data::{Bare, Decoder, reference};
@@ -153,4 +154,26 @@ pub fn address(bytes: &[u8]) {
     if let Ok(path) = ForwardPath::parse(text) {
         assert_eq!(ForwardPath::parse(&path.to_string()), Ok(path));
     }
+}
+
+/// The structure does not depend on the chunks, and what it tells is bounded and fit to be shown.
+pub fn structure(bytes: &[u8]) {
+    let (size, text) = cut(bytes);
+    let found = scanned(text, text.len().max(1));
+    assert_eq!(scanned(text, size), found);
+    assert_eq!(scanned(text, 1), found);
+    assert!(found.parts >= 1 && found.parts >= found.depth);
+    for attachment in &found.attachments {
+        assert!(attachment.size <= text.len() as u64);
+        let name = attachment.name.as_deref().unwrap_or("x");
+        assert!(!name.is_empty() && name.chars().count() <= 150);
+        assert!(!name.contains(|c: char| c.is_control() || c == '/' || c == '\\'));
+        assert!(attachment.declared.is_ascii() && attachment.declared.contains('/'));
+    }
+}
+
+fn scanned(text: &[u8], size: usize) -> Structure {
+    let mut scan = Scan::default();
+    text.chunks(size).for_each(|chunk| scan.feed(chunk));
+    scan.finish()
 }

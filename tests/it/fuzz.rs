@@ -77,3 +77,8 @@ fn mail_text_holds_what_it_promises() {
 fn addresses_hold_what_they_promise() {
     run("address", targets::address);
 }
+
+#[test]
+fn structures_hold_what_they_promise() {
+    run("structure", targets::structure);
+}

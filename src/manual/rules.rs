@@ -1,0 +1,20 @@
+//! # Hold rules and the structure of mails
+//!
+//! A mail is scanned while it arrives (`mail::structure`): each octet once, in memory that bounds keep small. A requeue
+//! reads the stored body again, and every check but the rate runs anew by the configuration of that moment.
+//!
+//! * **A delimiter is a whole line.** RFC 2046 section 5.1.1 lets a line that only begins with the boundary count; then
+//!   `--a` would end inside `--ab`. Mail programs compare whole lines, and a rule must see what they see.
+//! * **Leniency where readers are lenient:** names in two charsets, in pieces, unquoted, as encoded words where RFC 2047
+//!   forbids them, with paths, and with dots and blanks behind them that Windows drops. Hidden characters go.
+//! * **The first field of a kind counts**, as in most readers. A second Content-Type is no fault of its own.
+//! * **What a bound leaves out fits every rule about attachments.** Above 200 attachments, 10,000 parts, 100 levels or
+//!   16 KiB of fields of one part nobody can say what is in a mail; a person looks. Without such a rule it goes out.
+//! * **Types are matched as declared, by content, and by their other names**: `application/x-msdownload` and
+//!   `application/x-dosexec` mean `application/vnd.microsoft.portable-executable`. By content the scan knows: Windows
+//!   programs, ELF, shortcuts, scripts, zip, Office documents (`application/vnd.openxmlformats-officedocument`, old ones
+//!   `application/x-ole-storage`), OpenDocument, Java archives, rar, 7z, gzip, bzip2, xz, cab, pdf, rtf, html, png, jpeg,
+//!   gif, webp. What is inside an archive is a scanner's work.
+//! * **Of a mail in a mail both count**: it is an attachment, and its own attachments are looked at.
+//! * **Order:** loop, broken MIME, account, rate, then rules. The first that holds the whole mail ends it; a rule holds
+//!   single recipients. The hold names what was looked at before it, and a release records what was not.

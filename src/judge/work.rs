@@ -15,7 +15,7 @@ use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::structure::{Scan, Structure};
 use crate::queue::{Message, Queue, worker};
-use crate::store::{Claimed, StoreError, Work};
+use crate::store::{Claimed, StoreError, StoreTime, Work};
 
 /// Judges until the server stops.
 pub async fn run(queue: Queue, shutdown: Shutdown) {
@@ -38,7 +38,8 @@ async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
     let Some(work) = queue.to_judge(claimed).await? else {
         return Ok(());
     };
-    let recipients = work.recipients(queue.store().now());
+    // Those too whose time to undo ends while the mail is read.
+    let recipients = work.recipients(StoreTime(u64::MAX));
     // A task of its own, so that a panic in a check is an answer and not the end of the worker.
     let checks = check(queue.clone(), work.message.clone(), recipients.clone());
     let held = match tokio::spawn(checks).await {

@@ -14,6 +14,8 @@ use postwerk::journal::event::{Event, EventKind, Subscription};
 use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::mail::state::State;
 use postwerk::queue::verbs::{Actor, Target, Verb};
+use postwerk::queue::{MessageId, record};
+use postwerk::store::{Batch, Op};
 use tempfile::TempDir;
 
 use crate::DEADLINE;
@@ -261,10 +263,24 @@ impl House {
 
     /// Takes the first chunk of a message's body away, as a bad disk would.
     pub async fn lose_body(&self, id: &str) {
-        let id = postwerk::queue::MessageId(u64::from_str_radix(id, 16).expect("an id"));
-        let mut batch = postwerk::store::Batch::new();
-        let key = postwerk::queue::record::chunk_key(id, 0);
-        batch.ops.push(postwerk::store::Op::Delete(key));
+        self.commit(Op::Delete(record::chunk_key(message_id(id), 0)))
+            .await;
+    }
+
+    /// Makes a message's record unreadable.
+    pub async fn spoil_message(&self, id: &str) {
+        let spoilt = Op::Put {
+            key: record::message_key(message_id(id)),
+            value: "spoilt".into(),
+            due: None,
+            terms: Vec::new(),
+        };
+        self.commit(spoilt).await;
+    }
+
+    async fn commit(&self, op: Op) {
+        let mut batch = Batch::new();
+        batch.ops.push(op);
         let store = self.server.queue().store();
         store.commit(batch).await.expect("committed");
     }
@@ -278,6 +294,10 @@ impl House {
             .await
             .unwrap_or_else(|e| panic!("{verb:?} {id}: {e}"))
     }
+}
+
+fn message_id(id: &str) -> MessageId {
+    MessageId(u64::from_str_radix(id, 16).expect("an id"))
 }
 
 /// Parsed and checked as a file would be; `{dir}` in it is the scenario's directory.

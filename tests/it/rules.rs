@@ -178,6 +178,34 @@ async fn a_requeue_whose_body_is_damaged_ends_in_bad_and_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_requeue_that_cannot_be_read_keeps_no_other_waiting() {
+    let remote = Remote::friendly().await;
+    let house = House::before(&remote, &rule("sender = \"*\"")).await;
+    let (from, to) = ("a@sender.example", ["b@example.org"]);
+    let spoilt = house.send(from, &to, &letter("spoilt")).await;
+    let others = ["one", "two", "three"].map(letter);
+    let without = config(house.dir.path(), remote.address, "");
+    let mut good = Vec::new();
+    for text in &others {
+        good.push(house.send(from, &to, text).await);
+    }
+    house.server.reload(without).await.expect("reloaded");
+    house.act(Verb::Requeue { undo: true }, &spoilt).await;
+    house.spoil_message(&spoilt).await;
+    house.pass(std::time::Duration::from_secs(11));
+    for id in &good {
+        house.act(Verb::Requeue { undo: false }, id).await;
+    }
+    let (clock, end) = (&house.clock, others.len());
+    // After each failure the worker waits a second of its clock.
+    crate::until("the others", || async {
+        clock.advance(std::time::Duration::from_millis(100));
+        remote.so_far().len() == end
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn mails_built_to_cost_time_are_taken_and_held_by_rules_about_attachments() {
     let parts = "--b\r\nContent-Type: image/png\r\n\r\nx\r\n".repeat(10_500);
     let flat = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n");

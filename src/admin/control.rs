@@ -101,12 +101,15 @@ pub fn bind(data_dir: &Path) -> Result<Control, ControlError> {
 impl Control {
     /// Answers until the server stops; a request that is being answered is finished first.
     pub async fn run(self, context: Context) {
-        let router = api::router(context.queue.clone(), context.accounts.clone())
+        let mut router = api::router(context.queue.clone(), context.accounts.clone())
             .merge(super::logins::router(
                 context.queue.clone(),
                 context.endpoint,
             ))
             .merge(super::links::router(context.keys.clone()));
+        if let Some(digests) = context.digests.clone() {
+            router = router.merge(super::digests::router(digests));
+        }
         let permits = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {

@@ -6,9 +6,10 @@
 pub mod accounts;
 pub mod api;
 pub mod control;
+pub mod digests;
 pub mod find;
-pub mod jobs;
 pub mod holds;
+pub mod jobs;
 pub mod link;
 pub mod links;
 pub mod logins;
@@ -25,6 +26,7 @@ use crate::accounts::Accounts;
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::config::Shared;
+use crate::digest::Digests;
 use crate::digest::key::Keys;
 use crate::queue::Queue;
 
@@ -39,6 +41,8 @@ pub struct Context {
     pub accounts: Accounts,
     /// Of links, to be rotated.
     pub keys: Keys,
+    /// Shown and sent; none: there is nothing about digests.
+    pub digests: Option<Digests>,
     /// For deadlines.
     pub clock: Clock,
     /// When to stop.

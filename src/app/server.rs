@@ -194,6 +194,7 @@ impl Server {
         Site::new(
             self.queue.clone(),
             self.keys.clone(),
+            self.digests.clone(),
             self.certs.clone(),
             self.shutdown.clone(),
         )
@@ -231,6 +232,7 @@ impl Server {
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             endpoint: self.admin_address,
+            digests: Some(self.digests.clone()),
         }));
         self.tasks.spawn(receive::run(
             listeners,
@@ -259,6 +261,12 @@ impl Server {
     /// Where plain HTTP is redirected, if `[admin] http_bind` is set.
     pub fn redirect_address(&self) -> Option<SocketAddr> {
         self.redirect_address
+    }
+
+    /// Who is told of held mail, for the tests of the product itself.
+    #[doc(hidden)]
+    pub fn digests(&self) -> &Digests {
+        &self.digests
     }
 
     /// Signs and reads the links of digests.
@@ -358,6 +366,10 @@ impl Server {
             tracing::warn!("the addresses of [admin] changed; that takes a restart");
         }
         self.conf.store(Arc::new(config));
+        // New recipients are told from now on; whoever is told no more ends here.
+        if let Err(error) = self.digests.keep_streams(false).await {
+            tracing::warn!(%error, "who gets digests is looked up again within a minute");
+        }
         Ok(())
     }
 

@@ -176,6 +176,11 @@ impl Client {
         }
     }
 
+    /// Reads an answer.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, body: &str) -> Result<T, ClientError> {
+        serde_json::from_str(body).map_err(|error| self.broken(error))
+    }
+
     fn broken(&self, why: impl ToString) -> ClientError {
         ClientError::Broken {
             path: self.socket.clone(),

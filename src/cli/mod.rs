@@ -8,6 +8,7 @@ pub mod admin;
 pub mod check;
 pub mod control;
 pub mod demo;
+pub mod digest;
 pub mod links;
 pub mod queue;
 pub mod serve;
@@ -43,6 +44,8 @@ enum Command {
     Account(account::Args),
     /// The keys of links in digests
     Links(links::Args),
+    /// What a digest would say now, and one at once
+    Digest(digest::Args),
     /// Into the pages: a login link
     Admin(admin::Args),
     /// Send one mail and print the SMTP dialogue
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Queue(args) => queue::run(args),
         Command::Account(args) => account::run(args),
         Command::Links(args) => links::run(args),
+        Command::Digest(args) => digest::run(args),
         Command::Admin(args) => admin::run(args),
         Command::TestMail(args) => test_mail::run(args),
     }

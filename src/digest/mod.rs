@@ -9,6 +9,8 @@ mod choice;
 pub mod compose;
 pub mod desk;
 mod failure;
+#[cfg(test)]
+mod golden;
 mod html;
 pub mod key;
 mod mail;

@@ -30,6 +30,7 @@ mod accept_is_durable;
 mod conf_bad;
 mod deliver;
 mod dialog;
+mod digests;
 mod disk_full;
 mod dsn;
 mod embedding;

@@ -40,6 +40,7 @@ impl Server {
         let conf = Arc::clone(stage.queue.conf());
         let context = Context {
             endpoint: None,
+            digests: None,
             accounts: Accounts::new(Arc::clone(&conf), stage.queue.store().clone()),
             conf,
             queue: stage.queue.clone(),

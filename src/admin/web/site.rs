@@ -11,6 +11,7 @@ use crate::base::limit::{WRONG_LINKS_MAX, WRONG_LINKS_SPAN};
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
 use crate::config::Shared;
+use crate::digest::Digests;
 use crate::digest::desk::Desk;
 use crate::digest::key::Keys;
 use crate::net::limiter::Limiter;
@@ -27,6 +28,8 @@ pub struct Site {
     pub desk: Desk,
     /// Reads and signs links.
     pub keys: Keys,
+    /// Sent when a page's button asks for one.
+    pub digests: Digests,
     /// Counts visits of links.
     pub visits: Arc<Visits>,
     /// What handshakes show.
@@ -41,12 +44,19 @@ pub struct Site {
 
 impl Site {
     /// Of one server.
-    pub fn new(queue: Queue, keys: Keys, certs: Certs, shutdown: Shutdown) -> Self {
+    pub fn new(
+        queue: Queue,
+        keys: Keys,
+        digests: Digests,
+        certs: Certs,
+        shutdown: Shutdown,
+    ) -> Self {
         Self {
             conf: Arc::clone(queue.conf()),
             clock: queue.clock().clone(),
             desk: Desk::new(queue.clone(), keys.clone()),
             keys,
+            digests,
             visits: Arc::default(),
             queue,
             certs,

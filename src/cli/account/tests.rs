@@ -76,6 +76,7 @@ async fn a_server_that_answers_is_asked() {
     let conf = Arc::clone(stage.queue.conf());
     let accounts = Accounts::new(Arc::clone(&conf), stage.queue.store().clone());
     let context = Context {
+        digests: None,
         endpoint: None,
         conf,
         queue: stage.queue.clone(),

@@ -133,6 +133,11 @@ impl Lines {
             Outcome::Failed(fault) => {
                 Some(("bounced", fault.reply.status_or_class(), self.why(fault)))
             }
+            Outcome::Broken(fault) => {
+                let EnhancedStatus(_, subject, detail) = fault.reply.status_or_class();
+                let text = format!("held in `bad`: {}", self.why(fault));
+                Some(("deferred", EnhancedStatus(4, subject, detail), text))
+            }
             Outcome::Untried => None,
         }
     }

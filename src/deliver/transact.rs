@@ -308,7 +308,12 @@ fn judge(
             },
         };
         troubled = true;
-        outcomes.push((recipient.index, rule(&trouble).outcome()));
+        let outcome = match (rule(&trouble).outcome(), store) {
+            // What is missing on the disk is missing next time too.
+            (Outcome::Deferred(fault), Some(StoreError::Damaged(_))) => Outcome::Broken(fault),
+            (outcome, _) => outcome,
+        };
+        outcomes.push((recipient.index, outcome));
     }
     troubled
 }

@@ -14,6 +14,8 @@ pub enum Outcome {
     Deferred(Fault),
     /// Never.
     Failed(Fault),
+    /// A fault of ours that no further try mends: kept for a person, in `bad`.
+    Broken(Fault),
     /// Nothing was tried for it (the site is paused, we are stopping): no attempt is counted.
     Untried,
 }

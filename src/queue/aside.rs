@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::Queue;
+use super::ledger;
 use super::lend::claimable;
 use super::record::{Message, Parcel};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
@@ -26,10 +27,17 @@ impl Queue {
             HoldReason::Internal,
             "delivery panicked three times; the log says where".to_owned(),
         );
-        let mut held = Vec::new();
+        let step = if message.digest.is_some() {
+            // A digest is never held; it ends, and the next one tells the same.
+            Move::Fail
+        } else {
+            Move::Hold
+        };
+        let (mut held, mut ended) = (Vec::new(), 0);
         for slot in &mut parcel.slots {
-            let state = claimable(&slot.state, now).map(|claimed| next(&claimed, Move::Hold));
+            let state = claimable(&slot.state, now).map(|claimed| next(&claimed, step));
             if let Some(Ok(state)) = state {
+                ended += usize::from(state.is_final());
                 slot.state = state;
                 held.push((slot.index, hold.clone()));
             }
@@ -42,6 +50,13 @@ impl Queue {
             .collect();
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(guard.id()));
+        if ended > 0 {
+            ledger::count(&mut batch, message.id, ended, 0);
+            ledger::put_parcel(&mut batch, message.id, number, &parcel, now);
+            self.store.commit(batch).await?;
+            tracing::error!(id = %message.id, "the delivery of a digest panicked three times; it is given up");
+            return Ok(());
+        }
         self.hold_each(&mut batch, message, number, parcel, &held, "postwerk");
         self.store.commit(batch).await?;
         drop(guard);

@@ -32,6 +32,9 @@ const SETTLE_TRIES: usize = 60;
 /// See `SETTLE_TRIES`.
 const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// Characters of a fault's text that a hold keeps.
+const CAUSE_MAX: usize = 500;
+
 /// What a try came to.
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -65,7 +68,7 @@ enum Became {
     Deferred,
     Failed,
     Expired,
-    Held,
+    Held(HoldReason),
     Untried,
 }
 
@@ -111,7 +114,7 @@ impl Queue {
             keep_dialogue(&mut parcel, &attempt.dialogue);
         }
         // Held recipients move to parcels of their own below; events name them all the same.
-        let any_held = became.iter().any(|(_, became)| *became == Became::Held);
+        let any_held = became.iter().any(|(_, became)| became.reason().is_some());
         let slots = (any_held || self.events.wanted()).then(|| parcel.slots.clone());
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(guard.id()));
@@ -207,10 +210,9 @@ impl Queue {
         }
         let held: Vec<(u32, Hold)> = became
             .iter()
-            .filter(|(_, became)| *became == Became::Held)
-            .filter_map(|(index, _)| {
+            .filter_map(|(index, became)| {
                 let slot = parcel.slots.iter().find(|slot| slot.index == *index)?;
-                Some((*index, undeliverable(slot)))
+                Some((*index, hold_of(slot, became.reason()?)))
             })
             .collect();
         if held.is_empty() {
@@ -239,7 +241,7 @@ impl Queue {
                 Became::Relayed(reply) => {
                     (slot.notify.success() && !attempt.dsn, Some(reply.clone()))
                 }
-                Became::Deferred | Became::Held | Became::Untried => return None,
+                Became::Deferred | Became::Held(_) | Became::Untried => return None,
             };
             wanted.then(|| FailedRecipient {
                 index: *index,
@@ -297,15 +299,12 @@ impl Queue {
     }
 
     fn tell_all_held(&self, message: &Message, slots: &[Slot], became: &[(u32, Became)]) {
-        let is_held = |slot: &&Slot| {
-            let of =
-                |(index, became): &(u32, Became)| *index == slot.index && *became == Became::Held;
-            became.iter().any(of)
-        };
-        let held: Vec<(String, Hold)> = slots
+        let held: Vec<(String, Hold)> = became
             .iter()
-            .filter(is_held)
-            .map(|slot| (slot.mailbox.to_string(), undeliverable(slot)))
+            .filter_map(|(index, became)| {
+                let slot = slots.iter().find(|slot| slot.index == *index)?;
+                Some((slot.mailbox.to_string(), hold_of(slot, became.reason()?)))
+            })
             .collect();
         let told = held.iter().map(|(address, hold)| (address.clone(), hold));
         self.tell_held(message, told, "postwerk");
@@ -333,7 +332,7 @@ impl Queue {
                     self.tell(EventKind::Bounced, message, address, said)
                 }
                 // Told by `tell_held`, with its reason.
-                Became::Held => {}
+                Became::Held(_) => {}
                 Became::Untried => {}
             }
         }
@@ -374,14 +373,30 @@ fn apply(
     all
 }
 
-/// Why a recipient is held that could not be delivered and whose sender cannot be told.
-pub(super) fn undeliverable(slot: &Slot) -> Hold {
+impl Became {
+    /// Why it is held, if it is.
+    fn reason(&self) -> Option<HoldReason> {
+        match self {
+            Self::Held(reason) => Some(*reason),
+            Self::Relayed(_) | Self::Deferred | Self::Failed | Self::Expired | Self::Untried => {
+                None
+            }
+        }
+    }
+}
+
+/// Why a recipient is held after a try: nobody could be told that it failed, or the fault is ours.
+pub(super) fn hold_of(slot: &Slot, reason: HoldReason) -> Hold {
     let fault = slot.fault.as_ref();
     let cause = fault
         .map(|fault| fault.reply.to_string())
         .unwrap_or_default();
-    let cause = clean(&cause, 500);
-    Hold::new(HoldQueue::Defect, HoldReason::Undeliverable, cause)
+    let queue = if reason == HoldReason::Internal {
+        HoldQueue::Bad
+    } else {
+        HoldQueue::Defect
+    };
+    Hold::new(queue, reason, clean(&cause, CAUSE_MAX))
 }
 
 fn meaning(
@@ -393,7 +408,8 @@ fn meaning(
     let end = |fault: &Fault, step, became| {
         // Nobody can be told of it: RFC 5321 section 4.5.5 forbids a DSN to `<>`. A person decides.
         if message.from.path.is_null() {
-            (Move::Hold, Became::Held, Some(fault.clone()))
+            let became = Became::Held(HoldReason::Undeliverable);
+            (Move::Hold, became, Some(fault.clone()))
         } else {
             (step, became, Some(fault.clone()))
         }
@@ -403,6 +419,14 @@ fn meaning(
         Some(Outcome::Deferred(fault)) if expired => end(fault, Move::Expire, Became::Expired),
         Some(Outcome::Deferred(fault)) => (Move::Defer, Became::Deferred, Some(fault.clone())),
         Some(Outcome::Failed(fault)) => end(fault, Move::Fail, Became::Failed),
+        // A digest is never held: who is told of holds would be told of it by another digest.
+        Some(Outcome::Broken(fault)) if message.digest.is_some() => {
+            (Move::Fail, Became::Failed, Some(fault.clone()))
+        }
+        Some(Outcome::Broken(fault)) => {
+            let became = Became::Held(HoldReason::Internal);
+            (Move::Hold, became, Some(fault.clone()))
+        }
         Some(Outcome::Untried) | None => (Move::Unclaim, Became::Untried, slot.fault.clone()),
     }
 }
@@ -415,7 +439,7 @@ fn result(parcel: &Parcel, index: u32, became: &Became) -> Option<TriedRecipient
         Became::Deferred => ("deferred", fault.map(|fault| fault.reply.clone())),
         Became::Failed => ("failed", fault.map(|fault| fault.reply.clone())),
         Became::Expired => ("expired", fault.map(|fault| fault.reply.clone())),
-        Became::Held => ("held", fault.map(|fault| fault.reply.clone())),
+        Became::Held(_) => ("held", fault.map(|fault| fault.reply.clone())),
         Became::Untried => return None,
     };
     let step = fault

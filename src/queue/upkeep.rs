@@ -10,13 +10,14 @@ use super::ledger::{self, Stored};
 use super::record::{
     FailedRecipient, Message, chunk_key, chunks_end, message_key, message_of, parcel_key, sweep_key,
 };
-use super::settle::undeliverable;
+use super::settle::hold_of;
 use super::worker;
 use crate::base::clock::micros;
 use crate::base::shutdown::Shutdown;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Expired, Fact};
 use crate::journal::line;
+use crate::mail::hold::HoldReason;
 use crate::mail::outcome::{Fault, Scope};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::mail::state::{Move, State, next};
@@ -186,7 +187,7 @@ impl Queue {
                 };
                 slot.state = state;
                 slot.fault = Some(fault);
-                held.push((slot.index, undeliverable(&slot)));
+                held.push((slot.index, hold_of(&slot, HoldReason::Undeliverable)));
                 parcel.slots.push(slot);
                 continue;
             }

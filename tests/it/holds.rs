@@ -1,6 +1,6 @@
 //! Holds: what is kept stays until a person says so, and the peer never learns of it.
 //!
-//! Digests and links come with their own issue. Not here: loops (`loops`) and dead DSNs (`dsn`).
+//! Not here: what is told of them (digests and `links`), rules (`rules`), loops (`loops`) and dead DSNs (`dsn`).
 
 use postwerk::journal::event::EventKind;
 use postwerk::mail::hold::{HoldQueue, HoldReason};
@@ -131,4 +131,30 @@ async fn a_held_mail_that_is_requeued_is_judged_again_and_goes() {
     house.told(EventKind::Requeued).await;
     let _house = house.restart(remote.address, "").await;
     assert!(remote.mails(1).await[0].text.contains("requeued"));
+}
+
+#[tokio::test]
+async fn what_a_fault_of_ours_keeps_from_going_out_is_held_in_bad_as_long_as_the_fault_lasts() {
+    let remote = Remote::friendly().await;
+    let house = House::before(&remote, PAUSED).await;
+    let id = house
+        .send("a@sender.example", &["b@example.org"], &letter("torn"))
+        .await;
+    house.lose_body(&id).await;
+    let mut house = house.restart(remote.address, "").await;
+    let kept = Some((HoldQueue::Bad, HoldReason::Internal));
+    house
+        .until_place("b@example.org", |place| place.hold == kept)
+        .await;
+    house.act(Verb::Requeue { undo: false }, &id).await;
+    house.told_nth(EventKind::Held, 2).await;
+    house
+        .until_place("b@example.org", |place| place.hold == kept)
+        .await;
+    house.act(Verb::Release { undo: false }, &id).await;
+    house.told_nth(EventKind::Held, 3).await;
+    house
+        .until_place("b@example.org", |place| place.hold == kept)
+        .await;
+    assert_eq!(remote.mails(0).await.len(), 0, "half a mail is never sent");
 }

@@ -100,7 +100,7 @@ struct Ids {
     #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true)]
     query: Option<String>,
     /// Only count what matches, and show some of it
-    #[arg(long, requires = "query")]
+    #[arg(long, requires = "query", conflicts_with = "ids")]
     dry_run: bool,
 }
 

@@ -143,16 +143,17 @@ async fn what_a_fault_of_ours_keeps_from_going_out_is_held_in_bad_as_long_as_the
     house.lose_body(&id).await;
     let mut house = house.restart(remote.address, "").await;
     let kept = Some((HoldQueue::Bad, HoldReason::Internal));
+    house.told(EventKind::Held).await;
     house
         .until_place("b@example.org", |place| place.hold == kept)
         .await;
     house.act(Verb::Requeue { undo: false }, &id).await;
-    house.told_nth(EventKind::Held, 2).await;
+    house.told(EventKind::Held).await;
     house
         .until_place("b@example.org", |place| place.hold == kept)
         .await;
     house.act(Verb::Release { undo: false }, &id).await;
-    house.told_nth(EventKind::Held, 3).await;
+    house.told(EventKind::Held).await;
     house
         .until_place("b@example.org", |place| place.hold == kept)
         .await;

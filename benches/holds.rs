@@ -13,26 +13,42 @@
 )]
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use postwerk::app::server::Server;
 use postwerk::base::clock::Clock;
-use postwerk::config::Config;
+use postwerk::base::lang::Lang;
+use postwerk::config::{Config, PublicUrl, Timing};
+use postwerk::digest::Digests;
+use postwerk::digest::key::Keys;
+use postwerk::digest::record::{Digest, Scope, digest_key};
+use postwerk::digest::token::Action;
 use postwerk::mail::domain::Domain;
 use postwerk::mail::envelope::{Envelope, MailFrom, RcptTo};
 use postwerk::mail::hold::{Hold, HoldQueue, HoldReason};
-use postwerk::mail::mailbox::Mailbox;
+use postwerk::mail::mailbox::{Host, Mailbox};
 use postwerk::mail::path::ReversePath;
 use postwerk::queue::hold::Shelf;
+use postwerk::queue::record::encode;
+use postwerk::queue::verbs::{Actor, Verb};
 use postwerk::queue::{NewMail, Origin, Queue};
-use postwerk::store::Band;
+use postwerk::store::{Band, Batch, Op};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 /// Messages on their way into the store at once.
 const WRITERS: u64 = 500;
 /// Rows of a page.
 const PAGE: usize = 50;
+/// Links that are opened and pressed.
+const LINKS: usize = 20_000;
+/// Browsers at once.
+const CLIENTS: usize = 32;
 /// Pages asked of each shelf.
 const ASKED: usize = 40;
 
@@ -115,6 +131,20 @@ async fn ask(folder: &Path, holds: u64) {
         Domain::parse("mail.example.org").expect("a name"),
         folder.join("data"),
     );
+    // Taken at once by the server; the links name it.
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let web = free.local_addr().expect("an address");
+    drop(free);
+    let person = Mailbox::parse("postmaster@example.org").expect("an address");
+    config.admin.bind = Some(web);
+    config.admin.public_url = Some(PublicUrl {
+        https: false,
+        host: Host::Literal(web.ip()),
+        port: web.port(),
+    });
+    // Its digests are asked for here, not sent.
+    config.digest.to = vec![person.clone()];
+    config.digest.timing = Timing::Every(Duration::from_secs(86_400));
     // What is released leaves at once, and goes nowhere.
     config.hold.undo = Duration::ZERO;
     config.queue.paused = true;
@@ -122,20 +152,182 @@ async fn ask(folder: &Path, holds: u64) {
         .await
         .expect("it starts");
     let queue = server.queue().clone();
+    let keys = Keys::load(queue.store().clone(), Clock::system())
+        .await
+        .expect("keys");
     let some = holds / 10;
     fill(&queue, 0, some).await;
+    digest(&queue, &keys, &person, some).await;
+    links(&queue, &keys, &person, web).await;
     let start = Instant::now();
     fill(&queue, some, holds).await;
     let rate = per_second(holds - some, start.elapsed());
     row(&format!("hold {holds} messages"), &rate, "minutes");
     lists(&queue, holds).await;
     memory("everything held");
+    bulk(&queue).await;
+    memory("after the release");
     server.shutdown().await;
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
 fn per_second(count: u64, span: Duration) -> String {
     format!("{:.0}/s", count as f64 / span.as_secs_f64())
+}
+
+/// What would be sent now.
+async fn digest(queue: &Queue, keys: &Keys, person: &Mailbox, held: u64) {
+    let digests = Digests::new(queue.clone(), keys.clone());
+    let mut spans = Vec::new();
+    for _ in 0..20 {
+        let start = Instant::now();
+        let digest = digests.preview(person, None).await.expect("a digest");
+        spans.push(start.elapsed());
+        let text = digest.expect("something is held").text;
+        assert!(text.contains("/d/"), "it has links");
+    }
+    row(
+        &format!("digest of the newest 50 of {held} held (p95)"),
+        &format!("{:.1} ms", millis(quantile(spans, 0.95))),
+        "100 ms",
+    );
+}
+
+/// Every link once: its page, then its button, by `CLIENTS` browsers that keep their connections.
+async fn links(queue: &Queue, keys: &Keys, person: &Mailbox, web: SocketAddr) {
+    let paths = Arc::new(write_digests(queue, keys, person).await);
+    let next = Arc::new(AtomicUsize::new(0));
+    let start = Instant::now();
+    let browsers: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (paths, next) = (Arc::clone(&paths), Arc::clone(&next));
+            tokio::spawn(async move {
+                let mut browser = Browser::open(web).await;
+                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    browser.decide(path).await;
+                }
+            })
+        })
+        .collect();
+    for browser in browsers {
+        browser.await.expect("a browser ends");
+    }
+    let rate = per_second(paths.len() as u64, start.elapsed());
+    row("links: GET and POST, each released", &rate, "2,000/s");
+}
+
+/// Records of digests that list what is held, and the links that they would have carried.
+async fn write_digests(queue: &Queue, keys: &Keys, person: &Mailbox) -> Vec<String> {
+    let signer = keys.signer();
+    let hour = Clock::system().wall().0 / 3_600_000_000;
+    let end = u32::try_from(hour).expect("an hour") + 24;
+    let mut paths = Vec::new();
+    let mut after = None;
+    for number in 1_000_000.. {
+        let page = queue
+            .cards(&Shelf::All, after, false, PAGE)
+            .await
+            .expect("a page");
+        let listed: Vec<_> = page.cards.iter().map(|card| card.id).collect();
+        let links = listed
+            .iter()
+            .map(|&hold| format!("/d/{}", signer.token(Action::Release, hold, number, end)));
+        paths.extend(links);
+        let digest = Digest {
+            to: person.clone(),
+            scopes: HoldQueue::ALL.map(Scope::Queue).to_vec(),
+            lang: Lang::De,
+            at: Clock::system().wall().0,
+            end,
+            listed,
+            message: page.cards[0].message,
+            canary: None,
+            wrong: Vec::new(),
+            failed: None,
+            fresh: None,
+        };
+        let put = Op::Put {
+            key: digest_key(number),
+            value: encode(&digest),
+            due: None,
+            terms: Vec::new(),
+        };
+        let batch = Batch {
+            ops: vec![put],
+            ..Batch::default()
+        };
+        queue.store().commit(batch).await.expect("a digest");
+        after = page.next;
+        if after.is_none() || paths.len() >= LINKS {
+            break;
+        }
+    }
+    paths
+}
+
+/// As little of a browser as the server notices.
+struct Browser {
+    stream: BufReader<TcpStream>,
+}
+
+impl Browser {
+    async fn open(web: SocketAddr) -> Self {
+        let stream = TcpStream::connect(web).await.expect("it answers");
+        stream.set_nodelay(true).expect("a socket");
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// Opens the page of a link and presses its button.
+    async fn decide(&mut self, path: &str) {
+        let host = self.stream.get_ref().peer_addr().expect("a peer");
+        let get = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: de\r\n\r\n");
+        let (head, page) = self.ask(&get).await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{page}");
+        let cookie = between(&head.to_ascii_lowercase(), "set-cookie: ", ";").len();
+        let at = head
+            .to_ascii_lowercase()
+            .find("set-cookie: ")
+            .expect("a cookie")
+            + 12;
+        let cookie = head[at..at + cookie].to_owned();
+        let nonce = between(&page, "name=\"nonce\" value=\"", "\"");
+        let body = format!("nonce={nonce}&confirm=release");
+        let post = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nCookie: {cookie}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (head, page) = self.ask(&post).await;
+        // Raised reasons ask for a login; their page is the answer.
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{page}");
+    }
+
+    async fn ask(&mut self, request: &str) -> (String, String) {
+        let stream = self.stream.get_mut();
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("it is sent");
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = self.stream.read_line(&mut head).await.expect("a line");
+            assert!(read > 0, "the server hung up after:\n{head}");
+        }
+        let length = between(&head.to_ascii_lowercase(), "content-length: ", "\r\n").parse();
+        let mut body = vec![0; length.expect("a length")];
+        self.stream.read_exact(&mut body).await.expect("a body");
+        (head, String::from_utf8(body).expect("text"))
+    }
+}
+
+fn between(text: &str, before: &str, behind: &str) -> String {
+    let at = text
+        .find(before)
+        .unwrap_or_else(|| panic!("no {before} in {text}"));
+    let rest = &text[at + before.len()..];
+    rest[..rest.find(behind).expect("an end")].to_owned()
 }
 
 /// Holds messages `from` to `until`.
@@ -178,7 +370,12 @@ async fn hold(queue: &Queue, n: u64) {
             recipients: vec![RcptTo::new(Mailbox::parse(&to).expect("an address"))],
         },
         origin: Origin {
-            account: Some(format!("app{}", n % 200)),
+            // A tenth is one account's, for the bulk release.
+            account: Some(if n % 10 == 0 {
+                "bulk".to_owned()
+            } else {
+                format!("app{}", n % 200)
+            }),
             ..Origin::default()
         },
         held: vec![(
@@ -208,7 +405,7 @@ async fn lists(queue: &Queue, holds: u64) {
             Shelf::From(format!("sender-{}.example", n * 37 % 5_000))
         }),
         ("an account", |n| {
-            Shelf::Account(format!("app{}", n * 7 % 200))
+            Shelf::Account(format!("app{}", (n * 10 + 1) % 200))
         }),
         ("a word of the subject", |n| {
             Shelf::Word(format!("word{}", n * 7 % 2_003))
@@ -246,10 +443,48 @@ async fn lists(queue: &Queue, holds: u64) {
     let start = Instant::now();
     let counts = queue.held_counts().await.expect("counts");
     let total: u64 = counts.iter().map(|(_, _, count)| count).sum();
-    assert_eq!(total, holds);
+    assert!(
+        total > holds / 2 && total <= holds,
+        "what links released is not counted"
+    );
     row(
         "counts by queue and reason",
         &format!("{:.1} ms", millis(start.elapsed())),
         "-",
     );
+}
+
+/// Releases what one account sent, as a job.
+async fn bulk(queue: &Queue) {
+    let actor = Actor::of("bench");
+    let start = Instant::now();
+    let verb = Verb::Release { undo: false };
+    let job = queue
+        .begin_job(verb, "status:held account:bulk", &actor)
+        .await
+        .expect("a job");
+    let begun = start.elapsed();
+    let job = loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let job = queue.job(job.id).await.expect("a job");
+        let job = job.expect("it is remembered");
+        if job.ended.is_some() {
+            break job;
+        }
+    };
+    let span = start.elapsed();
+    row(
+        &format!(
+            "bulk release of {} (begun in {:.0} ms)",
+            job.done,
+            millis(begun)
+        ),
+        &format!(
+            "{:.1} s, {}",
+            span.as_secs_f64(),
+            per_second(job.done, span)
+        ),
+        "60 s",
+    );
+    assert_eq!(job.refused, 0, "nobody else acted");
 }

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes demo clients operate postfix_hop postfix_client kill faults probes powercut)
+readonly PARTS=(build cargo crashes demo circle digest_mail clients operate postfix_hop postfix_client kill faults probes powercut)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"

@@ -8,8 +8,11 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
     clippy::print_stdout,
-    reason = "a bench may fail loudly, and prints its table"
+    clippy::disallowed_methods,
+    reason = "a bench may fail loudly, prints its table, and measures real time"
 )]
 
 use std::io::Write;
@@ -97,12 +100,7 @@ fn millis(span: Duration) -> f64 {
 
 fn quantile(mut spans: Vec<Duration>, part: f64) -> Duration {
     spans.sort();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index below the length"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "an index below the length")]
     let at = ((spans.len() - 1) as f64 * part).round() as usize;
     spans[at]
 }
@@ -170,7 +168,6 @@ async fn ask(folder: &Path, holds: u64) {
     server.shutdown().await;
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate")]
 fn per_second(count: u64, span: Duration) -> String {
     format!("{:.0}/s", count as f64 / span.as_secs_f64())
 }
@@ -371,7 +368,7 @@ async fn hold(queue: &Queue, n: u64) {
         },
         origin: Origin {
             // A tenth is one account's, for the bulk release.
-            account: Some(if n % 10 == 0 {
+            account: Some(if n.is_multiple_of(10) {
                 "bulk".to_owned()
             } else {
                 format!("app{}", n % 200)
@@ -388,9 +385,12 @@ async fn hold(queue: &Queue, n: u64) {
     queue.accept(mail, None).await.expect("it is held");
 }
 
+/// A shelf, another one for each number.
+type Choose = fn(u64) -> Shelf;
+
 /// The first page of each kind of list, and pages behind it.
 async fn lists(queue: &Queue, holds: u64) {
-    let shelves: [(&str, fn(u64) -> Shelf); 7] = [
+    let shelves: [(&str, Choose); 7] = [
         ("all", |_| Shelf::All),
         ("one queue", |n| {
             Shelf::Queue(HoldQueue::ALL[usize::try_from(n % 3).expect("small")])

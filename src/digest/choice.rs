@@ -19,7 +19,7 @@ use crate::store::StoreError;
 /// Cards read with one scan: a page of rows and a few.
 const PAGE: usize = 64;
 /// A hold can be seen so long after its id was made, in microseconds; a commit that takes longer has failed.
-const UNSEEN: u64 = 60_000_000;
+pub(super) const UNSEEN: u64 = 60_000_000;
 
 /// When digests come, as far as it matters for what one lists.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +106,10 @@ pub(super) async fn choose(
         }
     }
     choice.tells = !rows.is_empty();
+    if rows.len() > DIGEST_ROWS_MAX {
+        // What finds no room now is listed by the next digest.
+        choice.again.clear();
+    }
     let extra = u64_of(rows.len()).saturating_sub(told.min(u64_of(DIGEST_ROWS_MAX)));
     let told = told.saturating_add(extra);
     let held = counted.as_ref().map_or_else(
@@ -212,8 +216,11 @@ async fn listed(queue: &Queue, listings: &[&Listing]) -> Result<BTreeSet<HoldId>
         .into_iter()
         .flatten()
     {
-        let digest: Digest = decode(&record.key, &record.value)?;
-        ids.extend(digest.listed);
+        match decode::<Digest>(&record.key, &record.value) {
+            Ok(digest) => ids.extend(digest.listed),
+            // One bad record must not keep everybody from being told.
+            Err(error) => tracing::error!(%error, "what a digest listed cannot be read"),
+        }
     }
     Ok(ids)
 }

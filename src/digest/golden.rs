@@ -236,12 +236,11 @@ fn rendered(case: &Case, lang: Lang) -> Rendered {
 }
 
 fn links(text: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (at, _) in text.match_indices("https://") {
-        let end = text[at..].find(|c: char| c.is_whitespace() || "\"<>".contains(c));
-        found.insert(text[at..][..end.unwrap_or(text.len() - at)].to_owned());
-    }
-    found
+    let is_end = |c: char| c.is_whitespace() || "\"<>".contains(c);
+    let urls = text.split("https://").skip(1);
+    urls.filter_map(|rest| rest.split(is_end).next())
+        .map(|rest| format!("https://{rest}"))
+        .collect()
 }
 
 #[test]

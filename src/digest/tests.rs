@@ -397,3 +397,108 @@ async fn newest(desk: &Desk) -> HoldId {
         .cards(&crate::queue::hold::Shelf::All, None, true, 1);
     cards.await.unwrap().cards[0].id
 }
+
+#[tokio::test]
+async fn a_flood_lists_the_newest_fifty_and_counts_the_rest() {
+    let desk = Desk::new(|conf| conf.digest.owners = true).await;
+    for n in 0..60 {
+        let to = format!("n{n}@verein.example");
+        desk.stage
+            .accept("a@sender.example", &[&to], Some(held()))
+            .await;
+    }
+    desk.stage.pass(120);
+    let mails = desk.day().await;
+    let (subject, text) = &mails[0];
+    assert!(
+        subject.contains("60 messages held (60 Quarantine)"),
+        "{subject}"
+    );
+    assert_eq!(text.matches("\n   Code:").count(), 50);
+    assert!(text.contains("n59@") && text.contains("n10@") && !text.contains("n9@"));
+    assert!(text.contains("10 more messages are not listed"), "{text}");
+    let mut again = Vec::new();
+    for _ in 2..=7 {
+        again.extend(desk.day().await);
+    }
+    assert_eq!(again.len(), 1);
+    assert!(again[0].0.contains("50 messages held"), "{}", again[0].0);
+    assert!(again[0].1.contains("10 older ones are still held."));
+}
+
+#[tokio::test]
+async fn many_that_are_asked_for_at_once_have_numbers_of_their_own() {
+    let desk = Desk::new(|_| {}).await;
+    desk.hold("kasse@verein.example").await;
+    let all = (0..20).map(|_| {
+        let digests = desk.digests.clone();
+        tokio::spawn(async move { digests.send_now(&mailbox(ADMIN)).await.unwrap() })
+    });
+    let mut numbers = Vec::new();
+    for one in all.collect::<Vec<_>>() {
+        match one.await.unwrap() {
+            Fresh::Sent(number) => numbers.push(number),
+            other @ (Fresh::Nothing | Fresh::TooSoon) => panic!("{other:?}"),
+        }
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=20).collect::<Vec<u32>>());
+    let fresh = (0..20).map(|_| {
+        let digests = desk.digests.clone();
+        tokio::spawn(async move { digests.send_fresh(&mailbox(ADMIN)).await.unwrap() })
+    });
+    let mut sent = 0;
+    for one in fresh.collect::<Vec<_>>() {
+        sent += usize::from(matches!(one.await.unwrap(), Fresh::Sent(_)));
+    }
+    assert_eq!(sent, 1, "a hundred clicks are one mail");
+}
+
+#[tokio::test]
+async fn a_digest_is_forgotten_a_month_after_its_links() {
+    let desk = Desk::new(|_| {}).await;
+    desk.hold("kasse@verein.example").await;
+    desk.day().await;
+    let key = super::record::digest_key(1);
+    let there = || async {
+        let found = desk.stage.queue.store().get(vec![key.clone()]).await;
+        found.unwrap()[0].is_some()
+    };
+    desk.stage.pass(36 * DAY);
+    desk.work().await;
+    assert!(there().await);
+    desk.stage.pass(2 * DAY);
+    desk.work().await;
+    assert!(!there().await);
+}
+
+#[tokio::test]
+async fn mail_number_and_date_are_one_commit() {
+    let desk = Desk::new(|_| {}).await;
+    desk.hold("kasse@verein.example").await;
+    desk.stage.pass(DAY);
+    let claims = desk.claims().await;
+    // Somebody else has taken the work by the time the mail is composed: nothing of the digest may stay.
+    let store = desk.stage.queue.store();
+    let mut batch = crate::store::Batch::new();
+    batch
+        .pre
+        .push(crate::store::Pre::Mine(claims[0].guard.id()));
+    batch.ops.push(
+        desk.stream()
+            .await
+            .put(&mailbox(ADMIN), desk.stage.clock.wall()),
+    );
+    store.commit(batch).await.unwrap();
+    desk.digests.all(claims).await.unwrap();
+    assert!(desk.mails().await.is_empty());
+    let keys = vec![super::record::number_key(), super::record::digest_key(1)];
+    let left = store.get(keys).await.unwrap();
+    assert!(
+        left.iter().all(Option::is_none),
+        "a number without its mail"
+    );
+    desk.work().await;
+    assert_eq!(desk.mails().await.len(), 1);
+    assert_eq!(desk.stream().await.number, 1);
+}

@@ -15,7 +15,8 @@ use crate::base::clock::{Wall, micros};
 use crate::base::shutdown::Shutdown;
 use crate::config::Config;
 use crate::mail::mailbox::Mailbox;
-use crate::queue::record::decode;
+use crate::queue::hold::{Card, Shelf};
+use crate::queue::record::{HoldId, decode};
 use crate::queue::worker;
 use crate::store::{Batch, Claimed, Key, Op, Pre, Span, StoreError, Work};
 
@@ -25,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A date has come when the wall is so near: store time and wall are read at two moments.
 const NEAR: Duration = Duration::from_secs(1);
+/// Holds looked at when something was held; when more are new, everybody is looked at.
+const HELD_PAGE: usize = 64;
 /// Streams read with one scan.
 const PAGE: usize = 500;
 
@@ -48,11 +51,19 @@ impl Digests {
 
     /// Keeps the streams in step, and looks for first holds.
     async fn watch(&self, shutdown: Shutdown) {
+        let clock = self.0.queue.clock();
         let mut hint = self.0.queue.held_hint();
-        let mut start = true;
+        let (mut start, mut seen, mut audience) = (true, HoldId::default(), Audience::new());
+        let mut looked = clock.mono();
         while !shutdown.begun() {
             hint.mark_unchanged();
-            let wait = match self.keep_streams(start).await {
+            let done = if start || clock.mono() - looked >= LOOK_EVERY {
+                looked = clock.mono();
+                self.keep_all(start, &mut audience).await
+            } else {
+                self.keep_first(&audience, &mut seen).await
+            };
+            let wait = match done {
                 Ok(()) => {
                     start = false;
                     LOOK_EVERY
@@ -64,10 +75,44 @@ impl Digests {
             };
             tokio::select! {
                 () = shutdown.wait() => {}
-                () = self.0.queue.clock().sleep(wait) => {}
+                () = clock.sleep(wait) => {}
                 changed = hint.changed() => if changed.is_err() { return },
             }
         }
+    }
+
+    async fn keep_all(&self, start: bool, audience: &mut Audience) -> Result<(), StoreError> {
+        *audience = self.audience().await?;
+        self.keep_those(audience, audience.keys(), start).await?;
+        self.end_others(audience).await
+    }
+
+    /// Something was held: only those who see it are looked at, so that a flood of holds costs each owner nothing.
+    async fn keep_first(&self, audience: &Audience, seen: &mut HoldId) -> Result<(), StoreError> {
+        if !self.0.queue.conf().load().digest.on_first {
+            return Ok(());
+        }
+        let page = self
+            .0
+            .queue
+            .cards(&Shelf::All, None, true, HELD_PAGE)
+            .await?;
+        let new: Vec<&Card> = page.cards.iter().filter(|card| card.id > *seen).collect();
+        let missed = new.len() == HELD_PAGE;
+        let sees = |scopes: &BTreeSet<Scope>| {
+            missed
+                || new
+                    .iter()
+                    .any(|card| scopes.iter().any(|scope| scope.holds(card)))
+        };
+        let all = audience.iter().filter(|(_, scopes)| sees(scopes));
+        self.keep_those(audience, all.map(|(to, _)| to), false)
+            .await?;
+        // An id can be seen a moment after it was made: the last ones are looked at again.
+        if let Some(newest) = page.cards.first() {
+            *seen = HoldId(newest.id.0.saturating_sub(choice::UNSEEN << 8));
+        }
+        Ok(())
     }
 
     /// Makes streams that are missing, and moves dates that must come earlier.
@@ -75,9 +120,17 @@ impl Digests {
     /// # Errors
     /// The store failed.
     pub async fn keep_streams(&self, start: bool) -> Result<(), StoreError> {
+        self.keep_all(start, &mut Audience::new()).await
+    }
+
+    async fn keep_those<'a>(
+        &self,
+        audience: &Audience,
+        those: impl Iterator<Item = &'a Mailbox>,
+        start: bool,
+    ) -> Result<(), StoreError> {
         let conf = self.0.queue.conf().load_full();
-        let audience: Audience = self.audience().await?;
-        for (to, scopes) in &audience {
+        for (to, scopes) in those.filter_map(|to| audience.get_key_value(to)) {
             match self.keep_stream(&conf, to, scopes, start).await {
                 // It is being sent, or was changed: then it is looked at again soon enough.
                 Ok(()) | Err(StoreError::Conflict(_)) => {}
@@ -88,7 +141,7 @@ impl Digests {
                 Err(error) => return Err(error),
             }
         }
-        self.end_others(&audience).await
+        Ok(())
     }
 
     async fn keep_stream(
@@ -174,11 +227,12 @@ impl Digests {
     /// One after the other; the first error, after all were tried, so that one bad record stops no other.
     pub(super) async fn all(&self, claimed: Vec<Claimed>) -> Result<(), StoreError> {
         let mut first = Ok(());
+        let audience = self.audience().await?;
         for claim in claimed {
             let key = claim.record.key.clone();
             let done = match key.0.first_chunk::<2>() {
                 Some(b"g\x00") => self.forget(claim).await,
-                Some(b"g\x01") => self.due(claim).await,
+                Some(b"g\x01") => self.due(claim, &audience).await,
                 Some([b'n', _]) => self.failed(claim).await,
                 Some(_) | None => Err(SendError::Store(StoreError::Damaged(
                     format!("{key:?}").into(),
@@ -212,9 +266,8 @@ impl Digests {
     }
 
     /// A stream whose date has come, unless the wall says otherwise.
-    async fn due(&self, claim: Claimed) -> Result<(), SendError> {
+    async fn due(&self, claim: Claimed, audience: &Audience) -> Result<(), SendError> {
         let conf = self.0.queue.conf().load_full();
-        let audience = self.audience().await?;
         let key = claim.record.key.clone();
         let Some((to, scopes)) = address_of(&key).and_then(|to| audience.get_key_value(&to)) else {
             return self.forget(claim).await;

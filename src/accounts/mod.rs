@@ -12,6 +12,7 @@ mod recent;
 mod record;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -36,6 +37,8 @@ struct Inner {
     /// A permit is one argon2 under way.
     gate: Semaphore,
     recent: Recent,
+    /// Wrong names and passwords since the start.
+    failures: AtomicU64,
 }
 
 /// Who logged in.
@@ -69,6 +72,7 @@ impl Accounts {
             store,
             gate: Semaphore::new(limit::HASHES_MAX),
             recent: Recent::new(),
+            failures: AtomicU64::new(0),
         }))
     }
 
@@ -93,6 +97,19 @@ impl Accounts {
         name: &str,
         password: &str,
     ) -> Result<Option<Account>, StoreError> {
+        let found = self.tried(name, password).await?;
+        if found.is_none() {
+            self.0.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(found)
+    }
+
+    /// Wrong names and passwords since the start.
+    pub fn failures(&self) -> u64 {
+        self.0.failures.load(Ordering::Relaxed)
+    }
+
+    async fn tried(&self, name: &str, password: &str) -> Result<Option<Account>, StoreError> {
         if name.len() > limit::ACCOUNT_NAME_MAX || password.len() > limit::PASSWORD_MAX {
             return Ok(None);
         }

@@ -19,7 +19,6 @@ use crate::base::limit::{CONTROL_BODY_MAX, CONTROL_IDS_MAX, CONTROL_PAGE_MAX};
 use crate::queue::query::Query;
 use crate::queue::verbs::{Actor, Target, Verb};
 use crate::queue::{MessageId, Queue};
-use crate::store::Room;
 
 /// Where the next page of a list starts; absent on the last one.
 pub const NEXT: HeaderName = HeaderName::from_static("postwerk-next");
@@ -55,19 +54,6 @@ pub struct Done {
     pub error: Option<String>,
 }
 
-/// What `GET /api/v1/status` says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Status {
-    /// Ours.
-    pub hostname: String,
-    /// Of this program.
-    pub version: String,
-    /// Whether deliveries wait for maintenance.
-    pub paused: bool,
-    /// `plenty`, `low` (nothing new is accepted) or `none`.
-    pub room: String,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
@@ -81,7 +67,6 @@ struct Page {
 pub fn router(queue: Queue, accounts: Accounts) -> Router {
     let own = Router::new()
         .route("/livez", get(live))
-        .route("/api/v1/status", get(status))
         .route("/api/v1/queue", get(list))
         .route("/api/v1/queue/{word}", get(show).post(act))
         .with_state(queue.clone());
@@ -94,21 +79,6 @@ pub fn router(queue: Queue, accounts: Accounts) -> Router {
 
 async fn live() -> &'static str {
     "ok\n"
-}
-
-async fn status(State(queue): State<Queue>) -> Json<Status> {
-    let conf = queue.conf().load();
-    Json(Status {
-        hostname: conf.server.hostname.to_string(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        paused: conf.queue.paused,
-        room: match queue.store().room() {
-            Room::Plenty => "plenty",
-            Room::Low => "low",
-            Room::None => "none",
-        }
-        .to_owned(),
-    })
 }
 
 async fn list(

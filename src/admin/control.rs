@@ -106,7 +106,11 @@ impl Control {
                 context.queue.clone(),
                 context.endpoint,
             ))
-            .merge(super::links::router(context.keys.clone()));
+            .merge(super::links::router(context.keys.clone()))
+            .merge(super::status::router(
+                context.queue.clone(),
+                context.site.clone(),
+            ));
         if let Some(digests) = context.digests.clone() {
             router = router.merge(super::digests::router(digests));
         }

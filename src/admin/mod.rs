@@ -15,6 +15,7 @@ pub mod links;
 pub mod logins;
 pub mod preview;
 pub mod problem;
+pub mod status;
 pub mod view;
 pub mod web;
 
@@ -29,6 +30,7 @@ use crate::config::Shared;
 use crate::digest::Digests;
 use crate::digest::key::Keys;
 use crate::queue::Queue;
+use web::Site;
 
 /// What operators work with.
 #[derive(Clone, Debug)]
@@ -49,4 +51,6 @@ pub struct Context {
     pub shutdown: Shutdown,
     /// Where the pages are.
     pub endpoint: Option<SocketAddr>,
+    /// What the pages work with; `status` tells of it.
+    pub site: Option<Site>,
 }

@@ -177,9 +177,18 @@ impl Server {
             finish,
             tasks: JoinSet::new(),
         };
-        server.begin(accounts, listeners).await?;
+        let site = server.site(accounts.clone());
+        server.begin(accounts, listeners, &site).await?;
         if let Some(endpoint) = endpoint {
-            let site = server.site();
+            let reach = site.reach.clone();
+            let (own, clock) = (Arc::clone(&site.conf), site.clock.clone());
+            server
+                .tasks
+                .spawn(reach.run(own, clock, server.shutdown.clone()));
+            let meter = site.meter.clone();
+            server
+                .tasks
+                .spawn(meter.run(site.queue.events().clone(), server.shutdown.clone()));
             let (visits, clock) = (Arc::clone(&site.visits), site.clock.clone());
             let stop = server.shutdown.clone();
             server
@@ -190,17 +199,23 @@ impl Server {
         Ok(server)
     }
 
-    fn site(&self) -> Site {
+    fn site(&self, accounts: Accounts) -> Site {
         Site::new(
             self.queue.clone(),
             self.keys.clone(),
             self.digests.clone(),
+            accounts,
             self.certs.clone(),
             self.shutdown.clone(),
         )
     }
 
-    async fn begin(&mut self, accounts: Accounts, listeners: Listeners) -> Result<(), StartError> {
+    async fn begin(
+        &mut self,
+        accounts: Accounts,
+        listeners: Listeners,
+        site: &Site,
+    ) -> Result<(), StartError> {
         let (conf, queue, clock, shutdown) = (&self.conf, &self.queue, &self.clock, &self.shutdown);
         let upkeep = {
             let (queue, shutdown) = (queue.clone(), shutdown.clone());
@@ -233,6 +248,7 @@ impl Server {
             shutdown: shutdown.clone(),
             endpoint: self.admin_address,
             digests: Some(self.digests.clone()),
+            site: Some(site.clone()),
         }));
         self.tasks.spawn(receive::run(
             listeners,

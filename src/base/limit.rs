@@ -454,3 +454,12 @@ pub const RULE_REASON_MAX: usize = 150;
 
 /// Octets of a pattern in a hold rule: a file name of 255 octets (NAME_MAX of Linux) fits.
 pub const GLOB_MAX: usize = 255;
+
+/// Messages that `status` counts: a look at more would cost what status is asked to find out.
+pub const STATUS_COUNT_MAX: usize = 1_000;
+
+/// Between two looks at our own public URL: a certificate or a router that broke is noticed within the hour.
+pub const REACH_SPAN: Duration = Duration::from_secs(3_600);
+
+/// One such look.
+pub const REACH_TIMEOUT: Duration = Duration::from_secs(10);

@@ -27,6 +27,8 @@ pub struct Certs(Arc<ArcSwap<Live>>);
 struct Live {
     mail: Arc<ServerConfig>,
     web: Arc<ServerConfig>,
+    /// Its end in seconds since 1970.
+    until: Option<u64>,
 }
 
 /// Why there is no certificate to show.
@@ -60,6 +62,11 @@ impl Certs {
         Arc::clone(&self.0.load().mail)
     }
 
+    /// Until when the certificate is valid, in seconds since 1970.
+    pub fn valid_until(&self) -> Option<u64> {
+        self.0.load().until
+    }
+
     /// The same for HTTP: offers HTTP/2 and HTTP/1.1 (RFC 9113 section 3.2).
     pub fn web_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.load().web)
@@ -77,12 +84,14 @@ fn build(config: &Config) -> Result<Live, CertError> {
         TlsMode::SelfSigned => own::load(&config.server.data_dir, &config.server.hostname)?,
         TlsMode::Files { cert, key } => pem::read_pair(cert, key)?,
     };
+    let until = pem::valid_until(&pair.cert);
     let mail = server_config(pair)?;
     let mut web = mail.clone();
     web.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Live {
         mail: Arc::new(mail),
         web: Arc::new(web),
+        until,
     })
 }
 

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod links;
 pub mod queue;
 pub mod serve;
+pub mod status;
 pub mod test_mail;
 
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ enum Command {
     Links(links::Args),
     /// What a digest would say now, and one at once
     Digest(digest::Args),
+    /// How the running server is
+    Status(status::Args),
     /// Into the pages: a login link
     Admin(admin::Args),
     /// Send one mail and print the SMTP dialogue
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Account(args) => account::run(args),
         Command::Links(args) => links::run(args),
         Command::Digest(args) => digest::run(args),
+        Command::Status(args) => status::run(args),
         Command::Admin(args) => admin::run(args),
         Command::TestMail(args) => test_mail::run(args),
     }

@@ -41,6 +41,7 @@ impl Server {
         let context = Context {
             endpoint: None,
             digests: None,
+            site: None,
             accounts: Accounts::new(Arc::clone(&conf), stage.queue.store().clone()),
             conf,
             queue: stage.queue.clone(),

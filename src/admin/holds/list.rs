@@ -45,6 +45,7 @@ pub(super) struct Row {
     pub(super) to: String,
     pub(super) subject: String,
     pub(super) reason: String,
+    cause: String,
     tone: &'static str,
     queue: String,
     size: String,
@@ -191,6 +192,7 @@ impl Row {
     pub(super) fn of(site: &Site, tongue: &Tongue, card: &Card) -> Self {
         let lang = tongue.lang;
         let reason = facts::reason_text(lang, &card.hold);
+        let cause = shown(&card.hold.cause, SHOWN_MAX);
         Self {
             id: card.id.to_string(),
             received: tongue.when(Wall(card.arrived)),
@@ -198,6 +200,11 @@ impl Row {
             envelope: facts::envelope_text(lang, card),
             to: facts::mailbox(&card.to),
             subject: facts::subject(lang, card),
+            cause: if reason.contains(&cause) {
+                String::new()
+            } else {
+                cause
+            },
             reason: shown(&reason, SHOWN_MAX),
             tone: match card.hold.reason.risk() {
                 Risk::High => "bad",

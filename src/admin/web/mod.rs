@@ -6,9 +6,12 @@
 //! Not here: what links may do (`digest`), and the verbs (`queue`).
 
 pub mod headers;
+mod health;
 mod login;
+mod meter;
 pub mod page;
 mod pulse;
+mod reach;
 mod redirect;
 mod router;
 mod serve;
@@ -23,7 +26,9 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 pub(crate) use login::{broken, foreign};
+pub use meter::Meter;
 pub use page::{Page, Words, page, plain, refusal};
+pub use reach::Reach;
 pub use session::{Session, session};
 pub use site::Site;
 pub use visit::Visit;

@@ -17,18 +17,14 @@ const STYLE: &str = include_str!("style.css");
 /// All pages of the endpoint.
 pub(super) fn router(site: Site) -> Router {
     Router::new()
-        .route("/livez", get(live))
         .route("/style.css", get(style))
+        .merge(super::health::router())
         .merge(super::login::router())
         .merge(crate::admin::holds::router())
         .fallback(unknown)
         .method_not_allowed_fallback(no_such_method)
         .with_state(site.clone())
         .merge(link::router(site))
-}
-
-async fn live() -> &'static str {
-    "ok\n"
 }
 
 async fn style() -> Response {

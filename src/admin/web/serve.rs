@@ -214,6 +214,7 @@ async fn answer(door: &Door, line: Line, request: Request<Incoming>) -> Response
             response
         }
     };
+    door.site.meter.answered(response.status());
     seal(&mut response, line.tls);
     response
 }

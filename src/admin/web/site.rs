@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+use super::meter::Meter;
+use super::reach::Reach;
+use crate::accounts::Accounts;
 use crate::admin::link::visits::Visits;
 use crate::base::clock::Clock;
 use crate::base::limit::{WRONG_LINKS_MAX, WRONG_LINKS_SPAN};
@@ -30,6 +33,12 @@ pub struct Site {
     pub keys: Keys,
     /// Sent when a page's button asks for one.
     pub digests: Digests,
+    /// Who hands in mail.
+    pub accounts: Accounts,
+    /// Whether our own URL can be reached.
+    pub reach: Reach,
+    /// What `/metrics` tells.
+    pub meter: Meter,
     /// Counts visits of links.
     pub visits: Arc<Visits>,
     /// What handshakes show.
@@ -48,6 +57,7 @@ impl Site {
         queue: Queue,
         keys: Keys,
         digests: Digests,
+        accounts: Accounts,
         certs: Certs,
         shutdown: Shutdown,
     ) -> Self {
@@ -57,6 +67,9 @@ impl Site {
             desk: Desk::new(queue.clone(), keys.clone()),
             keys,
             digests,
+            accounts,
+            reach: Reach::default(),
+            meter: Meter::default(),
             visits: Arc::default(),
             queue,
             certs,

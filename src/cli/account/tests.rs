@@ -78,6 +78,7 @@ async fn a_server_that_answers_is_asked() {
     let context = Context {
         digests: None,
         endpoint: None,
+        site: None,
         conf,
         queue: stage.queue.clone(),
         accounts: accounts.clone(),

@@ -4,6 +4,7 @@
 //! Not here: what the pages show (`login`, `pages`).
 
 pub mod browser;
+mod health;
 mod holds;
 pub mod login;
 mod raw;

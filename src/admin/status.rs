@@ -1,0 +1,157 @@
+//! `GET /api/v1/status`: how the server is, in one answer.
+//!
+//! Everything in it is cheap: counters, one bounded look at the queue, and what was found by the last hourly look.
+//! Not here: how it prints (`cli::status`).
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::web::Site;
+use crate::base::clock::Wall;
+use crate::base::limit::STATUS_COUNT_MAX;
+use crate::mail::date;
+use crate::queue::Queue;
+use crate::queue::record::Message;
+use crate::store::Room;
+
+/// What `GET /api/v1/status` says.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Ours.
+    pub hostname: String,
+    /// Of this program.
+    pub version: String,
+    /// Since its start.
+    #[serde(default)]
+    pub uptime_seconds: u64,
+    /// Whether deliveries wait for maintenance.
+    pub paused: bool,
+    /// `plenty`, `low` (nothing new is accepted) or `none`.
+    pub room: String,
+    /// Messages in the queue, held ones too; `queued_more`: at least so many.
+    #[serde(default)]
+    pub queued: usize,
+    /// Counting stopped there.
+    #[serde(default)]
+    pub queued_more: bool,
+    /// Recipients that are held.
+    #[serde(default)]
+    pub holds: Vec<Held>,
+    /// Digests that did not arrive.
+    #[serde(default)]
+    pub digest_troubles: Vec<Undelivered>,
+    /// None: `[admin] public_url` is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<Public>,
+    /// Whole days until the certificate ends; below zero: it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_days: Option<i64>,
+}
+
+/// Holds of one queue and reason.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// bad, quarantine, defect.
+    pub queue: String,
+    /// Its code.
+    pub reason: String,
+    /// Recipients.
+    pub count: u64,
+}
+
+/// A digest that did not arrive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// Who was not told.
+    pub to: String,
+    /// Of the digest.
+    pub number: u32,
+    /// When it was sent.
+    pub at: String,
+    /// What the next hop said.
+    pub why: String,
+}
+
+/// Where links lead.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Public {
+    /// As configured.
+    pub url: String,
+    /// When somebody looked last; none: not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<String>,
+    /// Why it could not be reached; none: it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// The route; without a site, which is so in tests of the socket, what only it knows is left out.
+pub fn router(queue: Queue, site: Option<Site>) -> Router {
+    Router::new()
+        .route("/api/v1/status", get(status))
+        .with_state((queue, site))
+}
+
+async fn status(
+    State((queue, site)): State<(Queue, Option<Site>)>,
+) -> Result<Json<Status>, Problem> {
+    let conf = queue.conf().load_full();
+    let any = |_: &Message, _: &[_]| true;
+    let (some, more) = queue.list(any, None, STATUS_COUNT_MAX).await?;
+    let holds = queue.held_counts().await?;
+    let mut status = Status {
+        hostname: conf.server.hostname.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: queue.clock().mono().0 / 1_000_000,
+        paused: conf.queue.paused,
+        room: match queue.store().room() {
+            Room::Plenty => "plenty",
+            Room::Low => "low",
+            Room::None => "none",
+        }
+        .to_owned(),
+        queued: some.len(),
+        queued_more: more.is_some(),
+        holds: holds
+            .into_iter()
+            .map(|(queue, reason, count)| Held {
+                queue: queue.word().to_owned(),
+                reason: reason.word().to_owned(),
+                count,
+            })
+            .collect(),
+        ..Status::default()
+    };
+    if let Some(site) = site {
+        let troubles = site.digests.troubles().await?;
+        status.digest_troubles = troubles
+            .into_iter()
+            .map(|one| Undelivered {
+                to: one.to.to_string(),
+                number: one.number,
+                at: date::rfc3339(one.at),
+                why: one.why,
+            })
+            .collect();
+        let last = site.reach.last();
+        status.public_url = conf.admin.public_url.as_ref().map(|url| Public {
+            url: url.to_string(),
+            checked: last.at.map(date::rfc3339),
+            trouble: last.trouble.clone(),
+        });
+        let end = site.certs.valid_until();
+        status.certificate_days = end.map(|end| days(queue.clock().wall(), end));
+    }
+    Ok(Json(status))
+}
+
+/// Whole days from now to `end`, in seconds since 1970.
+fn days(now: Wall, end: u64) -> i64 {
+    let seconds = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
+    seconds(end)
+        .saturating_sub(seconds(now.secs()))
+        .div_euclid(86_400)
+}

@@ -1,0 +1,115 @@
+//! `/livez`, `/readyz` and `/metrics`.
+//!
+//! `/livez` says that the process answers; `/readyz` that it can do its work, one JSON line a component. `/metrics` is
+//! for this machine, or for who has `[admin] metrics_token`: it says how much mail there is, which is nobody else's
+//! business. A request that came by way of a proxy is not this machine's, wherever the proxy stands.
+//! Not here: what is counted (`meter`).
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde::Serialize;
+
+use super::page::refusal;
+use super::site::Site;
+use super::visit::Visit;
+use crate::store::{Key, Room};
+
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// One component.
+#[derive(Serialize)]
+struct Component {
+    component: &'static str,
+    ready: bool,
+    detail: String,
+}
+
+pub(super) fn router() -> Router<Site> {
+    Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+async fn ready(State(site): State<Site>) -> Response {
+    let room = match site.queue.store().room() {
+        Room::Plenty => "plenty",
+        Room::Low => "low",
+        Room::None => "none",
+    };
+    // Any record will do: it is about whether the store answers.
+    let read = site
+        .queue
+        .store()
+        .get(vec![Key::of(b'c', &[b"ready"])])
+        .await;
+    let stopping = site.shutdown.begun();
+    let all = [
+        Component {
+            component: "store",
+            ready: read.is_ok(),
+            detail: read
+                .err()
+                .map_or_else(|| "ok".to_owned(), |error| error.to_string()),
+        },
+        Component {
+            component: "disk",
+            ready: site.queue.store().room() == Room::Plenty,
+            detail: room.to_owned(),
+        },
+        Component {
+            component: "server",
+            ready: !stopping,
+            detail: if stopping { "stopping" } else { "running" }.to_owned(),
+        },
+    ];
+    let good = all.iter().all(|one| one.ready);
+    let lines: String = all
+        .iter()
+        .filter_map(|one| serde_json::to_string(one).ok())
+        .map(|line| line + "\n")
+        .collect();
+    let status = if good {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, [(header::CONTENT_TYPE, "application/jsonl")], lines).into_response()
+}
+
+async fn metrics(
+    State(site): State<Site>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+) -> Response {
+    let near = visit.peer.ip().to_canonical().is_loopback() && !visit.proxied;
+    if !near && !has_token(&site, &headers) {
+        return refusal(visit.lang, StatusCode::FORBIDDEN);
+    }
+    match site.meter.text(&site).await {
+        Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(error) => super::login::broken(visit.lang, &error),
+    }
+}
+
+fn has_token(site: &Site, headers: &HeaderMap) -> bool {
+    let conf = site.conf.load();
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|field| field.to_str().ok())
+        .and_then(|field| field.strip_prefix("Bearer "));
+    match (&conf.admin.metrics_token, given) {
+        (Some(token), Some(given)) => {
+            verify_slices_are_equal(token.reveal().as_bytes(), given.as_bytes()).is_ok()
+        }
+        _ => false,
+    }
+}

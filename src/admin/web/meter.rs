@@ -1,0 +1,171 @@
+//! What `/metrics` tells: counts of events since the start, and what the store knows.
+//!
+//! Counters hang on the events of the queue, so they are true to what was committed; a reader that fell behind loses
+//! some. Holds are read from the store's counters. Labels are bounded: no address and no domain becomes one.
+//! Not here: who may read them (`health`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use axum::http::StatusCode;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::site::Site;
+use crate::base::shutdown::Shutdown;
+use crate::digest::record::number_key;
+use crate::journal::event::{EventKind, Events};
+use crate::store::StoreError;
+
+/// Counts; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    events: [AtomicU64; KINDS.len()],
+    requests: [AtomicU64; 5],
+}
+
+const KINDS: [(EventKind, &str); 8] = [
+    (EventKind::Accepted, "accepted"),
+    (EventKind::Delivered, "delivered"),
+    (EventKind::Deferred, "deferred"),
+    (EventKind::Bounced, "bounced"),
+    (EventKind::Held, "held"),
+    (EventKind::Released, "released"),
+    (EventKind::Requeued, "requeued"),
+    (EventKind::Deleted, "deleted"),
+];
+
+type Labels = Vec<(&'static str, String)>;
+type Gauges = Family<Labels, Gauge<i64, AtomicI64>>;
+type Counters = Family<Labels, Counter>;
+
+impl Meter {
+    /// Counts events until the signal to stop.
+    pub async fn run(self, events: Events, shutdown: Shutdown) {
+        let mut events = events.subscribe();
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = shutdown.wait() => return,
+                event = events.next() => event,
+            };
+            let Some(event) = event else { return };
+            let of = KINDS.iter().position(|(kind, _)| *kind == event.kind);
+            if let Some(count) = of.and_then(|of| self.0.events.get(of)) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// One answer of the endpoint.
+    pub(super) fn answered(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(count) = self.0.requests.get(class) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// OpenMetrics text.
+    pub(super) async fn text(&self, site: &Site) -> Result<String, StoreError> {
+        let mut registry = Registry::with_prefix("postwerk");
+        self.register_counts(&mut registry);
+        register_space(&mut registry, site);
+        let holds = Gauges::default();
+        for (queue, reason, count) in site.queue.held_counts().await? {
+            let labels = vec![
+                ("queue", queue.word().to_owned()),
+                ("reason", reason.word().to_owned()),
+            ];
+            holds
+                .get_or_create(&labels)
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        registry.register("hold_messages", "Recipients that are held", holds);
+        let digests = Counter::<u64>::default();
+        let number = site.queue.store().get(vec![number_key()]).await?;
+        let number = number.into_iter().flatten().next();
+        let sent = number.and_then(|record| record.value.as_ref().try_into().ok());
+        digests.inc_by(sent.map_or(0, |sent| u64::from(u32::from_be_bytes(sent))));
+        registry.register("digest_sent", "Digests that were sent, ever", digests);
+        let wrong = Counter::<u64>::default();
+        wrong.inc_by(site.accounts.failures());
+        registry.register(
+            "auth_failures",
+            "Wrong names and passwords since the start",
+            wrong,
+        );
+        let mut text = String::new();
+        encode(&mut text, &registry)
+            .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+        Ok(text)
+    }
+
+    fn register_counts(&self, registry: &mut Registry) {
+        let (received, deliveries, acts) = (
+            Counter::<u64>::default(),
+            Counters::default(),
+            Counters::default(),
+        );
+        for ((kind, word), count) in KINDS.iter().zip(&self.0.events) {
+            let count = count.load(Ordering::Relaxed);
+            let labels = vec![("status", (*word).to_owned())];
+            match kind {
+                EventKind::Accepted => drop(received.inc_by(count)),
+                EventKind::Delivered | EventKind::Deferred | EventKind::Bounced => {
+                    deliveries.get_or_create(&labels).inc_by(count);
+                }
+                EventKind::Held
+                | EventKind::Released
+                | EventKind::Requeued
+                | EventKind::Deleted => {
+                    acts.get_or_create(&labels).inc_by(count);
+                }
+            }
+        }
+        registry.register(
+            "messages_received",
+            "Messages taken in since the start",
+            received,
+        );
+        registry.register(
+            "deliveries",
+            "Recipients by what became of a try",
+            deliveries,
+        );
+        registry.register("decisions", "Recipients held, released and so on", acts);
+        let requests = Counters::default();
+        for (class, count) in (1..).zip(&self.0.requests) {
+            let labels = vec![("status", format!("{class}xx"))];
+            requests
+                .get_or_create(&labels)
+                .inc_by(count.load(Ordering::Relaxed));
+        }
+        registry.register("admin_requests", "Answers of the endpoint", requests);
+    }
+}
+
+fn register_space(registry: &mut Registry, site: &Site) {
+    let conf = site.conf.load();
+    let gauge = |value: u64| {
+        let gauge = Gauge::<i64, AtomicI64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge
+    };
+    if let Ok(system) = rustix::fs::statvfs(&conf.server.data_dir) {
+        let free = system.f_bavail.saturating_mul(system.f_frsize);
+        registry.register(
+            "disk_free_bytes",
+            "Free for us where the store is",
+            gauge(free),
+        );
+    }
+    if let Ok(file) = std::fs::metadata(conf.server.store_file()) {
+        registry.register("store_bytes", "Size of the store's file", gauge(file.len()));
+    }
+}

@@ -1,0 +1,170 @@
+//! `postwerk status`: how the running server is.
+//!
+//! Asks it by its control socket; no server is exit 75. What needs somebody's attention stands with a `!` before it.
+//! Not here: what is asked (`admin::status`).
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::control::Client;
+use crate::admin::status::Status;
+use crate::base::text::clean;
+
+/// What follows `postwerk status`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// The configuration that names the data directory
+    #[arg(long, short, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// The data directory itself; no configuration is read
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Characters of a trouble that are printed.
+const WHY_MAX: usize = 300;
+/// A certificate that ends sooner is worth a `!`.
+const DAYS_MIN: i64 = 14;
+
+/// Prints it; the exit code says whether a server answered.
+pub fn run(args: Args) -> ExitCode {
+    let client = match Client::of(args.data.as_deref(), &args.config) {
+        Ok(client) => client,
+        Err(error) => return failed(&error.to_string(), error.exit_code()),
+    };
+    let asked = super::block_on(async { client.get("/api/v1/status").await });
+    let answer = match asked {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return failed(&error.to_string(), error.exit_code()),
+        Err(error) => return failed(&error.to_string(), ExitCode::FAILURE),
+    };
+    let text = match serde_json::from_str::<Status>(&answer.body) {
+        Ok(_) if args.json => format!("{}\n", answer.body.trim_end()),
+        Ok(status) => printed(&status),
+        Err(error) => return failed(&error.to_string(), ExitCode::FAILURE),
+    };
+    // A closed pipe is the reader's choice.
+    drop(io::stdout().write_all(text.as_bytes()));
+    ExitCode::SUCCESS
+}
+
+fn failed(text: &str, code: ExitCode) -> ExitCode {
+    // Nobody to tell that standard error is closed.
+    drop(writeln!(io::stderr(), "postwerk: {text}"));
+    code
+}
+
+/// A line a topic.
+fn printed(status: &Status) -> String {
+    let mut out = String::new();
+    let mut line = |mark: bool, topic: &str, text: &str| {
+        let mark = if mark { '!' } else { ' ' };
+        out.push_str(&format!("{mark} {topic:<12} {text}\n"));
+    };
+    let version = format!(
+        "postwerk {} on {}, up {}",
+        status.version,
+        status.hostname,
+        span(status.uptime_seconds)
+    );
+    line(false, "server", &version);
+    let deliveries = if status.paused {
+        "paused ([queue] paused)"
+    } else {
+        "going on"
+    };
+    line(status.paused, "deliveries", deliveries);
+    line(status.room != "plenty", "disk", &status.room);
+    let more = if status.queued_more { " or more" } else { "" };
+    line(false, "queue", &format!("{}{more} messages", status.queued));
+    let held: u64 = status.holds.iter().map(|one| one.count).sum();
+    line(false, "held", &format!("{held} recipients"));
+    for one in &status.holds {
+        line(
+            false,
+            "",
+            &format!("{} {}: {}", one.queue, one.reason, one.count),
+        );
+    }
+    for one in &status.digest_troubles {
+        let why = clean(&one.why, WHY_MAX);
+        let text = format!(
+            "{} to {} of {} did not arrive: {why}",
+            one.number, one.to, one.at
+        );
+        line(true, "digest", &text);
+    }
+    if let Some(public) = &status.public_url {
+        let found = match (&public.trouble, &public.checked) {
+            (Some(why), _) => format!("cannot be reached from here: {}", clean(why, WHY_MAX)),
+            (None, Some(at)) => format!("reached at {at}"),
+            (None, None) => "not looked at yet".to_owned(),
+        };
+        let text = format!("{} {found}", public.url);
+        line(public.trouble.is_some(), "public url", &text);
+    }
+    if let Some(days) = status.certificate_days {
+        line(days < DAYS_MIN, "certificate", &format!("{days} days left"));
+    }
+    out
+}
+
+fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::status::{Held, Public, Undelivered};
+
+    #[test]
+    fn what_needs_attention_is_marked() {
+        let status = Status {
+            hostname: "mail.example.org".into(),
+            version: "0.1.0".into(),
+            uptime_seconds: 93_600,
+            paused: false,
+            room: "low".into(),
+            queued: 12,
+            queued_more: false,
+            holds: vec![Held {
+                queue: "bad".into(),
+                reason: "internal".into(),
+                count: 3,
+            }],
+            digest_troubles: vec![Undelivered {
+                to: "chef@example.org".into(),
+                number: 7,
+                at: "2026-11-21T07:00:00.000Z".into(),
+                why: "550 no\r\n! such user".into(),
+            }],
+            public_url: Some(Public {
+                url: "https://mail.example.org:444".into(),
+                checked: None,
+                trouble: Some("connection refused".into()),
+            }),
+            certificate_days: Some(63),
+        };
+        let wanted = "  server       postwerk 0.1.0 on mail.example.org, up 1 d 2 h
+  deliveries   going on
+! disk         low
+  queue        12 messages
+  held         3 recipients
+               bad internal: 3
+! digest       7 to chef@example.org of 2026-11-21T07:00:00.000Z did not arrive: 550 no??! such user
+! public url   https://mail.example.org:444 cannot be reached from here: connection refused
+  certificate  63 days left
+";
+        assert_eq!(printed(&status), wanted);
+    }
+}

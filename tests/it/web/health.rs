@@ -1,0 +1,128 @@
+//! Health, metrics and status: who may see them, and what they say.
+//!
+//! Not here: how `postwerk status` prints.
+
+use std::path::Path;
+
+use hyper::StatusCode;
+use postwerk::admin::status::Status;
+use postwerk::base::secret::Secret;
+use postwerk::cli::control::Client;
+use postwerk::journal::event::EventKind;
+
+use super::Browser;
+use super::browser::house;
+use crate::house::House;
+
+const RULE: &str =
+    "[[hold_rule]]\nmatch = { recipient = \"*@held.example\" }\nreason = \"to be looked at\"\n";
+
+async fn status(house: &House) -> Status {
+    let client = Client::of(Some(&house.dir.path().join("data")), Path::new("unused")).unwrap();
+    let answer = client.get("/api/v1/status").await.unwrap();
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+#[tokio::test]
+async fn a_healthy_server_says_so_component_by_component() {
+    let house = house(true, "", |_| ()).await;
+    let mut browser = Browser::of(&house, true);
+    assert_eq!(browser.get("/livez").await.text, "ok\n");
+    let ready = browser.get("/readyz").await;
+    assert_eq!(ready.status, StatusCode::OK, "{}", ready.text);
+    let lines: Vec<serde_json::Value> = ready
+        .text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines.iter().all(|line| line["ready"] == true), "{lines:?}");
+}
+
+#[tokio::test]
+async fn metrics_count_what_happened_and_are_not_for_everybody() {
+    let mut house = house(true, RULE, |conf| {
+        conf.admin.metrics_token = Some(Secret::new("geheim"));
+    })
+    .await;
+    house
+        .submit(
+            "a@b.example",
+            &["anna@held.example"],
+            "Subject: x\r\n\r\nx\r\n",
+        )
+        .await;
+    house.told(EventKind::Held).await;
+    let mut browser = Browser::of(&house, true);
+    let held = "postwerk_hold_messages{queue=\"quarantine\",reason=\"rule\"} 1";
+    crate::until("the counts", || {
+        let mut browser = browser.clone();
+        async move {
+            let text = browser.get("/metrics").await.text;
+            text.contains(held) && text.contains("postwerk_messages_received_total 1")
+        }
+    })
+    .await;
+    let metrics = browser.get("/metrics").await;
+    for name in [
+        "postwerk_deliveries_total{status=\"delivered\"} 0",
+        "postwerk_digest_sent_total",
+        "postwerk_auth_failures_total 0",
+        "postwerk_disk_free_bytes",
+        "postwerk_store_bytes",
+        "postwerk_admin_requests_total{status=\"2xx\"}",
+        "# EOF",
+    ] {
+        assert!(metrics.text.contains(name), "{name} in {}", metrics.text);
+    }
+    assert!(!metrics.text.contains("held.example"), "{}", metrics.text);
+    let proxied = ("x-forwarded-for".to_owned(), "127.0.0.1".to_owned());
+    for (token, wanted) in [
+        (None, StatusCode::FORBIDDEN),
+        (Some("Bearer falsch"), StatusCode::FORBIDDEN),
+        (Some("Bearer "), StatusCode::FORBIDDEN),
+        (Some("Bearer geheim"), StatusCode::OK),
+    ] {
+        browser.fields = vec![proxied.clone()];
+        browser
+            .fields
+            .extend(token.map(|token| ("authorization".to_owned(), token.to_owned())));
+        assert_eq!(
+            browser.get("/metrics").await.status,
+            wanted,
+            "case: {token:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn status_tells_what_is_held_and_what_is_wrong() {
+    let mut house = house(true, RULE, |_| ()).await;
+    house
+        .submit(
+            "a@b.example",
+            &["anna@held.example"],
+            "Subject: x\r\n\r\nx\r\n",
+        )
+        .await;
+    house.told(EventKind::Held).await;
+    // Nobody listens at the URL of these houses.
+    crate::until("a look at the public URL", || async {
+        status(&house)
+            .await
+            .public_url
+            .is_some_and(|url| url.trouble.is_some())
+    })
+    .await;
+    let status = status(&house).await;
+    assert_eq!(status.queued, 1);
+    let held = &status.holds[0];
+    assert_eq!(
+        (held.queue.as_str(), held.reason.as_str(), held.count),
+        ("quarantine", "rule", 1)
+    );
+    assert!(
+        status.certificate_days.is_some_and(|days| days > 0),
+        "{status:?}"
+    );
+}

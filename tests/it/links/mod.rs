@@ -5,12 +5,14 @@
 
 mod answers;
 mod bad;
+mod browser;
+mod chromium;
 mod races;
+mod robots;
 mod tokens;
 
 use std::time::Duration;
 
-use postwerk::base::clock::micros;
 use postwerk::base::lang::Lang;
 use postwerk::config::{Config, PublicUrl};
 use postwerk::digest::record::{Digest, Scope, digest_key};
@@ -152,9 +154,4 @@ pub fn visitor(house: &House) -> Browser {
     let german = ("accept-language".to_owned(), "de".to_owned());
     browser.fields.push(german);
     browser
-}
-
-/// Of a wait.
-pub fn span(micros_of: Duration) -> u64 {
-    micros(micros_of)
 }

@@ -118,3 +118,39 @@ async fn the_fifth_wrong_code_closes_that_link_and_no_other() {
     assert_eq!(answer.status, 200);
     assert_eq!(open(&house).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_server_that_ends_inside_the_undo_window_delivers_once() {
+    for confirm in ["release", "requeue"] {
+        let remote = Remote::friendly().await;
+        let house = house(&remote, false, |_| ()).await;
+        let hold = hold(&house, "x").await;
+        digest(&house, 1, "anna@example.org", &[hold]).await;
+        let path = link(&house, Action::Release, hold, 1);
+        let mut browser = visitor(&house);
+        assert_eq!(press(&mut browser, &path, confirm).await.status, 200);
+        let house = house.restart(remote.address, "").await;
+        assert_eq!(remote.so_far().len(), 0, "case: {confirm}");
+        assert_eq!(delivered(&house, &remote, 1).await, 1, "case: {confirm}");
+        let house = house.restart(remote.address, "").await;
+        house.pass(Duration::from_secs(3_600));
+        assert_eq!(open(&house).await.len(), 0, "case: {confirm}");
+        assert_eq!(remote.so_far().len(), 1, "case: {confirm}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_back_stays_held_over_a_restart() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |_| ()).await;
+    let hold = hold(&house, "x").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Release, hold, 1);
+    let mut browser = visitor(&house);
+    press(&mut browser, &path, "release").await;
+    assert_eq!(press(&mut browser, &path, "undo").await.status, 200);
+    let house = house.restart(remote.address, "").await;
+    house.pass(2 * UNDO);
+    assert_eq!(open(&house).await.len(), 1);
+    assert_eq!(remote.so_far().len(), 0);
+}

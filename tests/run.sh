@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes demo circle digest_mail clients operate postfix_hop postfix_client kill faults probes powercut)
+readonly PARTS=(build cargo crashes browser robots demo circle digest_mail clients operate postfix_hop postfix_client kill faults probes powercut)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -39,7 +39,8 @@ mkdir -p "$LOGS"
 missing_packages() {
     local pair
     for pair in swaks:swaks curl:curl node:nodejs python3:python3 openssl:openssl ps:procps \
-        mkfs.xfs:xfsprogs xfs_io:xfsprogs strace:strace mount:mount; do
+        mkfs.xfs:xfsprogs xfs_io:xfsprogs strace:strace mount:mount \
+        chromium:chromium chromedriver:chromium-driver; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
     done
     perl -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ssleay-perl
@@ -115,6 +116,9 @@ part_build() { timeout 1500 cargo build --release --locked; }
 part_cargo() { timeout 1500 cargo test --locked; }
 # The same suite as in `cargo test`, ten times as many seeds.
 part_crashes() { POSTWERK_CRASH_SEEDS=10000 timeout 900 cargo test --locked --lib -- store::redb::crash; }
+# A real browser at the pages of links, and programs that open, follow and submit everything before a person does.
+part_browser() { timeout 900 cargo test --locked --test it -- --ignored --test-threads 1 links::browser; }
+part_robots() { timeout 900 cargo test --locked --test it -- --ignored --test-threads 1 links::robots; }
 part_demo() { peer_tests 300 demo; }
 part_circle() { peer_tests 200 circle; }
 part_digest_mail() { peer_tests 200 digest_mail; }

@@ -4,11 +4,9 @@
 //! Not here: what time it is (`base::clock`).
 
 use jiff::Timestamp;
-use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::base::clock::Wall;
-use crate::base::lang::Lang;
 
 /// `Sat, 21 Nov 2026 19:58:28 +0100` (RFC 5322 section 3.3), in the machine's zone.
 pub fn rfc5322(at: Wall) -> String {
@@ -27,26 +25,6 @@ pub fn local(at: Wall) -> String {
         .to_zoned(TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
-}
-
-/// For a person who reads `lang`, in `zone`: `Sa 21.11.2026, 14:02` or `Sat 2026-11-21, 14:02`.
-pub fn spoken(at: Wall, zone: &TimeZone, lang: Lang) -> String {
-    let zoned = timestamp(at).to_zoned(zone.clone());
-    match lang {
-        Lang::De => {
-            let day = match zoned.weekday() {
-                Weekday::Monday => "Mo",
-                Weekday::Tuesday => "Di",
-                Weekday::Wednesday => "Mi",
-                Weekday::Thursday => "Do",
-                Weekday::Friday => "Fr",
-                Weekday::Saturday => "Sa",
-                Weekday::Sunday => "So",
-            };
-            format!("{day} {}", zoned.strftime("%d.%m.%Y, %H:%M"))
-        }
-        Lang::En => zoned.strftime("%a %Y-%m-%d, %H:%M").to_string(),
-    }
 }
 
 /// `Nov 21 19:58:28` as syslog writes it (RFC 3164 section 4.1.2), in the machine's zone.
@@ -73,17 +51,6 @@ fn timestamp(at: Wall) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn people_read_times_in_their_language_and_zone() {
-        let at = Wall(1_795_287_508_204_000);
-        let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(spoken(at, &berlin, Lang::De), "Sa 21.11.2026, 19:58");
-        assert_eq!(
-            spoken(at, &TimeZone::UTC, Lang::En),
-            "Sat 2026-11-21, 18:58"
-        );
-    }
 
     #[test]
     fn a_date_is_written_as_the_rfcs_ask() {

@@ -212,7 +212,7 @@ impl Row {
                 Risk::Low => "",
             },
             queue: say(lang, &format!("queue-{}", card.hold.queue), &[]),
-            size: facts::size(lang, card.size),
+            size: crate::digest::told::size(lang, card.size),
             expires: tongue.when(expires(site, card)),
         }
     }

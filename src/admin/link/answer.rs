@@ -163,7 +163,9 @@ fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> She
     let expires = setting.on_the_wall(card.until);
     sheet.mail = Some(Mail {
         subject: facts::subject(lang, card),
-        rows: facts::rows(&setting.tongue, card, expires),
+        rows: facts::known_by(&setting.tongue, card),
+        details: facts::details(&setting.tongue, card, expires),
+        details_name: setting.say("link-details", &[]),
         preview: Some(Words::new(lang, preview)),
     });
     if form.first.is_some() || !form.others.is_empty() {
@@ -266,6 +268,8 @@ fn brief(setting: &Setting<'_>, opened: &Opened) -> Mail {
     Mail {
         subject: facts::subject(setting.tongue.lang, card),
         rows: facts::brief(&setting.tongue, card),
+        details: Vec::new(),
+        details_name: String::new(),
         preview: None,
     }
 }

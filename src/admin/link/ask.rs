@@ -19,6 +19,7 @@ use crate::admin::web::session::{is_from_us, session};
 use crate::admin::web::{Site, Visit};
 use crate::base::lang::Lang;
 use crate::base::limit::LINK_WRONG_SPAN;
+use crate::digest::Fresh;
 use crate::digest::desk::{DeskError, LinkVerb, Opened, Stand, Visitor};
 use crate::digest::token::{BadToken, Token};
 use crate::words::{Arg, say};
@@ -154,8 +155,13 @@ impl Ask {
                 ("link-away", AWAY_SECS)
             }
         };
+        self.away(token, key, seconds)
+    }
+
+    /// Not now; nothing was changed.
+    fn away(&self, token: &Token, key: &str, seconds: u64) -> Response {
         self.count(Answer::Away, Some(token));
-        let sheet = Sheet::new(lang, StatusCode::SERVICE_UNAVAILABLE, "away")
+        let sheet = Sheet::new(self.lang(None), StatusCode::SERVICE_UNAVAILABLE, "away")
             .lead(key, &[])
             .lead("link-nothing-changed", &[]);
         with(self.plain(sheet), header::RETRY_AFTER, &seconds.to_string())
@@ -245,7 +251,15 @@ impl Ask {
             }
         }
         let to = facts::mailbox(&opened.digest.to);
-        let (status, key) = (StatusCode::OK, "fresh-none");
+        let (status, key) = match self.site.digests.send_fresh(&opened.digest.to).await {
+            Ok(Fresh::Sent(_)) => (StatusCode::OK, "fresh"),
+            Ok(Fresh::Nothing) => (StatusCode::OK, "fresh-none"),
+            Ok(Fresh::TooSoon) => (StatusCode::TOO_MANY_REQUESTS, "fresh-soon"),
+            Err(error) => {
+                tracing::warn!(%error, "a fresh digest cannot be sent");
+                return self.away(token, "link-away", AWAY_SECS);
+            }
+        };
         self.count(Answer::Over, Some(token));
         let lang = self.lang(Some(opened.digest.lang));
         self.plain(answer::fresh(lang, status, key, &to))

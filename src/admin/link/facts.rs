@@ -10,8 +10,8 @@ use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 use crate::digest::text::{address, author, shown};
+use crate::digest::told::{self, size};
 use crate::mail::attachment::Attachment;
-use crate::mail::date::spoken;
 use crate::mail::hold::{Check, Hold};
 use crate::mail::mailbox::Mailbox;
 use crate::queue::hold::Card;
@@ -27,9 +27,9 @@ pub struct Tongue {
 }
 
 impl Tongue {
-    /// `Sa 21.11.2026, 14:02`
+    /// `Sa 21.11.2026 14:02`
     pub fn when(&self, at: Wall) -> String {
-        spoken(at, &self.zone, self.lang)
+        told::moment(self.lang, &self.zone, at)
     }
 
     fn row(&self, key: &str, value: impl Into<String>) -> Row {
@@ -49,21 +49,32 @@ pub fn subject(lang: Lang, card: &Card) -> String {
 
 /// All rows, `expires` being when its time is over on the wall.
 pub fn rows(tongue: &Tongue, card: &Card, expires: Wall) -> Vec<Row> {
-    let lang = tongue.lang;
+    let mut rows = known_by(tongue, card);
+    rows.extend(details(tongue, card, expires));
+    rows
+}
+
+/// What somebody knows a mail again by, and why it is held.
+pub fn known_by(tongue: &Tongue, card: &Card) -> Vec<Row> {
     let mut rows = vec![tongue.row("link-from", from(card))];
     rows.extend(envelope(tongue, card));
+    rows.push(tongue.row("link-to", mailbox(&card.to)));
+    rows.push(tongue.row("link-received", tongue.when(Wall(card.arrived))));
+    rows.push(tongue.row("link-size", size(tongue.lang, card.size)));
+    rows.extend(attachments(tongue, card));
+    rows.push(reason(tongue, card));
+    rows
+}
+
+/// Queue, checks, expiry and account.
+pub fn details(tongue: &Tongue, card: &Card, expires: Wall) -> Vec<Row> {
+    let queue = say(tongue.lang, &format!("queue-{}", card.hold.queue), &[]);
+    let mut rows = vec![tongue.row("link-queue", queue)];
+    rows.extend(checks(tongue, card));
+    rows.push(tongue.row("link-expires", tongue.when(expires)));
     if let Some(account) = &card.account {
         rows.push(tongue.row("link-account", shown(account, SHOWN_NAME_MAX)));
     }
-    rows.push(tongue.row("link-to", mailbox(&card.to)));
-    rows.push(tongue.row("link-received", tongue.when(Wall(card.arrived))));
-    rows.push(tongue.row("link-size", size(lang, card.size)));
-    rows.extend(attachments(tongue, card));
-    rows.push(reason(tongue, card));
-    let queue = say(lang, &format!("queue-{}", card.hold.queue), &[]);
-    rows.push(tongue.row("link-queue", queue));
-    rows.extend(checks(tongue, card));
-    rows.push(tongue.row("link-expires", tongue.when(expires)));
     rows
 }
 
@@ -149,15 +160,9 @@ pub(crate) fn reason_text(lang: Lang, hold: &Hold) -> String {
     }
 }
 
-/// The same with the cause below.
+/// What the digest says, and in the same words.
 fn reason(tongue: &Tongue, card: &Card) -> Row {
-    let text = reason_text(tongue.lang, &card.hold);
-    let mut row = tongue.row("link-reason", text);
-    let cause = shown(&card.hold.cause, SHOWN_MAX);
-    if !cause.is_empty() && !row.value.contains(&cause) {
-        row.more.push(cause);
-    }
-    row
+    tongue.row("link-reason", told::reason(tongue.lang, &card.hold))
 }
 
 fn checks(tongue: &Tongue, card: &Card) -> Vec<Row> {
@@ -181,20 +186,4 @@ fn checks(tongue: &Tongue, card: &Card) -> Vec<Row> {
         rows.push(tongue.row("link-unchecked", no));
     }
     rows
-}
-
-/// `214 kB`, `1,4 MB`: as mail clients count, in thousands.
-pub(crate) fn size(lang: Lang, octets: u64) -> String {
-    let point = match lang {
-        Lang::De => ',',
-        Lang::En => '.',
-    };
-    match octets {
-        0..1_000 => format!("{octets} B"),
-        1_000..1_000_000 => format!("{} kB", octets.div_ceil(1_000)),
-        _ => {
-            let tenths = octets.div_ceil(100_000);
-            format!("{}{point}{} MB", tenths / 10, tenths % 10)
-        }
-    }
 }

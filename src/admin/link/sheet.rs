@@ -67,8 +67,12 @@ pub struct Row {
 pub struct Mail {
     /// Its heading.
     pub subject: String,
-    /// In the order of the digest.
+    /// What it is known again by, in the order of the digest.
     pub rows: Vec<Row>,
+    /// The rest, shown when it is asked for.
+    pub details: Vec<Row>,
+    /// Its heading.
+    pub details_name: String,
     /// Its first words.
     pub preview: Option<Words>,
 }

@@ -18,7 +18,6 @@ pub struct Look {
     pub width: u32,
     pub height: u32,
     pub dark: bool,
-    pub script: bool,
     pub lang: &'static str,
 }
 
@@ -32,7 +31,6 @@ pub const PHONE: Look = Look {
     width: 320,
     height: 640,
     dark: false,
-    script: true,
     lang: "de",
 };
 
@@ -69,7 +67,6 @@ impl Chromium {
             format!("--blink-settings=preferredColorScheme={scheme}"),
             format!("--user-data-dir={}", profile.path().display()),
         ];
-        let scripts = if look.script { 1 } else { 2 };
         let metrics =
             json!({ "width": look.width, "height": look.height, "pixelRatio": 2.0, "touch": true });
         let options = json!({
@@ -77,7 +74,6 @@ impl Chromium {
             "mobileEmulation": { "deviceMetrics": metrics },
             "prefs": {
                 "intl.accept_languages": look.lang,
-                "profile.managed_default_content_settings.javascript": scripts,
             },
         });
         let mut wanted = serde_json::Map::new();

@@ -12,11 +12,13 @@ use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::all::look;
 use super::list::Row;
 use super::one::barred;
 use super::{actor, answer, left, tongue, verb_of};
 use crate::admin::link::answer::risk;
 use crate::admin::web::{Session, Site, Visit, Words, broken, foreign, refusal};
+use crate::base::lang::Lang;
 use crate::base::limit::HOLDS_PAGE;
 use crate::queue::hold::Card;
 use crate::queue::record::HoldId;
@@ -33,6 +35,10 @@ struct Order {
     token: String,
     verb: String,
     sure: bool,
+    /// The verb for everything that the search means.
+    all: Option<String>,
+    queue: String,
+    search: String,
     ids: Vec<HoldId>,
 }
 
@@ -84,6 +90,13 @@ pub(super) async fn choose(
     if let Some(refused) = foreign(&site, &visit, &headers, &session, &order.token) {
         return refused;
     }
+    if let Some(all) = &order.all {
+        let meant = (order.queue.as_str(), order.search.as_str());
+        return match verb_of(&site, all) {
+            Some(verb) if verb != Verb::Undo => look(&site, &visit, &session, all, meant).await,
+            Some(_) | None => refusal(visit.lang, StatusCode::BAD_REQUEST),
+        };
+    }
     let Some(verb) = verb_of(&site, &order.verb) else {
         return refusal(visit.lang, StatusCode::BAD_REQUEST);
     };
@@ -117,13 +130,6 @@ async fn ask(
         return Ok(Redirect::to("/holds").into_response());
     }
     let (lang, tongue) = (visit.lang, tongue(site, visit));
-    let mut warnings = Vec::new();
-    if order.verb == "release" {
-        for card in &cards {
-            let text = risk(card.hold.queue, card.hold.reason).map(|key| say(lang, key, &[]));
-            warnings.extend(text.filter(|text| !warnings.contains(text)));
-        }
-    }
     let count = cards.len() as u64;
     let count_of = |key: &str| say(lang, key, &[("count", Arg::Count(count))]);
     let title = count_of(&format!("holds-sure-{}", order.verb));
@@ -140,7 +146,7 @@ async fn ask(
             .map(|card| Row::of(site, &tongue, card))
             .collect(),
         more: cards.len().saturating_sub(SAMPLE) as u64,
-        warnings,
+        warnings: warnings(lang, &order.verb, &cards),
     };
     Ok(answer(
         visit,
@@ -150,6 +156,18 @@ async fn ask(
         body.render(),
         None,
     ))
+}
+
+/// What must be known before so many go out, each once.
+pub(super) fn warnings(lang: Lang, verb: &str, cards: &[Card]) -> Vec<String> {
+    let mut warnings: Vec<String> = Vec::new();
+    if verb == "release" {
+        for card in cards {
+            let text = risk(card.hold.queue, card.hold.reason).map(|key| say(lang, key, &[]));
+            warnings.extend(text.filter(|text| !warnings.contains(text)));
+        }
+    }
+    warnings
 }
 
 async fn act(
@@ -216,7 +234,9 @@ impl Order {
                 "verb" => order.verb = value,
                 "sure" => order.sure = true,
                 "id" => order.ids.push(value.parse().ok()?),
-                "queue" | "q" => {}
+                "all" => order.all = Some(value),
+                "queue" => order.queue = value,
+                "q" => order.search = value,
                 _ => return None,
             }
         }

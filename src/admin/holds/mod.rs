@@ -5,6 +5,7 @@
 //! a page again never acts again. Nothing of a mail is HTML here: it is cleaned, and templates escape all of it.
 //! Not here: links of digests (`link`), how a hold ends (`queue`).
 
+mod all;
 mod list;
 mod many;
 mod one;
@@ -13,7 +14,7 @@ mod story;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::link::facts::Tongue;
 use super::web::{Page, Session, Site, Visit};
@@ -26,6 +27,8 @@ pub fn router() -> Router<Site> {
     Router::new()
         .route("/holds", get(list::list).post(many::choose))
         .route("/holds/{id}", get(one::show).post(one::decide))
+        .route("/jobs", post(all::begin))
+        .route("/jobs/{id}", get(all::progress))
 }
 
 /// The word of a button.

@@ -223,6 +223,64 @@ async fn chosen_ones_are_shown_before_anything_happens() {
 }
 
 #[tokio::test]
+async fn everything_that_a_search_means_is_a_job_with_progress() {
+    let house = house(true, RULES, |_| ()).await;
+    for n in 0..60 {
+        let to = format!("a{n}@bad.example");
+        house
+            .submit("app@shop.example", &[&to], "Subject: x\r\n\r\nx\r\n")
+            .await;
+    }
+    held(&house, "anna@held.example", "Subject: keep\r\n\r\nx\r\n").await;
+    let mut browser = administrator(&house, true).await;
+    let token = browser.get("/holds").await.field("token");
+    let look = format!("token={token}&queue=bad&q=from%3A%40shop.example&all=delete");
+    let page = browser.post("/holds", &look).await;
+    assert!(page.text.contains("Delete 60 messages?"), "{}", page.text);
+    assert_eq!(
+        ids(&browser.get("/holds?queue=bad").await.text).len(),
+        50,
+        "nothing has happened"
+    );
+    let query = "query=from%3A%40shop.example+queue%3Abad";
+    let foreign = browser.post("/jobs", &format!("verb=delete&{query}")).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    for wrong in [
+        "verb=explode&query=queue%3Abad",
+        "verb=delete&query=",
+        "verb=delete&query=nonsense%3Ax",
+    ] {
+        let answer = browser
+            .post("/jobs", &format!("token={token}&{wrong}"))
+            .await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "case: {wrong}");
+    }
+    let begun = browser
+        .post("/jobs", &format!("token={token}&verb=delete&{query}"))
+        .await;
+    assert_eq!(begun.status, StatusCode::SEE_OTHER, "{}", begun.text);
+    let job = begun.header("location").to_owned();
+    crate::until("the end of the job", || {
+        let (mut browser, job) = (browser.clone(), job.clone());
+        async move {
+            browser
+                .get(&job)
+                .await
+                .text
+                .contains("60 messages are in the trash")
+        }
+    })
+    .await;
+    assert_eq!(ids(&browser.get("/holds").await.text).len(), 1);
+    let again = browser.post("/holds", &look).await;
+    assert!(again.text.contains("Nothing to do"), "{}", again.text);
+    assert_eq!(
+        browser.get("/jobs/0643E1B2A90C7701").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
 async fn wrong_orders_change_nothing() {
     let house = house(true, RULES, |_| ()).await;
     held(&house, "anna@held.example", "Subject: x\r\n\r\nx\r\n").await;

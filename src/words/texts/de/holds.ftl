@@ -93,3 +93,17 @@ holds-sum-busy = { $count ->
     [one] 1 Nachricht wird gerade bearbeitet; versuchen Sie es gleich noch einmal.
    *[other] { $count } Nachrichten werden gerade bearbeitet; versuchen Sie es gleich noch einmal.
 }
+holds-with-all = Mit allen Treffern dieser Liste, auch auf weiteren Seiten
+holds-all-meant = Gemeint ist alles, was diese Suche findet:
+holds-newest = Die neuesten davon
+holds-or-more = (oder mehr)
+holds-nothing = Nichts zu tun
+holds-nothing-text = Zu dieser Suche ist nichts mehr angehalten, worüber so entschieden werden kann. Es wurde nichts verändert.
+holds-no-job = Unbekannter Auftrag
+holds-no-job-text = Diesen Auftrag gibt es nicht, oder er ist länger als sieben Tage zu Ende.
+holds-job-so-far = Bisher: { $count }
+holds-job-goes-on = Der Auftrag läuft weiter, auch wenn Sie diese Seite schließen.
+holds-job-refused = { $count ->
+    [one] Bei 1 Nachricht ging es nicht: Sie wird gerade zugestellt, oder jemand war schneller.
+   *[other] Bei { $count } Nachrichten ging es nicht: Sie werden gerade zugestellt, oder jemand war schneller.
+}

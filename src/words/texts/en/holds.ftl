@@ -93,3 +93,17 @@ holds-sum-busy = { $count ->
     [one] 1 message is being worked on; try again in a moment.
    *[other] { $count } messages are being worked on; try again in a moment.
 }
+holds-with-all = With everything on this list, on its other pages too
+holds-all-meant = This means everything that this search finds:
+holds-newest = The newest of them
+holds-or-more = (or more)
+holds-nothing = Nothing to do
+holds-nothing-text = For this search nothing is held any more that can be decided like this. Nothing was changed.
+holds-no-job = Unknown job
+holds-no-job-text = There is no such job, or it ended more than seven days ago.
+holds-job-so-far = So far: { $count }
+holds-job-goes-on = The job goes on, even when you close this page.
+holds-job-refused = { $count ->
+    [one] It was not possible with 1 message: it is being delivered, or somebody was faster.
+   *[other] It was not possible with { $count } messages: they are being delivered, or somebody was faster.
+}

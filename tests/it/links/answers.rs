@@ -255,3 +255,41 @@ async fn an_owner_may_delete_but_asks_an_administrator_about_the_rest() {
     assert!(!page.text.contains("value=\"release\""), "{}", page.text);
     assert_eq!(open(&house).await[0].hold.queue, HoldQueue::Quarantine);
 }
+
+#[tokio::test]
+async fn a_fresh_digest_is_mailed_to_the_same_address_once_an_hour() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| {
+        conf.digest.to = vec!["anna@example.org".parse().unwrap()];
+    })
+    .await;
+    let hold = hold(&house, "x").await;
+    digest(&house, 1_001, "anna@example.org", &[hold]).await;
+    digest(&house, 1_002, "nobody@example.org", &[hold]).await;
+    let path = link(&house, Action::Release, hold, 1_001);
+    let other = link(&house, Action::Release, hold, 1_002);
+    house.clock.jump(house.clock.wall() + WEEK);
+    let mut browser = visitor(&house);
+    let sent = press(&mut browser, &path, "fresh").await;
+    assert_eq!(sent.status, 200, "{}", sent.text);
+    assert!(
+        sent.text.contains("unterwegs an anna@example.org"),
+        "{}",
+        sent.text
+    );
+    let mails = remote.mails(1).await;
+    assert!(
+        mails[0].to[0].contains("anna@example.org"),
+        "{:?}",
+        mails[0].to
+    );
+    let soon = press(&mut browser, &path, "fresh").await;
+    assert_eq!(soon.status, 429, "{}", soon.text);
+    let nothing = press(&mut browser, &other, "fresh").await;
+    assert!(
+        nothing.text.contains("nichts zu entscheiden"),
+        "{}",
+        nothing.text
+    );
+    assert_eq!(open(&house).await.len(), 1);
+}

@@ -145,6 +145,8 @@ async fn ask(folder: &Path, holds: u64) {
     config.digest.timing = Timing::Every(Duration::from_secs(86_400));
     // What is released leaves at once, and goes nowhere.
     config.hold.undo = Duration::ZERO;
+    // By link, whatever the reason.
+    config.hold.release.clear();
     config.queue.paused = true;
     let server = Server::start(config, Clock::system())
         .await
@@ -297,7 +299,6 @@ impl Browser {
             body.len()
         );
         let (head, page) = self.ask(&post).await;
-        // Raised reasons ask for a login; their page is the answer.
         assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{page}");
     }
 

@@ -337,6 +337,9 @@ async fn fill(queue: &Queue, from: u64, until: u64) {
                 let mut n = from + writer;
                 while n < until {
                     hold(&queue, n).await;
+                    if n.is_multiple_of(50_000) {
+                        eprintln!("{n} held");
+                    }
                     n += WRITERS;
                 }
             })

@@ -38,6 +38,8 @@ pub struct Options {
     pub web_port: u16,
     /// Of digests, and of pages for browsers that ask for neither.
     pub lang: Lang,
+    /// How this program was called, for the commands that are printed.
+    pub program: String,
     /// End when the sink has accepted so many recipients.
     pub exit_after: Option<u64>,
     /// And fail after this span.
@@ -117,7 +119,7 @@ pub async fn run(
     let mut events = server.events();
     sink.send_back_to(smtp);
     let login = login_link(server.queue().store(), "demo").await?;
-    say(&block(smtp, web, &login, &place));
+    say(&block(&options.program, smtp, web, &login, &place));
     let until = clock.mono() + options.timeout;
     let ended = {
         let sources = (&mut sink, &mut events, &mut stop);
@@ -183,7 +185,7 @@ fn place(data: Option<&Path>, clock: &Clock) -> std::io::Result<Place> {
     })
 }
 
-fn block(smtp: SocketAddr, web: SocketAddr, login: &str, place: &Place) -> String {
+fn block(program: &str, smtp: SocketAddr, web: SocketAddr, login: &str, place: &Place) -> String {
     let dir = place.dir.display();
     let end = if place.temporary {
         "Ctrl-C stops; its data are removed"
@@ -201,10 +203,10 @@ fn block(smtp: SocketAddr, web: SocketAddr, login: &str, place: &Place) -> Strin
          \n  inbox      http://{web}/inbox (all that is delivered; nothing leaves this machine)\
          \n  admin      http://{web}/login/{login} (once, within 15 minutes)\
          \n  send to    {smtp} (SMTP, no password)\
-         \n  try        postwerk test-mail{server} held@demo.test         held; a digest follows, its link releases\
-         \n             postwerk test-mail{server} success@demo.test\
-         \n             also broken@ loop@ bounce@ defer@ timeout@ 451@ 550@\
-         \n  look       postwerk queue list --data {dir}\
+         \n  try        {program} test-mail{server} held@demo.test\
+         \n             It is held; a digest follows into the inbox, and its link releases it.\
+         \n             Also success@ broken@ loop@ bounce@ defer@ timeout@ 451@ 550@demo.test\
+         \n  look       {program} queue list --data {dir}\
          \n  stop       {end}\n"
     )
 }

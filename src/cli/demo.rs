@@ -49,6 +49,9 @@ pub fn run(args: Args) -> ExitCode {
         smtp_port: args.smtp_port,
         web_port: args.web_port,
         lang: lang(),
+        program: std::env::args()
+            .next()
+            .unwrap_or_else(|| "postwerk".to_owned()),
         exit_after: args.exit_after,
         timeout: args.timeout,
     };

@@ -19,10 +19,17 @@ const NAMED_MAX: usize = 5;
 
 /// Why it is held: the reason with what it names, and the cause.
 pub fn reason(lang: Lang, hold: &Hold) -> String {
-    let mut text = wording(lang, hold)
-        .unwrap_or_else(|| say(lang, &format!("reason-{}", hold.reason.word()), &[]));
+    let known = wording(lang, hold);
+    // These causes are written by this program, in English, for logs; the wording says the same.
+    let ours = matches!(
+        hold.reason,
+        HoldReason::Loop | HoldReason::Account | HoldReason::RateLimit
+    );
+    let told = ours && known.is_some();
+    let plain = || say(lang, &format!("reason-{}", hold.reason.word()), &[]);
+    let mut text = known.unwrap_or_else(plain);
     let cause = defused(&hold.cause, SHOWN_MAX);
-    if !cause.is_empty() && !text.contains(&cause) {
+    if !cause.is_empty() && !told && !text.contains(&cause) {
         text.push_str(": ");
         text.push_str(&cause);
     }
@@ -36,9 +43,9 @@ fn wording(lang: Lang, hold: &Hold) -> Option<String> {
         HoldReason::Virus | HoldReason::Phish | HoldReason::Attachment => &["name"],
         HoldReason::Rule => &["reason"],
         HoldReason::Account => &["account"],
-        HoldReason::RateLimit => &["account", "limit"],
+        HoldReason::RateLimit => &["account"],
+        HoldReason::Loop => &["received", "own"],
         HoldReason::Operator
-        | HoldReason::Loop
         | HoldReason::BrokenMime
         | HoldReason::Undeliverable
         | HoldReason::Internal

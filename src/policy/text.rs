@@ -84,7 +84,11 @@ fn fails(check: Check, facts: &TextFacts<'_>) -> Option<Hold> {
                 facts.received, facts.received_own
             );
             let wild = facts.received > facts.hops_max || facts.received_own >= RECEIVED_OWN_MAX;
-            wild.then(|| Hold::new(HoldQueue::Defect, HoldReason::Loop, cause))
+            wild.then(|| {
+                Hold::new(HoldQueue::Defect, HoldReason::Loop, cause)
+                    .with("received", facts.received)
+                    .with("own", facts.received_own)
+            })
         }
         Check::Mime => facts
             .broken_mime

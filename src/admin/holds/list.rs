@@ -16,8 +16,7 @@ use super::{answer, expires, tongue};
 use crate::admin::link::facts::{self, Tongue};
 use crate::admin::web::{Session, Site, Visit, Words, broken, refusal};
 use crate::base::clock::Wall;
-use crate::base::limit::{HOLDS_PAGE, SHOWN_MAX};
-use crate::digest::text::shown;
+use crate::base::limit::HOLDS_PAGE;
 use crate::mail::hold::{HoldQueue, Risk};
 use crate::queue::hold::Card;
 use crate::queue::query::Query;
@@ -45,7 +44,6 @@ pub(super) struct Row {
     pub(super) to: String,
     pub(super) subject: String,
     pub(super) reason: String,
-    cause: String,
     tone: &'static str,
     queue: String,
     size: String,
@@ -191,8 +189,6 @@ fn encoded(text: &str) -> String {
 impl Row {
     pub(super) fn of(site: &Site, tongue: &Tongue, card: &Card) -> Self {
         let lang = tongue.lang;
-        let reason = facts::reason_text(lang, &card.hold);
-        let cause = shown(&card.hold.cause, SHOWN_MAX);
         Self {
             id: card.id.to_string(),
             received: tongue.when(Wall(card.arrived)),
@@ -200,12 +196,7 @@ impl Row {
             envelope: facts::envelope_text(lang, card),
             to: facts::mailbox(&card.to),
             subject: facts::subject(lang, card),
-            cause: if reason.contains(&cause) {
-                String::new()
-            } else {
-                cause
-            },
-            reason: shown(&reason, SHOWN_MAX),
+            reason: crate::digest::told::reason(lang, &card.hold),
             tone: match card.hold.reason.risk() {
                 Risk::High => "bad",
                 Risk::Raised => "warn",

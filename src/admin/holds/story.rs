@@ -3,11 +3,12 @@
 //! Replies and causes were written by others: they are cleaned like everything else of theirs.
 //! Not here: the facts themselves (`journal`).
 
-use crate::admin::link::facts::{Tongue, reason_text};
+use crate::admin::link::facts::Tongue;
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::SHOWN_MAX;
 use crate::digest::text::shown;
+use crate::digest::told;
 use crate::journal::fact::{Entry, Fact};
 use crate::queue::hold::Card;
 use crate::words::{Arg, say};
@@ -64,15 +65,9 @@ fn step(lang: Lang, to: &str, fact: &Fact) -> Option<(String, Vec<String>)> {
             Some((says("holds-step-tried", &args), vec![reply]))
         }
         Fact::Held(fact) if mine(&fact.recipients) => {
-            let reason = reason_text(lang, &fact.hold);
+            let reason = told::reason(lang, &fact.hold);
             let text = says("holds-step-held", &[("reason", Arg::Text(&reason))]);
-            Some((
-                text,
-                vec![
-                    shown(&fact.hold.cause, SHOWN_MAX),
-                    who(lang, &fact.by, None),
-                ],
-            ))
+            Some((text, vec![who(lang, &fact.by, None)]))
         }
         Fact::Acted(fact) if mine(&fact.recipients) => {
             let verb = verb(lang, &fact.verb);

@@ -12,7 +12,7 @@ use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 use crate::digest::text::{address, author, shown};
 use crate::digest::told::{self, size};
 use crate::mail::attachment::Attachment;
-use crate::mail::hold::{Check, Hold};
+use crate::mail::hold::Check;
 use crate::mail::mailbox::Mailbox;
 use crate::queue::hold::Card;
 use crate::words::{Arg, say};
@@ -148,15 +148,6 @@ fn attachment(lang: Lang, one: &Attachment) -> String {
             format!("{line}. {real}")
         }
         None => line,
-    }
-}
-
-/// The wording of the code, and what the rule says.
-pub(crate) fn reason_text(lang: Lang, hold: &Hold) -> String {
-    let text = say(lang, &format!("reason-{}", hold.reason), &[]);
-    match hold.params.get("reason") {
-        Some(written) => format!("{text}: {}", shown(written, SHOWN_MAX)),
-        None => text,
     }
 }
 

@@ -69,5 +69,6 @@ why-virus = Virus gefunden: { $name }
 why-phish = Phishing-Verdacht: { $name }
 why-rule = Regel: { $reason }
 why-account = Alle Nachrichten des Kontos { $account } werden angehalten
-why-rate_limit = Das Konto { $account } hat zu viele Nachrichten gesendet (Grenze { $limit })
+why-rate_limit = Das Konto { $account } hat zu viele Nachrichten gesendet
+why-loop = Mailschleife: { $received }-mal weitergereicht, davon { $own }-mal von diesem Server
 why-attachment = Nicht zugelassener Anhang: { $name }

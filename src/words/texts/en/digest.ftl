@@ -69,5 +69,6 @@ why-virus = Virus found: { $name }
 why-phish = Suspected phishing: { $name }
 why-rule = Rule: { $reason }
 why-account = All mail of the account { $account } is held
-why-rate_limit = The account { $account } sent too many messages (limit { $limit })
+why-rate_limit = The account { $account } sent too many messages
+why-loop = Mail loop: passed on { $received } times, { $own } of them by this server
 why-attachment = Attachment of a kind that is not let through: { $name }

@@ -58,7 +58,10 @@
 //! 5. [`queue::Queue::settle`] ends the try: [`mail::state::next`] says where each recipient goes, and states, facts
 //!    and the work that follows land in one batch. A deferral is due again after [`queue::retry::wait`].
 //! 6. What failed makes DSN work due; `bounce` claims it, composes, and accepts the DSN with the claim as `Finishing`.
-//! 7. When nothing is left, [`queue::Queue::upkeep`] retires the message; its facts stay for `[queue] history`.
+//! 7. What must not go out yet is held: [`queue::hold`] keeps its card, `digest` tells whom it concerns, with links that
+//!    [`digest::token`] signs. `admin::link` shows how things stand; its button asks [`digest::desk`], and
+//!    [`queue::Queue::decide`] lets one of many win. A requeue is judged again, a release goes out as it is.
+//! 8. When nothing is left, [`queue::Queue::upkeep`] retires the message; its facts stay for `[queue] history`.
 //!
 //! What must happen later is a due record in the store, so a crash needs no recovery: claims are lost, and what was
 //! claimed is due again. Decisions stand in [`manual`].

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::control::{Client, ClientError, encoded};
+use super::control::{Client, ClientError, Place, encoded};
 use crate::accounts::{self, AccountError, Accounts, NewAccount};
 use crate::admin::accounts::{Add, Change};
 use crate::base::clock::Clock;
@@ -32,12 +32,8 @@ use crate::store::redb::OpenError;
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    /// The configuration that names the data directory
-    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
-    /// The data directory itself; no configuration is read
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -138,11 +134,11 @@ async fn act(args: Args) -> Result<(), Failure> {
         say(&hash)?;
         return tell_made(&secret, made);
     }
-    let client = Client::of(args.data.as_deref(), &args.config)?;
+    let client = args.place.client()?;
     match client.get("/livez").await {
         Ok(_) => by_socket(&client, args.action).await,
         Err(ClientError::NoServer(_)) => {
-            let (accounts, store) = open(args.data.as_deref(), &args.config)?;
+            let (accounts, store) = open(args.place.data.as_deref(), &args.place.config)?;
             let done = by_store(&accounts, args.action).await;
             // The next command must find the file free.
             store.close().await.map_err(AccountError::Store)?;

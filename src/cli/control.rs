@@ -3,8 +3,8 @@
 //! Every command that talks to a running server goes through here, so that "no server" has one sentence and one exit
 //! code. Answers are bounded. Not here: what is asked, and how an answer prints.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytes::Bytes;
@@ -21,6 +21,17 @@ use crate::admin::problem::Problem;
 use crate::base::clock::Clock;
 use crate::base::limit::{CONTROL_ANSWER_MAX, CONTROL_TIMEOUT};
 use crate::config::{self, Problems};
+
+/// Which server a command talks to.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    /// The configuration that names the data directory
+    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// The data directory itself; no configuration is read
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
 
 /// Asks the server of one data directory.
 #[derive(Clone, Debug)]
@@ -81,21 +92,52 @@ impl ClientError {
     }
 }
 
-impl Client {
+impl Place {
     /// The server of `data`, else of the configuration.
-    pub fn of(data: Option<&Path>, config: &Path) -> Result<Self, ClientError> {
-        let data_dir = match data {
-            Some(data) => data.to_owned(),
+    ///
+    /// # Errors
+    /// The configuration, or a path that is too long for a socket.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        let data_dir = match &self.data {
+            Some(data) => data.clone(),
             None => {
-                let (config, _) = config::load(config).map_err(ClientError::Config)?;
+                let (config, _) = config::load(&self.config).map_err(ClientError::Config)?;
                 config.server.data_dir
             }
         };
-        Ok(Self {
+        Ok(Client {
             socket: socket_in(&data_dir)?,
         })
     }
 
+    /// Prints what `ask` makes of the server's answers; the exit code says how it went.
+    pub fn tell<F>(&self, ask: impl FnOnce(Client) -> F) -> ExitCode
+    where
+        F: Future<Output = Result<String, ClientError>>,
+    {
+        let client = match self.client() {
+            Ok(client) => client,
+            Err(error) => return failed(&error.to_string(), error.exit_code()),
+        };
+        match super::block_on(ask(client)) {
+            Ok(Ok(text)) => {
+                // A closed pipe is the reader's choice.
+                drop(io::stdout().write_all(text.as_bytes()));
+                ExitCode::SUCCESS
+            }
+            Ok(Err(error)) => failed(&error.to_string(), error.exit_code()),
+            Err(error) => failed(&error.to_string(), ExitCode::FAILURE),
+        }
+    }
+}
+
+fn failed(text: &str, code: ExitCode) -> ExitCode {
+    // Nobody to tell that standard error is closed.
+    drop(writeln!(io::stderr(), "postwerk: {text}"));
+    code
+}
+
+impl Client {
     /// Reads.
     pub async fn get(&self, path: &str) -> Result<Answer, ClientError> {
         self.ask(Method::GET, path, Bytes::new()).await
@@ -214,7 +256,11 @@ mod tests {
     #[tokio::test]
     async fn a_missing_server_is_told_in_one_sentence() {
         let folder = tempfile::tempdir().unwrap();
-        let client = Client::of(Some(folder.path()), Path::new("unused")).unwrap();
+        let place = Place {
+            config: "unused".into(),
+            data: Some(folder.path().to_owned()),
+        };
+        let client = place.client().unwrap();
         let error = client.get("/livez").await.unwrap_err();
         assert!(
             matches!(error, ClientError::NoServer(_)),

@@ -3,11 +3,9 @@
 //! The running server makes it, asked by its control socket. The links of a preview lead nowhere.
 //! Not here: when digests go out by themselves (`digest`).
 
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::control::{Client, ClientError, encoded};
+use super::control::{Client, ClientError, Place, encoded};
 use crate::admin::digests::{Order, Sent, Shown};
 
 /// What follows `postwerk digest`.
@@ -15,12 +13,8 @@ use crate::admin::digests::{Order, Sent, Shown};
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    /// The configuration that names the data directory
-    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
-    /// The data directory itself; no configuration is read
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -50,12 +44,9 @@ enum Action {
 
 /// Does it; the exit code says how it went.
 pub fn run(args: Args) -> ExitCode {
-    let client = match Client::of(args.data.as_deref(), &args.config) {
-        Ok(client) => client,
-        Err(error) => return failed(&error.to_string(), error.exit_code()),
-    };
-    let done = super::block_on(async {
-        match args.action {
+    let action = args.action;
+    args.place.tell(|client| async move {
+        match action {
             Action::Preview {
                 to,
                 lang,
@@ -64,16 +55,7 @@ pub fn run(args: Args) -> ExitCode {
             } => preview(&client, to, lang, html, raw).await,
             Action::Send { to } => send(&client, Order { to }).await,
         }
-    });
-    match done {
-        Ok(Ok(text)) => {
-            // A closed pipe is the reader's choice.
-            drop(io::stdout().write_all(text.as_bytes()));
-            ExitCode::SUCCESS
-        }
-        Ok(Err(error)) => failed(&error.to_string(), error.exit_code()),
-        Err(error) => failed(&error.to_string(), ExitCode::FAILURE),
-    }
+    })
 }
 
 async fn preview(
@@ -117,10 +99,4 @@ async fn send(client: &Client, order: Order) -> Result<String, ClientError> {
         text.push_str("nobody gets digests; write [digest] to in the configuration\n");
     }
     Ok(text)
-}
-
-fn failed(text: &str, code: ExitCode) -> ExitCode {
-    // Nobody to tell that standard error is closed.
-    drop(writeln!(io::stderr(), "postwerk: {text}"));
-    code
 }

@@ -3,11 +3,9 @@
 //! Asks the running server by its control socket and says what becomes of the links that are out.
 //! Not here: how links are made and believed (`digest::key`).
 
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::control::Client;
+use super::control::Place;
 use crate::admin::links::{Rotate, Rotation};
 
 /// What follows `postwerk links`.
@@ -15,12 +13,8 @@ use crate::admin::links::{Rotate, Rotation};
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    /// The configuration that names the data directory
-    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
-    /// The data directory itself; no configuration is read
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -39,24 +33,18 @@ enum Action {
 /// Does it; the exit code says how it went.
 pub fn run(args: Args) -> ExitCode {
     let Action::Rotate { now, json } = args.action;
-    let client = match Client::of(args.data.as_deref(), &args.config) {
-        Ok(client) => client,
-        Err(error) => return failed(&error.to_string(), error.exit_code()),
-    };
-    let asked = async { client.post("/api/v1/links/rotate", &Rotate { now }).await };
-    let answer = match super::block_on(asked) {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return failed(&error.to_string(), error.exit_code()),
-        Err(error) => return failed(&error.to_string(), ExitCode::FAILURE),
-    };
-    let text = match serde_json::from_str::<Rotation>(&answer.body) {
-        Ok(_) if json => format!("{}\n", answer.body.trim_end()),
-        Ok(rotation) => told(&rotation),
-        Err(error) => return failed(&error.to_string(), ExitCode::FAILURE),
-    };
-    // A closed pipe is the reader's choice.
-    drop(io::stdout().write_all(text.as_bytes()));
-    ExitCode::SUCCESS
+    args.place.tell(|client| async move {
+        let body = client
+            .post("/api/v1/links/rotate", &Rotate { now })
+            .await?
+            .body;
+        let rotation: Rotation = client.read(&body)?;
+        Ok(if json {
+            format!("{}\n", body.trim_end())
+        } else {
+            told(&rotation)
+        })
+    })
 }
 
 fn told(rotation: &Rotation) -> String {
@@ -69,12 +57,6 @@ fn told(rotation: &Rotation) -> String {
             .to_owned(),
     };
     format!("New links are signed by key {}.\n{links}", rotation.key)
-}
-
-fn failed(text: &str, code: ExitCode) -> ExitCode {
-    // Nobody to tell that standard error is closed.
-    drop(writeln!(io::stderr(), "postwerk: {text}"));
-    code
 }
 
 #[cfg(test)]

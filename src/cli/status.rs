@@ -3,11 +3,9 @@
 //! Asks it by its control socket; no server is exit 75. What needs somebody's attention stands with a `!` before it.
 //! Not here: what is asked (`admin::status`).
 
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::control::Client;
+use super::control::Place;
 use crate::admin::status::Status;
 use crate::base::text::clean;
 
@@ -17,12 +15,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The configuration that names the data directory
-    #[arg(long, short, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
-    /// The data directory itself; no configuration is read
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// Characters of a trouble that are printed.
@@ -32,30 +26,16 @@ const DAYS_MIN: i64 = 14;
 
 /// Prints it; the exit code says whether a server answered.
 pub fn run(args: Args) -> ExitCode {
-    let client = match Client::of(args.data.as_deref(), &args.config) {
-        Ok(client) => client,
-        Err(error) => return failed(&error.to_string(), error.exit_code()),
-    };
-    let asked = super::block_on(async { client.get("/api/v1/status").await });
-    let answer = match asked {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return failed(&error.to_string(), error.exit_code()),
-        Err(error) => return failed(&error.to_string(), ExitCode::FAILURE),
-    };
-    let text = match serde_json::from_str::<Status>(&answer.body) {
-        Ok(_) if args.json => format!("{}\n", answer.body.trim_end()),
-        Ok(status) => printed(&status),
-        Err(error) => return failed(&error.to_string(), ExitCode::FAILURE),
-    };
-    // A closed pipe is the reader's choice.
-    drop(io::stdout().write_all(text.as_bytes()));
-    ExitCode::SUCCESS
-}
-
-fn failed(text: &str, code: ExitCode) -> ExitCode {
-    // Nobody to tell that standard error is closed.
-    drop(writeln!(io::stderr(), "postwerk: {text}"));
-    code
+    let json = args.json;
+    args.place.tell(|client| async move {
+        let body = client.get("/api/v1/status").await?.body;
+        let status: Status = client.read(&body)?;
+        Ok(if json {
+            format!("{}\n", body.trim_end())
+        } else {
+            printed(&status)
+        })
+    })
 }
 
 /// A line a topic.

@@ -16,5 +16,16 @@
 //!   Expire slot covers what is never tried (snoozed, paused).
 //! * **A failure with a null reverse-path is held**, in `defect` with reason `undeliverable`: nobody may be told
 //!   (RFC 5321 section 4.5.5), so a person decides; nothing is dropped.
-//! * **A hold does not expire yet.** `[hold.*] expiry` comes with the digests that announce it; until then a held
-//!   recipient stays until somebody acts, which loses nothing.
+//! * **A hold has a card**, `l/<hold id>`, beside its parcel: what lists and digests show, the terms they search by, and
+//!   how it ended. The parcel is what counts; the card is written in the same batch, from the parcel, and never read to
+//!   decide. Cards sort by the time of the hold, which the parcels of an old message that is held today do not. An ended
+//!   card has no terms and goes 30 days after the last link that could ask for it.
+//! * **Of many who decide at once one wins.** `Is(parcel)` is the only referee; whoever loses reads the card *again*,
+//!   because the first reading may be older than the winner's batch.
+//! * **A hold's end is fixed when it begins**, in store time: a shorter `[hold.*] expiry` after a reload does not delete
+//!   tonight what a digest promised until next week. An end that passed while the server was off waits a day longer.
+//! * **A requeue keeps the old hold in the parcel while it is judged**, so that a new hold can write its id into the old
+//!   card: "held again" is an answer that the old link can give.
+//! * **A bulk job is a due record with a cursor**, `x/<job>`. A page's acts and the cursor behind them are one batch, so a
+//!   kill repeats nothing; ids above the job's own are not its business, or a requeue would chase its own new holds.
+//! * **A digest's mail is marked in its message.** It is never held, and its failure becomes Digest work, not a DSN.

@@ -12,8 +12,10 @@ use crate::digest::key::Keys;
 fn args(data: &Path, action: Action) -> Args {
     Args {
         action,
-        config: "/nowhere/postwerk.toml".into(),
-        data: Some(data.to_owned()),
+        place: Place {
+            config: "/nowhere/postwerk.toml".into(),
+            data: Some(data.to_owned()),
+        },
     }
 }
 

@@ -8,10 +8,9 @@ mod bulk;
 mod print;
 
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::control::{Answer, Client, ClientError, encoded};
+use super::control::{Answer, Client, ClientError, Place, encoded};
 use crate::admin::api::{Done, Order};
 use crate::admin::jobs::BulkOrder;
 use crate::admin::view::{Row, Story};
@@ -23,12 +22,8 @@ use crate::base::text::clean;
 pub struct Args {
     #[command(subcommand)]
     action: Action,
-    /// The configuration that names the data directory
-    #[arg(long, short, global = true, value_name = "FILE", env = "POSTWERK_CONFIG", default_value = super::DEFAULT_CONFIG)]
-    config: PathBuf,
-    /// The data directory itself; no configuration is read
-    #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -161,7 +156,7 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 async fn act(args: Args) -> Result<ExitCode, QueueError> {
-    let client = Client::of(args.data.as_deref(), &args.config)?;
+    let client = args.place.client()?;
     let (verb, ids, undo, now) = match args.action {
         Action::List(wanted) => return list(&client, &wanted).await,
         Action::Show { id, json, dialogue } => return show(&client, &id, json, dialogue).await,

@@ -2,12 +2,10 @@
 //!
 //! Not here: how `postwerk status` prints.
 
-use std::path::Path;
-
 use hyper::StatusCode;
 use postwerk::admin::status::Status;
 use postwerk::base::secret::Secret;
-use postwerk::cli::control::Client;
+use postwerk::cli::control::Place;
 use postwerk::journal::event::EventKind;
 
 use super::Browser;
@@ -18,7 +16,11 @@ const RULE: &str =
     "[[hold_rule]]\nmatch = { recipient = \"*@held.example\" }\nreason = \"to be looked at\"\n";
 
 async fn status(house: &House) -> Status {
-    let client = Client::of(Some(&house.dir.path().join("data")), Path::new("unused")).unwrap();
+    let place = Place {
+        config: "unused".into(),
+        data: Some(house.dir.path().join("data")),
+    };
+    let client = place.client().unwrap();
     let answer = client.get("/api/v1/status").await.unwrap();
     serde_json::from_str(&answer.body).unwrap()
 }

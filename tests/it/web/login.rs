@@ -3,12 +3,11 @@
 //! Links come from the control socket, as `postwerk admin login-link` gets them.
 //! Not here: what administrators see then (`pages`).
 
-use std::path::Path;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use postwerk::admin::logins::LoginLink;
-use postwerk::cli::control::Client;
+use postwerk::cli::control::Place;
 
 use super::Browser;
 use super::browser::house;
@@ -22,7 +21,11 @@ pub async fn link(house: &House) -> String {
 }
 
 async fn url(house: &House) -> Result<String, String> {
-    let client = Client::of(Some(&house.dir.path().join("data")), Path::new("unused")).unwrap();
+    let place = Place {
+        config: "unused".into(),
+        data: Some(house.dir.path().join("data")),
+    };
+    let client = place.client().unwrap();
     let answer = client.post("/api/v1/admin/login-link", &()).await;
     let answer = answer.map_err(|error| error.to_string())?;
     let link: LoginLink = serde_json::from_str(&answer.body).unwrap();

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes browser robots demo circle digest_mail clients operate postfix_hop postfix_client kill undo_kill faults probes powercut)
+readonly PARTS=(build cargo crashes browser robots demo circle digest_mail bulk clients operate postfix_hop postfix_client kill undo_kill faults probes powercut)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -129,6 +129,7 @@ part_postfix_hop() { peer_tests 600 postfix_hop; }
 part_postfix_client() { peer_tests 300 postfix_client; }
 part_kill() { peer_tests 300 kill; }
 part_undo_kill() { peer_tests 300 undo_kill; }
+part_bulk() { peer_tests 300 bulk; }
 part_probes() { peer_tests 900 probes; }
 part_powercut() { peer_tests 400 powercut; }
 part_kill_long() { POSTWERK_ROUNDS=50 peer_tests 3600 kill; }

@@ -108,6 +108,7 @@ async fn survey(
     asked: Result<Parameters<Asked>, QueryRejection>,
 ) -> Result<Json<Meant>, Problem> {
     let Parameters(asked) = asked.map_err(|error| Problem::bad(error.body_text()))?;
+    refuse_empty(&asked.q)?;
     let query = Query::parse(&asked.q)?;
     let survey = queue.survey(&query).await?;
     Ok(Json(Meant {
@@ -123,14 +124,20 @@ async fn begin(
     order: Result<Json<BulkOrder>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
     let Json(order) = order.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    if order.query.trim().is_empty() {
+    refuse_empty(&order.query)?;
+    let verb = verb_of(&order.verb, order.undo, order.now)?;
+    let job = queue.begin_job(verb, &order.query, &actor).await?;
+    Ok((StatusCode::ACCEPTED, Json(Progress::of(&job))))
+}
+
+/// A forgotten query must not end in a deleted queue.
+fn refuse_empty(query: &str) -> Result<(), Problem> {
+    if query.trim().is_empty() {
         return Err(Problem::bad(
             "an empty query means everything; say it: status:held, queue:due or the like",
         ));
     }
-    let verb = verb_of(&order.verb, order.undo, order.now)?;
-    let job = queue.begin_job(verb, &order.query, &actor).await?;
-    Ok((StatusCode::ACCEPTED, Json(Progress::of(&job))))
+    Ok(())
 }
 
 async fn show(

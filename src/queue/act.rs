@@ -41,6 +41,8 @@ pub(super) struct Acting {
     ended: usize,
     failed: Vec<FailedRecipient>,
     refused: Option<Illegal>,
+    /// Recipients that were meant and whose state does not allow it.
+    pub(super) refusals: u64,
     seen: Vec<(u64, Version)>,
 }
 
@@ -113,7 +115,11 @@ impl Queue {
             }
             self.act_on_parcel(&mut acting, &message, stored, |_| true, deed);
             if acting.done.is_empty() {
-                return Err(self.handled(id).await?);
+                return Err(match (self.handled(id).await?, acting.refused) {
+                    // Nobody was faster: it is the verb that does not fit a hold.
+                    (Undecided::Busy, Some(why)) => Undecided::Refused(why),
+                    (handled, _) => handled,
+                });
             }
             self.put_acted(&mut acting, &message, version, deed);
             match self.store.commit(acting.batch.clone()).await {
@@ -446,6 +452,7 @@ impl Queue {
 impl Acting {
     /// "Already finished" says least: any other reason is the better answer.
     fn refuse(&mut self, why: Illegal) {
+        self.refusals += 1;
         if self.refused.is_none_or(|old| old == Illegal::AlreadyFinal) {
             self.refused = Some(why);
         }

@@ -25,6 +25,7 @@ pub mod record;
 pub mod retry;
 pub mod settle;
 pub mod shelf;
+mod stride;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;

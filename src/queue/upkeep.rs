@@ -92,11 +92,13 @@ impl Queue {
     }
 
     /// The lifetime of a message is over: what still waits ends, what is held or leaving does not.
-    async fn expire(&self, claimed: &Claimed) -> Result<(), StoreError> {
+    pub(super) async fn expire(&self, claimed: &Claimed) -> Result<(), StoreError> {
         let message = Message::read(&claimed.record.key, &claimed.record.value)?;
         let now = self.store.now();
         let mut batch = Batch::new();
-        batch.pre.push(Pre::Mine(claimed.guard.id()));
+        // Whoever leaves a hold meanwhile gives the message a new lifetime, which must not be lost.
+        let unchanged = Pre::Is(claimed.record.key.clone(), claimed.record.version);
+        batch.pre.extend([Pre::Mine(claimed.guard.id()), unchanged]);
         let (mut failed, mut ended, mut later) = (Vec::new(), Vec::new(), None::<u64>);
         for stored in self.parcels_of(message.id).await? {
             if !stored.parcel.slots.iter().any(|slot| waits(&slot.state)) {

@@ -60,7 +60,13 @@ pub(super) async fn run(client: &Client, order: &BulkOrder) -> Result<ExitCode, 
             bar(&job)?;
         }
         Clock::system().sleep(LOOK).await;
-        job = serde_json::from_str(&client.get(&path).await?.body)?;
+        let answer = client.get(&path).await.inspect_err(|_| {
+            let id = &job.id;
+            eprintln!(
+                "postwerk: job {id} was begun; it goes on by itself as soon as the server runs"
+            );
+        })?;
+        job = serde_json::from_str(&answer.body)?;
     }
     if shown {
         bar(&job)?;
@@ -77,7 +83,7 @@ pub(super) async fn run(client: &Client, order: &BulkOrder) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "postwerk: {} recipients were left out: in delivery, or somebody else was faster",
+        "postwerk: {} recipients that matched were left out: in delivery, or somebody else was faster",
         job.refused
     );
     Ok(ExitCode::FAILURE)

@@ -42,8 +42,21 @@ pub struct Ask {
 /// What a POST came to, when it is answered with the page again.
 struct Said {
     status: StatusCode,
-    text: String,
+    /// Worded with the page, in its language.
+    key: &'static str,
+    args: Vec<(&'static str, Arg<'static>)>,
     wrong_code: bool,
+}
+
+impl Said {
+    fn new(status: StatusCode, key: &'static str) -> Self {
+        Self {
+            status,
+            key,
+            args: Vec::new(),
+            wrong_code: false,
+        }
+    }
 }
 
 impl Ask {
@@ -87,13 +100,13 @@ impl Ask {
     /// Judges a POST and, if nothing speaks against it, acts.
     pub async fn act(&self, token: &Token, body: &[u8]) -> Response {
         if !is_from_us(&self.site, &self.visit, &self.headers) {
-            let said = self.said(StatusCode::FORBIDDEN, "link-notice-origin");
+            let said = Said::new(StatusCode::FORBIDDEN, "link-notice-origin");
             return self.again(token, Some(said)).await;
         }
         let order = match Order::parse(body) {
             Ok(order) if self.is_form() => order,
             Ok(_) | Err(_) => {
-                let said = self.said(StatusCode::BAD_REQUEST, "link-notice-form");
+                let said = Said::new(StatusCode::BAD_REQUEST, "link-notice-form");
                 return self.again(token, Some(said)).await;
             }
         };
@@ -103,7 +116,7 @@ impl Ask {
             keys.nonce_fits(&self.text, cookie.value(), &order.nonce)
         });
         if !fits {
-            let said = self.said(StatusCode::FORBIDDEN, "link-notice-cookie");
+            let said = Said::new(StatusCode::FORBIDDEN, "link-notice-cookie");
             return self.again(token, Some(said)).await;
         }
         let verb = match order.confirm {
@@ -125,10 +138,10 @@ impl Ask {
         match acted {
             Ok(opened) => {
                 let undone = verb == LinkVerb::Undo && opened.stand == Stand::Open;
-                let said = undone.then(|| self.said(StatusCode::OK, "link-undone"));
+                let said = undone.then(|| Said::new(StatusCode::OK, "link-undone"));
                 self.sheet(token, opened, said).await
             }
-            Err(error) => match self.refusal(&error) {
+            Err(error) => match Self::refusal(&error) {
                 Some(said) => self.again(token, Some(said)).await,
                 None => self.trouble(token, &error),
             },
@@ -233,7 +246,8 @@ impl Ask {
         };
         self.count(answer, Some(token));
         if let Some(said) = said {
-            sheet.head(said.status, said.text, said.wrong_code);
+            let text = say(setting.tongue.lang, said.key, &said.args);
+            sheet.head(said.status, text, said.wrong_code);
         }
         let cookie = cookie.field(self.visit.tls);
         with(sheet.into_response(), header::SET_COOKIE, &cookie)
@@ -265,16 +279,7 @@ impl Ask {
         self.plain(answer::fresh(lang, status, key, &to))
     }
 
-    fn said(&self, status: StatusCode, key: &str) -> Said {
-        Said {
-            status,
-            text: say(self.lang(None), key, &[]),
-            wrong_code: false,
-        }
-    }
-
-    fn refusal(&self, error: &DeskError) -> Option<Said> {
-        let lang = self.lang(None);
+    fn refusal(error: &DeskError) -> Option<Said> {
         let (key, args, wrong_code) = match error {
             DeskError::NeedsCode => ("link-notice-code-missing", vec![], true),
             DeskError::WrongCode { left } => {
@@ -287,7 +292,8 @@ impl Ask {
         };
         Some(Said {
             status: StatusCode::FORBIDDEN,
-            text: say(lang, key, &args),
+            key,
+            args,
             wrong_code,
         })
     }

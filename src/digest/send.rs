@@ -256,6 +256,23 @@ impl Digests {
     /// # Errors
     /// The store failed, or the queue takes nothing now.
     pub async fn send_fresh(&self, to: &Mailbox) -> Result<Fresh, SendError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let Some(batch) = self.take_fresh(to).await? else {
+                return Ok(Fresh::TooSoon);
+            };
+            match self.send_held(to, &batch).await {
+                // Of a hundred clicks at once the next look finds the one that was first; any other collision is
+                // nobody's asking, and is tried again.
+                Err(SendError::Store(StoreError::Conflict(_))) if tries < TRIES => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// What takes an address's one fresh digest of this hour; none: it is taken.
+    async fn take_fresh(&self, to: &Mailbox) -> Result<Option<Batch>, StoreError> {
         let now = self.0.queue.clock().wall();
         let key = fresh_key(to);
         let found = self.one(key.clone()).await?;
@@ -265,7 +282,7 @@ impl Digests {
         });
         // A clock that was set back must not lock anybody out for years.
         if asked.is_some_and(|asked| asked.0 <= now.0 && now - asked < FRESH_EVERY) {
-            return Ok(Fresh::TooSoon);
+            return Ok(None);
         }
         let mut batch = Batch::new();
         batch.pre.push(match found {
@@ -278,11 +295,7 @@ impl Digests {
             due: None,
             terms: Vec::new(),
         });
-        match self.send_held(to, &batch).await {
-            // A hundred clicks at once: one mail.
-            Err(SendError::Store(StoreError::Conflict(_))) => Ok(Fresh::TooSoon),
-            done => done,
-        }
+        Ok(Some(batch))
     }
 
     /// The same as often as an operator likes.

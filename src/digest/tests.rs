@@ -455,6 +455,30 @@ async fn many_that_are_asked_for_at_once_have_numbers_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_collision_that_is_nobodys_asking_is_never_told_as_too_soon() {
+    let desk = Desk::new(|_| {}).await;
+    desk.hold("kasse@verein.example").await;
+    let to = mailbox(ADMIN);
+    let store = desk.stage.queue.store();
+    let key = super::record::digest_key(1);
+    let mut taken = crate::store::Batch::new();
+    taken.ops.push(crate::store::Op::Put {
+        key: key.clone(),
+        value: b"somebody else's".to_vec().into(),
+        due: None,
+        terms: Vec::new(),
+    });
+    store.commit(taken).await.unwrap();
+    let failed = desk.digests.send_fresh(&to).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let mut free = crate::store::Batch::new();
+    free.ops.push(crate::store::Op::Delete(key));
+    store.commit(free).await.unwrap();
+    assert_eq!(desk.digests.send_fresh(&to).await.unwrap(), Fresh::Sent(1));
+    assert_eq!(desk.digests.send_fresh(&to).await.unwrap(), Fresh::TooSoon);
+}
+
+#[tokio::test]
 async fn a_digest_is_forgotten_a_month_after_its_links() {
     let desk = Desk::new(|_| {}).await;
     desk.hold("kasse@verein.example").await;

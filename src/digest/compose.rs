@@ -320,7 +320,10 @@ impl Sheet<'_> {
                 }
                 ReleaseRule::Never => notes.push(self.say("digest-note-never", &[])),
             }
-            asks.push((Action::Requeue, "verb-requeue"));
+            let never = self.holds.release(card.hold.reason) == ReleaseRule::Never;
+            if !never || card.hold.reason.is_found_again() {
+                asks.push((Action::Requeue, "verb-requeue"));
+            }
         } else {
             notes.push(self.say("digest-note-administrator", &[]));
         }

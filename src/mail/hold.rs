@@ -256,6 +256,26 @@ impl HoldReason {
         }
     }
 
+    /// Whether a requeue can find it again; if not, requeueing is releasing: no check knows what a person meant, or
+    /// that a next hop refused.
+    pub fn is_found_again(self) -> bool {
+        match self {
+            Self::Operator | Self::Undeliverable => false,
+            Self::Loop
+            | Self::BrokenMime
+            | Self::Internal
+            | Self::Rule
+            | Self::Account
+            | Self::RateLimit
+            | Self::Virus
+            | Self::Phish
+            | Self::Spam
+            | Self::Dmarc
+            | Self::Attachment
+            | Self::Scanner => true,
+        }
+    }
+
     /// Whether the owner of an address may decide, or only an administrator.
     pub fn is_owners(self) -> bool {
         match self {

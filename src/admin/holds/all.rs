@@ -189,14 +189,15 @@ fn query_text(site: &Site, verb: &str, queue: &str, search: &str) -> String {
     format!("{search} {shelf}{}", barred(site, verb))
 }
 
-/// What nobody may release is not meant by a release.
+/// What nobody may release is not meant by a release, nor by a requeue that would be one.
 fn barred(site: &Site, verb: &str) -> String {
-    if verb != "release" {
+    if verb != "release" && verb != "requeue" {
         return String::new();
     }
     let conf = site.conf.load();
     HoldReason::ALL
         .into_iter()
+        .filter(|reason| verb == "release" || !reason.is_found_again())
         .filter(|reason| conf.hold.release(*reason) == ReleaseRule::Never)
         .map(|reason| format!(" -reason:{reason}"))
         .collect()

@@ -63,6 +63,7 @@ struct One<'a> {
     rows: Vec<Row>,
     preview: Option<Preview>,
     release: bool,
+    requeue: bool,
     steps: Vec<Step>,
 }
 
@@ -121,10 +122,13 @@ pub(super) async fn decide(
 
 /// Whether the configuration lets nobody release it.
 pub(super) async fn barred(site: &Site, id: HoldId, verb: Verb) -> Result<bool, StoreError> {
-    if !matches!(verb, Verb::Release { .. }) {
+    let requeue = matches!(verb, Verb::Requeue { .. });
+    if !requeue && !matches!(verb, Verb::Release { .. }) {
         return Ok(false);
     }
     let card = site.queue.card(id).await?;
+    // What no check finds again a requeue would release.
+    let card = card.filter(|card| !requeue || !card.hold.reason.is_found_again());
     Ok(card.is_some_and(|card| !may_release(site, &card)))
 }
 
@@ -206,6 +210,7 @@ async fn body(
         rows: facts::rows(&tongue, &card, expires(site, &card)),
         preview: preview::of(&site.queue, card.message).await?,
         release,
+        requeue: release || card.hold.reason.is_found_again(),
         steps: steps(&tongue, &card, &facts),
     };
     let html = body.render();

@@ -54,9 +54,14 @@ impl Rights {
             ReleaseRule::Login => Right::Login,
             ReleaseRule::Never => Right::Never,
         };
+        let requeue = if card.hold.reason.is_found_again() {
+            Right::Yes
+        } else {
+            release
+        };
         Self {
             release: asks(owners, release),
-            requeue: asks(owners, Right::Yes),
+            requeue: asks(owners, requeue),
             delete: asks(owner, Right::Yes),
             bounce: asks(owner, Right::Yes),
         }

@@ -477,6 +477,9 @@ async fn reasons_and_owners_decide_about_rights() {
             (HoldReason::Phish, ReleaseRule::Never),
             (HoldReason::Spam, ReleaseRule::Login),
             (HoldReason::Loop, ReleaseRule::Never),
+            // No check finds these again: a requeue would release them.
+            (HoldReason::Operator, ReleaseRule::Login),
+            (HoldReason::Undeliverable, ReleaseRule::Never),
         ];
     })
     .await;
@@ -491,6 +494,10 @@ async fn reasons_and_owners_decide_about_rights() {
         (HoldReason::Spam, &owner, true, Yes, Yes, Yes),
         (HoldReason::Loop, &owner, false, Never, Yes, Yes),
         (HoldReason::Loop, &owner, true, Never, Yes, Yes),
+        (HoldReason::Operator, &owner, false, Login, Login, Yes),
+        (HoldReason::Operator, &both, false, Login, Login, Yes),
+        (HoldReason::Operator, &both, true, Yes, Yes, Yes),
+        (HoldReason::Undeliverable, &both, true, Never, Never, Yes),
         (HoldReason::Virus, &owner, false, Ask, Ask, Yes),
         (HoldReason::Phish, &owner, false, Ask, Ask, Yes),
         (HoldReason::Account, &owner, false, Ask, Ask, Yes),

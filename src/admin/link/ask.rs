@@ -35,6 +35,8 @@ pub struct Ask {
     /// What stands behind `/d/`, as it was sent: nothing is decoded, as a token has one spelling.
     text: String,
     wish: Option<Lang>,
+    /// What it says, if it is one of ours.
+    read: Result<Token, BadToken>,
     /// An administrator's session.
     login: Option<String>,
 }
@@ -64,12 +66,21 @@ impl Ask {
         let path = parts.uri.path();
         let wish = parts.headers.get(header::ACCEPT_LANGUAGE);
         let wish = wish.and_then(|wish| wish.to_str().ok());
-        // A store that does not answer is told of when the link itself is looked up.
-        let found = session(&site, &visit, &parts.headers).await;
-        let login = found.ok().flatten().map(|session| session.by);
+        let text = path.strip_prefix("/d/").unwrap_or_default();
+        let read = site.keys.read(text);
+        let login = match read {
+            // A store that does not answer is told of when the link itself is looked up.
+            Ok(_) | Err(BadToken::Revoked(_)) => {
+                let found = session(&site, &visit, &parts.headers).await;
+                found.ok().flatten().map(|session| session.by)
+            }
+            // Whatever cookie comes with it: what is no link of ours never reaches the store.
+            Err(BadToken::Unknown) => None,
+        };
         Self {
+            read,
             login,
-            text: path.strip_prefix("/d/").unwrap_or_default().to_owned(),
+            text: text.to_owned(),
             wish: wish.and_then(Lang::accepted),
             headers: parts.headers.clone(),
             site,
@@ -85,7 +96,7 @@ impl Ask {
     /// The link, or the one answer to everything that is none.
     #[expect(clippy::result_large_err, reason = "it is the answer, made once")]
     pub fn token(&self) -> Result<Token, Response> {
-        match self.site.keys.read(&self.text) {
+        match self.read {
             // The desk answers *expired* to a revoked one.
             Ok(token) | Err(BadToken::Revoked(token)) => Ok(token),
             Err(BadToken::Unknown) => Err(self.unknown()),

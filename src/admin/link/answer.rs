@@ -315,6 +315,8 @@ fn refused(setting: &Setting<'_>, right: Right) -> Notice {
         tone: "warn",
         text: setting.say(key, &[]),
         command,
+        // Browsers keep the session from a page that a link in a mail opened (SameSite=Strict); from here it goes along.
+        again: (right == Right::Login).then(|| setting.say("link-login-again", &[])),
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Notice {
     pub text: String,
     /// Something to type, on a line of its own.
     pub command: Option<String>,
+    /// The words of a way to this page from this page.
+    pub again: Option<String>,
 }
 
 /// A name and its value.
@@ -172,6 +174,7 @@ impl Sheet {
             tone,
             text: say(self.lang, key, args),
             command: None,
+            again: None,
         });
         self
     }
@@ -188,6 +191,7 @@ impl Sheet {
             tone,
             text,
             command: None,
+            again: None,
         };
         self.notices.insert(0, notice);
         if let Some(code) = self.form.as_mut().and_then(|form| form.code.as_mut()) {

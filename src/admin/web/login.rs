@@ -6,13 +6,14 @@
 use askama::Template;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Form, Router};
 use serde::Deserialize;
 
-use super::page::{Words, page, plain, refusal};
+use super::page::{Words, page, plain, plain_with, refusal};
 use super::session::{self, Session};
 use super::site::Site;
 use super::visit::Visit;
@@ -51,7 +52,7 @@ impl FromRequestParts<Site> for Session {
         let lang = lang_of(parts);
         match found(parts, site).await {
             Ok(Some(session)) => Ok(session),
-            Ok(None) => Err(plain(lang, StatusCode::UNAUTHORIZED, "web-login-needed")),
+            Ok(None) => Err(needed(lang, parts)),
             Err(error) => Err(broken(lang, &error)),
         }
     }
@@ -81,6 +82,21 @@ fn lang_of(parts: &Parts) -> Lang {
         .get::<Visit>()
         .map(|visit| visit.lang)
         .unwrap_or_default()
+}
+
+/// Browsers keep the session from a page that a link in a mail opened (SameSite=Strict): the way to it from here.
+fn needed(lang: Lang, parts: &Parts) -> Response {
+    let path = parts.uri.path_and_query().map(PathAndQuery::as_str);
+    let path = path.filter(|path| {
+        parts.method == Method::GET && path.starts_with('/') && !path.starts_with("//")
+    });
+    let again = (path.unwrap_or("/holds"), say(lang, "web-login-again", &[]));
+    plain_with(
+        lang,
+        StatusCode::UNAUTHORIZED,
+        "web-login-needed",
+        Some(again),
+    )
 }
 
 /// The store does not answer.

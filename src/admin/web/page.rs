@@ -39,6 +39,7 @@ struct Layout<'a> {
 struct Refusal<'a> {
     title: &'a str,
     text: &'a str,
+    again: Option<(&'a str, String)>,
 }
 
 /// The style sheet's path with its version: a new one is a new path, so an old one may be kept.
@@ -120,10 +121,21 @@ pub fn refusal(lang: Lang, status: StatusCode) -> Response {
 
 /// A page of a title, `KEY`, and a paragraph, `KEY-text`.
 pub fn plain(lang: Lang, status: StatusCode, key: &str) -> Response {
+    plain_with(lang, status, key, None)
+}
+
+/// The same with one link, of a path of ours and its words.
+pub(super) fn plain_with(
+    lang: Lang,
+    status: StatusCode,
+    key: &str,
+    again: Option<(&str, String)>,
+) -> Response {
     let (title, text) = (say(lang, key, &[]), say(lang, &format!("{key}-text"), &[]));
     let body = Refusal {
         title: &title,
         text: &text,
+        again,
     };
     page(lang, status, &title, body.render().unwrap_or_default())
 }

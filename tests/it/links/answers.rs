@@ -5,13 +5,67 @@
 use std::time::Duration;
 
 use postwerk::base::lang::Lang;
+use postwerk::config::ReleaseRule;
 use postwerk::digest::record::{Digest, Scope};
 use postwerk::digest::token::{Action, hour_of};
-use postwerk::mail::hold::HoldQueue;
+use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::queue::MessageId;
 use postwerk::queue::verbs::{Actor, Verb};
 
 use super::*;
+use crate::web::login::administrator;
+
+#[tokio::test]
+async fn who_is_logged_in_finds_the_way_from_a_mail_to_the_button() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| {
+        conf.hold.release = vec![(HoldReason::Operator, ReleaseRule::Login)];
+    })
+    .await;
+    let hold = hold(&house, "x").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Release, hold, 1);
+    let mut stranger = visitor(&house);
+    let page = stranger.get(&path).await.text;
+    // A webmail's click brings no cookie of SameSite=Strict; a click on this page does.
+    let again = format!("href=\"{path}\"");
+    assert!(page.contains(&again), "{page}");
+    for verb in ["release", "requeue"] {
+        assert!(!page.contains(&format!("value=\"{verb}\"")), "{page}");
+        // What a person ordered no check finds again: a requeue is no way around the login.
+        let answer = press(&mut stranger, &path, verb).await;
+        assert_eq!(answer.status, 403, "{verb}");
+    }
+    assert!(card(&house, hold).await.end.is_none());
+    let mut known = administrator(&house, false).await;
+    let page = known.get(&path).await.text;
+    assert!(page.contains("value=\"release\""), "{page}");
+    assert!(!page.contains(&again), "{page}");
+}
+
+#[tokio::test]
+async fn what_nobody_may_release_goes_out_by_no_other_button() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| {
+        conf.hold.release = vec![(HoldReason::Operator, ReleaseRule::Never)];
+    })
+    .await;
+    let hold = hold(&house, "x").await;
+    let mut known = administrator(&house, false).await;
+    let path = format!("/holds/{hold}");
+    let page = known.get(&path).await.text;
+    let (_, rest) = page.split_once("name=\"token\" value=\"").expect("a token");
+    let (token, _) = rest.split_once('"').expect("its end");
+    for verb in ["release", "requeue"] {
+        let one = format!("token={token}&verb={verb}");
+        assert_eq!(known.post(&path, &one).await.status, 403, "{verb}");
+        let many = format!("{one}&sure=1&id={hold}");
+        assert_eq!(known.post("/holds", &many).await.status, 200);
+        let all = format!("{one}&query=status:held");
+        assert_eq!(known.post("/jobs", &all).await.status, 200, "{verb}");
+    }
+    assert!(card(&house, hold).await.end.is_none());
+}
 
 #[tokio::test]
 async fn looking_changes_nothing_and_the_button_releases() {

@@ -60,6 +60,7 @@ link-risk-bad = Diese Nachricht wurde nicht geprüft. Geben Sie sie nur frei, we
 link-risk-raised = Diese Nachricht gilt als zweifelhaft. Geben Sie sie nur frei, wenn Sie Absender und Inhalt sicher kennen.
 link-risk-high = Diese Nachricht gilt als schädlich. Eine Freigabe kann ihrem Empfänger schaden.
 link-login = Aus diesem Grund angehaltene Nachrichten gibt nur frei, wer angemeldet ist. Den Link zur Anmeldung liefert auf dem Server dieser Befehl:
+link-login-again = Ich bin angemeldet: Seite neu laden
 link-never = Aus diesem Grund angehaltene Nachrichten werden nicht freigegeben.
 link-administrator = Hierüber entscheidet die Verwaltung. Bitte fragen Sie dort nach:
 link-administrator-unknown = Hierüber entscheidet die Verwaltung Ihres Mailservers. Bitte fragen Sie dort nach.

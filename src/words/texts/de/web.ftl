@@ -24,4 +24,5 @@ web-login-hint = Die Anmeldung gilt 12 Stunden in diesem Browser. Sie brauchen d
 web-login-over = Dieser Anmelde-Link gilt nicht mehr
 web-login-over-text = Ein Anmelde-Link gilt 15 Minuten und nur einmal. Erzeugen Sie auf dem Server mit „postwerk admin login-link“ einen neuen.
 web-login-needed = Anmeldung nötig
+web-login-again = Ich bin angemeldet: Seite neu laden
 web-login-needed-text = Diese Seiten sind für die Verwaltung. Erzeugen Sie auf dem Server mit „postwerk admin login-link“ einen Anmelde-Link und öffnen Sie ihn in diesem Browser.

@@ -60,6 +60,7 @@ link-risk-bad = This message was not checked. Release it only if you know its se
 link-risk-raised = This message is considered doubtful. Release it only if you know its sender and its content for sure.
 link-risk-high = This message is considered harmful. To release it can harm its recipient.
 link-login = Messages held for this reason are released only by somebody who is logged in. This command on the server gives the link to log in:
+link-login-again = I am logged in: load this page again
 link-never = Messages held for this reason are not released.
 link-administrator = The administrators decide about this. Please ask them:
 link-administrator-unknown = The administrators of your mail server decide about this. Please ask them.

@@ -24,4 +24,5 @@ web-login-hint = You stay logged in for 12 hours in this browser. That takes a c
 web-login-over = This login link is not valid any more
 web-login-over-text = A login link is valid for 15 minutes, and only once. Make a new one on the server: “postwerk admin login-link”.
 web-login-needed = Log in first
+web-login-again = I am logged in: load this page again
 web-login-needed-text = These pages are for administrators. Make a login link on the server with “postwerk admin login-link”, and open it in this browser.

@@ -231,8 +231,7 @@ impl Ask {
     /// A page with its form and its cookie.
     async fn sheet(&self, token: &Token, opened: Opened, said: Option<Said>) -> Response {
         let Some(cookie) = self.cookie() else {
-            let sheet = Sheet::new(self.lang(None), StatusCode::SERVICE_UNAVAILABLE, "away");
-            return self.plain(sheet.lead("link-away", &[]));
+            return self.away(token, "link-away", AWAY_SECS);
         };
         let preview = match opened.stand {
             Stand::Open => preview::of(&self.site.queue, opened.card.message).await,

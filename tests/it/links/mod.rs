@@ -10,6 +10,7 @@ mod chromium;
 mod races;
 mod robots;
 mod tokens;
+mod trouble;
 
 use std::time::Duration;
 

@@ -2,6 +2,9 @@
 //!
 //! Not here: how `postwerk status` prints.
 
+use std::process::Command;
+use std::time::Duration;
+
 use hyper::StatusCode;
 use postwerk::admin::status::Status;
 use postwerk::base::secret::Secret;
@@ -10,7 +13,8 @@ use postwerk::journal::event::EventKind;
 
 use super::Browser;
 use super::browser::house;
-use crate::house::House;
+use crate::house::{House, nobody};
+use crate::remote::{self, Remote};
 
 const RULE: &str =
     "[[hold_rule]]\nmatch = { recipient = \"*@held.example\" }\nreason = \"to be looked at\"\n";
@@ -127,4 +131,61 @@ async fn status_tells_what_is_held_and_what_is_wrong() {
         status.certificate_days.is_some_and(|days| days > 0),
         "{status:?}"
     );
+}
+
+/// What `postwerk status --json` prints about this house.
+async fn told_by_the_command(house: &House) -> Status {
+    let data = house.dir.path().join("data");
+    let run = move || {
+        Command::new(env!("CARGO_BIN_EXE_postwerk"))
+            .args(["status", "--json", "--data"])
+            .arg(data)
+            .output()
+    };
+    let done = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_command_tells_of_a_digest_that_nobody_got_and_of_links_that_lead_nowhere() {
+    let remote = Remote::scripted(|asked| {
+        if asked.verb == "RCPT" && asked.line.contains("boss@") {
+            remote::Answer::Say("550 5.1.1 nobody here")
+        } else {
+            remote::Answer::Usual
+        }
+    })
+    .await;
+    let dead = nobody().await;
+    let more = format!(
+        "[admin]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://{dead}/\"\n\
+         [digest]\nto = [\"boss@admin.example\"]\nowners = false\non_first = true\n{RULE}"
+    );
+    let mut house = House::before(&remote, &more).await;
+    let text = "Subject: x\r\n\r\nx\r\n";
+    house
+        .submit("a@b.example", &["anna@held.example"], text)
+        .await;
+    house.told(EventKind::Bounced).await;
+    house.pass(Duration::from_secs(120));
+    let house = &house;
+    crate::until("both in the answer", || async {
+        let status = told_by_the_command(house).await;
+        !status.digest_troubles.is_empty()
+            && status.public_url.is_some_and(|url| url.trouble.is_some())
+    })
+    .await;
+    let status = told_by_the_command(house).await;
+    let trouble = &status.digest_troubles[0];
+    assert_eq!(
+        (trouble.to.as_str(), trouble.number),
+        ("boss@admin.example", 1)
+    );
+    assert!(trouble.why.contains("nobody here"), "{trouble:?}");
+    assert!(trouble.at.starts_with("2026-11-21T"), "{trouble:?}");
+    let url = status.public_url.expect("a URL");
+    assert!(url.url.contains(&dead.to_string()), "{url:?}");
+    assert!(url.checked.is_some(), "{url:?}");
 }

@@ -18,7 +18,7 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::{Fault, Outcome, Scope};
 use crate::mail::path::ReversePath;
 use crate::queue::{Attempt, Delays, Lent, MessageId, NewMail, Origin, Queue};
-use crate::store::{Band, memory};
+use crate::store::{Band, Store, memory};
 
 /// The octets of each mail of the fixture.
 pub(crate) const CONTENT: &[u8] =
@@ -33,10 +33,15 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new() -> Self {
         let clock = Clock::moved(Wall(1_795_287_508_204_000));
+        Self::over(memory(clock.clone()), clock)
+    }
+
+    /// Over another store.
+    pub(crate) fn over(store: Store, clock: Clock) -> Self {
         let hostname = Domain::parse("mail.example.org").unwrap();
         let config = Config::fallback(hostname, "/nonexistent".into());
         let conf = Arc::new(ArcSwap::from_pointee(config));
-        let queue = Queue::new(conf, memory(clock.clone()), clock.clone(), Events::new());
+        let queue = Queue::new(conf, store, clock.clone(), Events::new());
         Self { queue, clock }
     }
 

@@ -19,6 +19,8 @@ use crate::queue::record::{HoldId, decode};
 use crate::queue::verbs::{Actor, Verb};
 use crate::store::{CLAIM_MAX, Claimed, Work};
 
+mod crash;
+
 const DAY: u64 = 86_400;
 const ADMIN: &str = "postmaster@verein.example";
 
@@ -37,7 +39,10 @@ pub(super) fn held() -> Hold {
 
 impl Desk {
     pub(super) async fn new(change: impl FnOnce(&mut Config)) -> Self {
-        let stage = Stage::new();
+        Self::over(Stage::new(), change).await
+    }
+
+    async fn over(stage: Stage, change: impl FnOnce(&mut Config)) -> Self {
         let mut conf = Config::clone(&stage.queue.conf().load());
         conf.digest.to = vec![mailbox(ADMIN)];
         conf.digest.owners = false;

@@ -21,7 +21,7 @@ mod pool;
 mod reader;
 mod room;
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]

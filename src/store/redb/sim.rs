@@ -5,12 +5,18 @@
 //! a subset, torn writes, a changed length without the writes or the writes without it. Replayable by its seed.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::redb::StorageBackend;
 
+use super::{OpenError, open, start, store};
+use crate::base::clock::Clock;
+use crate::base::size::ByteSize;
+use crate::store::Store;
+
 #[derive(Clone, Debug)]
-pub(super) struct Disk(Arc<Mutex<Platter>>);
+pub(crate) struct Disk(Arc<Mutex<Platter>>);
 
 #[derive(Debug)]
 struct Platter {
@@ -35,8 +41,15 @@ enum Change {
     Length(usize),
 }
 
+/// A store over such a disk, for tests of what stands on stores.
+pub(crate) fn opened(disk: &Disk, clock: Clock) -> Result<Store, OpenError> {
+    let disk = disk.clone();
+    let opener = move || open::backend(Path::new("sim"), ByteSize::mib(1), disk.clone());
+    start(Box::new(opener), Box::new(|| None), None, clock).map(store)
+}
+
 impl Disk {
-    pub(super) fn new(image: Vec<u8>, lies: bool) -> Self {
+    pub(crate) fn new(image: Vec<u8>, lies: bool) -> Self {
         Self(Arc::new(Mutex::new(Platter {
             seen: image.clone(),
             durable: image,
@@ -53,7 +66,7 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn cut_after(&self, operations: u64) {
+    pub(crate) fn cut_after(&self, operations: u64) {
         self.platter().left = Some(operations);
     }
 
@@ -65,12 +78,12 @@ impl Disk {
         self.platter().syncs
     }
 
-    pub(super) fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.platter().dead
     }
 
     /// Cuts the power now, unless it is cut, and answers what the platter holds.
-    pub(super) fn crash(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
+    pub(crate) fn crash(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
         let mut platter = self.platter();
         platter.dead = true;
         let mut image = std::mem::take(&mut platter.durable);

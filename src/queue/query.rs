@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::shelf::{Shelf, words};
 use crate::base::limit::{QUERY_MAX, QUERY_WORDS_MAX};
-use crate::base::text::{fits, nearest};
+use crate::base::text::{clean, fits, nearest};
 use crate::base::{id, size};
 use crate::mail::domain::Domain;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
@@ -430,7 +430,11 @@ fn listed(words: &[&str]) -> String {
 }
 
 fn wrong(column: usize, what: String) -> QueryError {
-    QueryError { column, what }
+    QueryError {
+        column,
+        // The query is bounded; what it hides is not repeated to terminals and pages.
+        what: clean(&what, usize::MAX),
+    }
 }
 
 const WORDS: [&str; 11] = [

@@ -37,6 +37,7 @@ mod embedding;
 mod fuzz;
 mod harness;
 mod holds;
+mod hostile;
 mod limits;
 mod links;
 mod loops;

@@ -2,6 +2,7 @@
 wrote into subjects and names. Run by tests/run.sh: python3 -m unittest -v digest_mail
 """
 import re
+import smtplib
 import unittest
 
 import inbox
@@ -45,6 +46,41 @@ class DigestMail(unittest.TestCase):
         stand.wait_for("all rows", rows, 40, 0.3)
         for mail in seen.values():
             self.judge(mail, lang[:2])
+
+    def judge_log(self, log, needed):
+        """Each event stands on one line; nothing of a mail hides in it or begins a line of its own."""
+        lines = log.read_text(encoding="utf-8").split("\n")
+        self.assertTrue(any(needed in line for line in lines), "%s in the log" % needed)
+        for line in lines:
+            self.assertNotRegex(line, "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+            self.assertNotRegex(line, r"(?i)^\s*(bcc:|<script)")
+        return [line for line in lines if needed in line]
+
+    def test_what_strangers_write_stays_on_its_line_of_the_log(self):
+        sink = stand.Sink().start()
+        self.addCleanup(sink.stop)
+        server = stand.Postwerk("hostile-log", sink.port)
+        self.addCleanup(server.stop)
+        server.start()
+        for n, subject in enumerate(HOSTILE):
+            mail = ("From: \x1b[31m\u202eeve <e@evil.example>\r\nMessage-ID: <x%d\x1b[2J\u202e\x07@evil.example>\r\n"
+                    "Subject: %s\r\n\r\nx\r\n" % (n, subject)).encode()
+            with smtplib.SMTP("127.0.0.1", server.open, local_hostname="helo.evil.example", timeout=20) as client:
+                client.sendmail("e@evil.example", ["b@example.org"], mail)
+        stand.wait_for("all mails", lambda: len(sink.mails) == len(HOSTILE), 30)
+        server.stop()
+        told = self.judge_log(server.home / "serve.log", "message-id=<x")
+        self.assertEqual(len(told), len(HOSTILE), told)
+
+    def test_what_the_demo_tells_of_a_mail_stays_on_its_line(self):
+        demo = inbox.Demo("hostile-demo")
+        self.addCleanup(demo.stop)
+        for subject in HOSTILE:
+            demo.send("open@demo.test", subject=subject)
+        arrived = lambda: [m for m in demo.inbox() if m["To"] == "open@demo.test"]
+        stand.wait_for("all mails", lambda: len(arrived()) == len(HOSTILE), 30, 0.3)
+        told = self.judge_log(demo.program.log, "arrived: to open@demo.test")
+        self.assertEqual(len(told), len(HOSTILE), told)
 
     def judge(self, mail, lang):
         self.assertEqual(defects(mail), [])

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
+use postwerk::base::clock::Clock;
 use postwerk::journal::event::EventKind;
 use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::mail::state::State;
 
 use crate::client::letter;
-use crate::house::House;
+use crate::house::{Door, House};
 use crate::remote::{Answer, Mail, Remote};
 use crate::until;
 
@@ -176,4 +177,51 @@ async fn an_owner_sees_what_is_theirs_and_nothing_else() {
     let theirs = of("<chef@example.org>");
     assert!(theirs.contains("their own"), "{theirs}");
     assert!(!theirs.contains("foreign"), "{theirs}");
+}
+
+#[tokio::test]
+async fn who_is_held_themselves_is_told_all_the_same_and_nothing_loops() {
+    let remote = Remote::friendly().await;
+    // Everything is held: by recipient, by the sender that digests have, and by their own domain and account.
+    let rules = "[[hold_rule]]\nmatch = { recipient = \"*\" }\nreason = \"everything\"\n\
+         [[hold_rule]]\nmatch = { sender = \"*@mail.postwerk.example\" }\nreason = \"digests\"\n\
+         [[hold_rule]]\nmatch = { domain = \"example.org\" }\nreason = \"a domain\"\n\
+         [[account]]\nname = \"app1\"\npassword = \"file:{dir}/password\"\nhold = true\nowner = \"app@example.org\"\n";
+    let more = RULES.replace("owners = false", "owners = true") + FIRST + rules;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("password"), "correct horse\n").unwrap();
+    // Certificates and passwords know the machine's clock.
+    let clock = Clock::moved(Clock::system().wall());
+    let mut house = House::in_dir(dir, remote.address, &more, clock).await;
+    let mut client = house.client(Door::Login).await.starttls().await;
+    assert_eq!(client.login("app1", "correct horse").await.code, 235);
+    let reply = client
+        .mail("app@example.org", &["b@example.org"], &letter("one"))
+        .await;
+    assert_eq!(reply.code, 250, "{reply:?}");
+    house.told(EventKind::Held).await;
+    let mut told: Vec<String> = remote.mails(3).await.iter().map(receiver).collect();
+    told.sort();
+    let wanted = ["app@example.org", "boss@admin.example", "chef@example.org"];
+    assert_eq!(told, wanted);
+    // Days later the same is held and nothing else; digests about digests there are none.
+    for _ in 0..3 {
+        house.pass(DAY);
+        house
+            .send("x@sender.example", &["c@foreign.example"], &letter("two"))
+            .await;
+    }
+    let places = house.places().await;
+    let held = places.iter().filter(|place| place.state == State::Held);
+    assert_eq!(held.count(), 4, "{places:#?}");
+    for mail in remote.so_far() {
+        assert!(mail.from.starts_with("<postwerk+d"), "{mail:?}");
+        assert!(!mail.text.contains("postwerk+d@"), "{mail:?}");
+        assert!(wanted.contains(&receiver(&mail).as_str()), "{mail:?}");
+    }
+}
+
+fn receiver(mail: &Mail) -> String {
+    let path = mail.to[0].split(' ').next().expect("a path");
+    path.trim_matches(['<', '>']).to_owned()
 }

@@ -71,7 +71,7 @@ pub enum Scope {
     /// As an administrator: everything in a queue.
     #[n(0)]
     Queue(#[n(0)] HoldQueue),
-    /// As its owner: mail to or from this domain, in lower case.
+    /// As its owner: mail to this domain, in lower case, or from it by somebody who logged in.
     #[n(1)]
     Domain(#[n(0)] String),
     /// As its owner: mail that this account sent.
@@ -85,7 +85,10 @@ impl Scope {
         match self {
             Self::Queue(queue) => card.hold.queue == *queue,
             Self::Domain(domain) => {
-                let from = card.from.rsplit_once('@').map(|(_, host)| host);
+                // Anybody can write a reverse-path; only with a login it is the domain's own mail.
+                let known = card.account.is_some();
+                let from = card.from.rsplit_once('@').filter(|_| known);
+                let from = from.map(|(_, host)| host);
                 card.to.host().to_string().eq_ignore_ascii_case(domain)
                     || from.is_some_and(|host| host.eq_ignore_ascii_case(domain))
             }

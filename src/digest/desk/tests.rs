@@ -59,8 +59,12 @@ impl Stage {
         }
     }
 
-    /// A mail from x@sender.example to anna@example.org, held for a reason.
+    /// A mail from x@sender.example, who logged in, to anna@example.org, held for a reason.
     async fn hold(&self, reason: HoldReason) -> HoldId {
+        self.hold_of(reason, Some("app1")).await
+    }
+
+    async fn hold_of(&self, reason: HoldReason, account: Option<&str>) -> HoldId {
         let mut body = self.queue.begin_body();
         body.write(b"Subject: test\r\n\r\nhello\r\n").await.unwrap();
         let to = Mailbox::parse("anna@example.org").unwrap();
@@ -70,7 +74,10 @@ impl Stage {
                 from: MailFrom::new(ReversePath::parse("x@sender.example").unwrap()),
                 recipients: vec![RcptTo::new(to)],
             },
-            origin: Origin::default(),
+            origin: Origin {
+                account: account.map(str::to_owned),
+                ..Origin::default()
+            },
             held: vec![(0, Hold::new(HoldQueue::Quarantine, reason, "because"))],
             digest: None,
             band: Band::Normal,
@@ -534,4 +541,15 @@ async fn what_expired_by_itself_is_handled_by_the_server() {
     let told = stage.act(&token, LinkVerb::Release).await.unwrap();
     assert_eq!((told.stand, told.undo), (Stand::Handled, false));
     assert_eq!(told.card.end.unwrap().by, "postwerk");
+}
+
+#[tokio::test]
+async fn whoever_writes_a_reverse_path_is_not_yet_its_domain() {
+    let stage = Stage::new().await;
+    let owner = Scope::Domain("sender.example".to_owned());
+    for (account, theirs) in [(Some("app1"), true), (None, false)] {
+        let hold = stage.hold_of(HoldReason::Rule, account).await;
+        let card = stage.queue.card(hold).await.unwrap().unwrap();
+        assert_eq!(owner.holds(&card), theirs, "case: {account:?}");
+    }
 }

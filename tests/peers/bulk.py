@@ -170,12 +170,13 @@ class Bulk(unittest.TestCase):
         server = stand.Postwerk("bulk_full", sink.port, extra=RULE)
         server.config.write_text(server.config.read_text().replace("[queue]", '[queue]\nreserve = "20 MiB"'))
         server.data.mkdir()
-        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", server.data], check=False, stderr=subprocess.DEVNULL)
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", server.data], check=False, stderr=subprocess.DEVNULL)
         if made.returncode != 0:
             self.skipTest("no mount here")
         self.addCleanup(lambda: subprocess.run(["umount", "-l", server.data], check=False))
         self.serve(server)
-        ids = self.load(server, 2000)
+        # Many pages: between a look and the stop below the job goes on, a page in a few milliseconds.
+        ids = self.load(server, 6000)
         job = self.begin(server)
         found = stand.wait_for("progress", lambda: (lambda p: p if p["done"] else None)(self.progress(server, job)), 60, 0)
         # It stands still while the disk fills: so the disk is full in the middle of the job, however fast this machine is.

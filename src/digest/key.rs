@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, hmac, rand};
@@ -44,6 +44,8 @@ struct Inner {
     ring: ArcSwap<Ring>,
     /// One rotation at a time in this process; the store's preconditions hold off all others.
     turn: Mutex<()>,
+    /// Whether the key that signs is on disk.
+    stored: AtomicBool,
     /// What tokens of unknown keys are measured by; new with each start, and never signs.
     dummy: Secrets,
 }
@@ -93,17 +95,40 @@ impl Keys {
     /// # Errors
     /// The store failed, or the system gives no random octets.
     pub async fn load(store: Store, clock: Clock) -> Result<Self, StoreError> {
-        let ring = Ring::load(&store, clock.wall()).await?;
+        let (ring, stored) = match Ring::load(&store, clock.wall()).await {
+            Ok(ring) => (ring, true),
+            // A full disk must not keep the server from starting, or nothing would ever leave it.
+            Err(StoreError::Unavailable(why)) => {
+                tracing::warn!(%why, "the first link key cannot be stored; no digest is sent before it is");
+                Ring::unwritten(&store, clock.wall()).await?
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Self(Arc::new(Inner {
             store,
             clock,
             ring: ArcSwap::from_pointee(ring),
             turn: Mutex::new(()),
+            stored: AtomicBool::new(stored),
             dummy: Secrets::of(&fresh_secret()?),
         })))
     }
 
-    /// For one digest.
+    /// The key that signs is on disk: a link that a restart forgets would be a link to nowhere.
+    ///
+    /// # Errors
+    /// The first key could not be stored at the start, and cannot now.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        if !self.0.stored.load(Ordering::Acquire) {
+            let _turn = self.0.turn.lock().await;
+            let ring = Ring::load(&self.0.store, self.0.clock.wall()).await?;
+            self.0.ring.store(Arc::new(ring));
+            self.0.stored.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// For one digest, once the keys are `ready`.
     pub fn signer(&self) -> Signer {
         self.0.ring.load().signer()
     }

@@ -155,6 +155,7 @@ impl Digests {
         mut batch: Batch,
     ) -> Result<(), SendError> {
         let (queue, conf) = (&self.0.queue, making.conf);
+        self.0.keys.ready().await.map_err(AcceptError::from)?;
         let rendered = making.signed(&self.0.keys.signer(), number);
         let mut body = queue.begin_body();
         let id = body.id();

@@ -126,6 +126,18 @@ impl Ring {
         Self::of(&found, None).ok_or(StoreError::Conflict(0))
     }
 
+    /// For a store that cannot be written now: what is stored, and a first key that is not.
+    pub(super) async fn unwritten(store: &Store, wall: Wall) -> Result<(Self, bool), StoreError> {
+        let mut found = read(store).await?;
+        let is_stored = found.signing().is_some();
+        if !is_stored {
+            let id = found.free_id().ok_or_else(full)?;
+            found.keys.push((id, Version(0), new_key(wall)?));
+        }
+        let ring = Self::of(&found, None).ok_or(StoreError::Conflict(0))?;
+        Ok((ring, is_stored))
+    }
+
     /// None: there is none that signs.
     fn of(found: &Found, before: Option<&Self>) -> Option<Self> {
         let mut keys = vec![None; LINK_KEYS_MAX];
@@ -194,7 +206,6 @@ async fn settled(store: &Store, wall: Wall) -> Result<Found, StoreError> {
             }
         }
         if found.signing().is_none() {
-            let full = || StoreError::Unavailable("all ids of link keys are in use".into());
             batch.join(made(found.free_id().ok_or_else(full)?, wall)?);
         }
         if batch.ops.is_empty() {
@@ -252,16 +263,23 @@ async fn last_end(store: &Store) -> Result<u32, StoreError> {
     }
 }
 
-fn made(id: u8, wall: Wall) -> Result<Batch, StoreError> {
-    let stored = Stored {
+fn full() -> StoreError {
+    StoreError::Unavailable("all ids of link keys are in use".into())
+}
+
+fn new_key(wall: Wall) -> Result<Stored, StoreError> {
+    Ok(Stored {
         secret: fresh_secret()?,
         made: wall.0,
         until: None,
         revoked: None,
-    };
+    })
+}
+
+fn made(id: u8, wall: Wall) -> Result<Batch, StoreError> {
     Ok(Batch {
         pre: vec![Pre::Absent(link_key(id))],
-        ops: vec![put(id, &stored)],
+        ops: vec![put(id, &new_key(wall)?)],
         ..Batch::new()
     })
 }

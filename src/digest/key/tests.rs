@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::base::clock::Wall;
 use crate::base::limit::{LINK_KEYS_MAX, LINK_REST_HOURS};
+use crate::base::size::ByteSize;
 use crate::digest::record::{Digest, digest_key};
 use crate::queue::record::{MessageId, encode};
 use crate::store::{Batch, Op, redb};
@@ -400,4 +401,26 @@ async fn a_nonce_fits_its_link_cookie_and_hour_only() {
 async fn what_is_printed_of_keys_has_no_secret() {
     let (keys, ..) = keys().await;
     assert_eq!(format!("{keys:?} {:?}", keys.signer()), "Keys Signer(0)");
+}
+
+#[tokio::test]
+async fn a_disk_without_room_costs_the_digests_and_not_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::system();
+    // No disk of ours has an exbibyte to spare.
+    let (file, reserve) = (folder.path().join("store.redb"), Some(ByteSize(1 << 60)));
+    let store = redb::open(&file, ByteSize::mib(1), reserve, clock.clone()).unwrap();
+    let full = async {
+        let fill = || Batch {
+            ops: vec![put(Key::of(b'z', &[b"fill"]), bytes::Bytes::new())],
+            ..Batch::new()
+        };
+        while store.commit(fill()).await.is_ok() {}
+    };
+    clock.timeout(Duration::from_secs(60), full).await.unwrap();
+    let keys = Keys::load(store, clock).await.unwrap();
+    assert!(matches!(
+        keys.ready().await,
+        Err(StoreError::Unavailable(_))
+    ));
 }

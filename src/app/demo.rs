@@ -225,7 +225,11 @@ fn told(event: &Event) -> Option<String> {
             event.recipient,
             event.text
         )),
-        EventKind::Accepted | EventKind::Delivered => None,
+        EventKind::Accepted
+        | EventKind::Delivered
+        | EventKind::CertRenewed
+        | EventKind::CertFailed
+        | EventKind::CertExpiring => None,
     }
 }
 

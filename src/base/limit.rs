@@ -463,3 +463,48 @@ pub const REACH_SPAN: Duration = Duration::from_secs(3_600);
 
 /// One such look.
 pub const REACH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Names of one certificate: what the largest directory takes.
+pub const CERT_NAMES_MAX: usize = 100;
+
+/// One call of the program that writes TXT records: most wait until the record can be seen.
+pub const HOOK_TIMEOUT: Duration = Duration::from_secs(120);
+/// The most that a configuration may give it; above it an order would end before its validation.
+pub const HOOK_TIMEOUT_MAX: Duration = Duration::from_secs(300);
+
+/// Between two orders of one certificate, whoever asks for them: a person who presses twice means once.
+pub const ORDER_FLOOR: Duration = Duration::from_secs(60);
+
+/// Orders of one certificate in 24 hours, those of people included. Directories allow some 5 failed validations of a name
+/// in an hour and 5 equal certificates in a week.
+pub const ORDERS_OF_DAY: usize = 8;
+
+/// Before the second try of an order: a directory that restarts is back, a name that was just published is known.
+pub const ORDER_RETRY_FIRST: Duration = Duration::from_secs(300);
+
+/// The longest wait between two tries. A renewal begins when a third of the lifetime is left: two days of six.
+pub const ORDER_RETRY_MAX: Duration = Duration::from_secs(12 * 3_600);
+
+/// The longest wait that a directory may ask for: rate limits count weeks.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(8 * 86_400);
+
+/// One order from its begin to the certificate. Validation by three networks takes half a minute, DNS a few minutes.
+pub const ORDER_TIME: Duration = Duration::from_secs(900);
+
+/// One request to a directory.
+pub const ACME_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Octets of a directory's answer: a chain of ten certificates has 20 KiB.
+pub const ACME_ANSWER_MAX: usize = 1 << 20;
+
+/// Certificates of one server: each is in memory twice and looked at by every handshake with a name.
+pub const CERTS_MAX: usize = 500;
+
+/// Between two looks at the files of certificates.
+pub const CERT_WATCH: Duration = Duration::from_secs(30);
+
+/// Before its end a certificate is warned of; one that lives for less than a month at a third of its life.
+pub const CERT_WARN: Duration = Duration::from_secs(14 * 86_400);
+
+/// The clocks of directory and machine may differ so much: certificates are dated an hour back for this reason.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(3_600);

@@ -1,75 +1,187 @@
-//! The certificate of every listener: read from files, or made here at the first start.
+//! The certificates of every listener: read from files, ordered by ACME, or made here at the first start.
 //!
-//! One certificate is in force at a time, in two `ServerConfig`s: for mail, and for HTTP with its ALPN. `reload` makes a whole new one and swaps it; when that fails the old one
-//! stays, so that a broken file never stops mail. Connections under way keep what they began with.
-//! Not here: reading PEM and proving pairs (`config::pem`), the roots for next hops (`net`), ACME (a later issue).
+//! One table is in force at a time, for mail and HTTP alike. A new one takes its place as a whole, and only after it was
+//! checked; else the old one stays, so that neither a broken file nor a directory that is down ever stops mail. The TLS
+//! configurations around it live as long as the server: connections under way keep what they began with, and tickets
+//! work over every swap. Not here: reading PEM and proving pairs (`config::pem`), the roots for next hops (`net`).
 
+#[allow(dead_code, reason = "ordering uses it")]
+mod facts;
+mod load;
 mod own;
+#[allow(dead_code, reason = "ordering uses it")]
+mod plan;
+#[allow(dead_code, reason = "ordering uses it")]
+mod shelf;
+mod stand;
+#[allow(dead_code, reason = "ordering uses it")]
+mod table;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use crate::config::pem::{self, PemError};
-use crate::config::{Config, TlsMode};
+use self::plan::Plan;
+use self::table::{Resolver, Shown, Table};
+use crate::base::limit::SHOWN_MAX;
+use crate::base::text::clean;
+use crate::config::Config;
+use crate::config::pem::PemError;
+use crate::store::StoreError;
 
 pub use own::OwnError;
+pub use shelf::ShelfError;
+pub use stand::{CertSource, CertStand};
 
-/// A handle on the live certificate; clones share it.
+/// The live certificates; clones share them.
 #[derive(Clone)]
-pub struct Certs(Arc<ArcSwap<Live>>);
+pub struct Certs(Arc<Inner>);
 
-/// One certificate, twice.
-struct Live {
+struct Inner {
+    table: Arc<ArcSwap<Table>>,
     mail: Arc<ServerConfig>,
     web: Arc<ServerConfig>,
-    /// Its end in seconds since 1970.
-    until: Option<u64>,
+    /// The due records as they were last read or written, by title, and the digest of the key the next order will use.
+    plans: ArcSwap<HashMap<String, Known>>,
+}
+
+/// What is known of a certificate's next order.
+#[derive(Clone, Default)]
+struct Known {
+    plan: Plan,
+    next_key: Option<String>,
 }
 
 /// Why there is no certificate to show.
 #[derive(Debug, thiserror::Error)]
 pub enum CertError {
-    /// The files of `[tls]`.
+    /// Files of `[tls]` or of a `[[certificate]]`.
     #[error("[tls]: {0}")]
     Files(#[from] PemError),
     /// The one we make.
     #[error(transparent)]
     Own(#[from] OwnError),
+    /// Those we order.
+    #[error("[tls] dir: {0}")]
+    Shelf(#[from] ShelfError),
+    /// Not X.509.
+    #[error("[tls]: a certificate cannot be read; write a PEM file with X.509 certificates")]
+    Unreadable,
     /// rustls refuses it.
     #[error("TLS cannot be set up: {0}; check the key and the certificate of [tls]")]
     Tls(#[from] rustls::Error),
 }
 
+/// Why a certificate is not ordered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewError {
+    /// None has this name.
+    #[error("no certificate is called {name}; there is {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Their first names.
+        known: String,
+    },
+    /// Files, or self-signed.
+    #[error(
+        "{0} is not ordered by us; whoever made its files renews it, or write [tls] mode = \"acme\""
+    )]
+    NotOrdered(String),
+    /// Before the start or after the end.
+    #[error("the server is not running")]
+    NotRunning,
+    /// The record could not be changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Certs {
     /// What the configuration names; a self-signed one is made when there is none yet.
     pub fn load(config: &Config) -> Result<Self, CertError> {
-        Ok(Self(Arc::new(ArcSwap::from_pointee(build(config)?))))
+        let table = Arc::new(ArcSwap::from_pointee(load::table(config)?));
+        let mail = server_config(Resolver(Arc::clone(&table)))?;
+        let mut web = mail.clone();
+        // RFC 9113 section 3.2.
+        web.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(Inner {
+            table,
+            mail: Arc::new(mail),
+            web: Arc::new(web),
+            plans: ArcSwap::default(),
+        })))
     }
 
-    /// Reads again and swaps; on failure the old one stays in force.
+    /// Reads again and swaps; on failure the old ones stay in force.
     pub fn reload(&self, config: &Config) -> Result<(), CertError> {
-        self.0.store(Arc::new(build(config)?));
+        self.0.table.store(Arc::new(load::table(config)?));
         Ok(())
     }
 
-    /// For a handshake that begins now.
+    /// For a handshake of mail.
     pub fn server_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.load().mail)
+        Arc::clone(&self.0.mail)
     }
 
-    /// Until when the certificate is valid, in seconds since 1970.
-    pub fn valid_until(&self) -> Option<u64> {
-        self.0.load().until
-    }
-
-    /// The same for HTTP: offers HTTP/2 and HTTP/1.1 (RFC 9113 section 3.2).
+    /// The same for HTTP: offers HTTP/2 and HTTP/1.1.
     pub fn web_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.load().web)
+        Arc::clone(&self.0.web)
+    }
+
+    /// Until when the first of them that ends is valid, in seconds since 1970.
+    pub fn valid_until(&self) -> Option<u64> {
+        let table = self.0.table.load();
+        table.all().iter().map(|one| one.facts.until).min()
+    }
+
+    /// Makes the next order of a certificate, or of all, due as soon as may be; what was done, in words.
+    ///
+    /// # Errors
+    /// See [`RenewError`]; then nothing changed.
+    pub async fn renew(&self, name: Option<&str>) -> Result<Vec<String>, RenewError> {
+        self.chosen(name)?;
+        Err(RenewError::NotRunning)
+    }
+
+    /// The titles of those that are ordered and meant by `name`.
+    fn chosen(&self, name: Option<&str>) -> Result<Vec<String>, RenewError> {
+        let table = self.0.table.load();
+        let ordered = |one: &Arc<Shown>| one.source == CertSource::Acme;
+        let Some(name) = name else {
+            let all = table.all().iter().filter(|one| ordered(one));
+            return Ok(all.map(|one| one.title()).collect());
+        };
+        let mut all = table.all().iter();
+        let meant = |one: &&Arc<Shown>| one.names.iter().any(|own| own.to_string() == name);
+        match all.find(meant) {
+            Some(one) if ordered(one) => Ok(vec![one.title()]),
+            Some(_) => Err(RenewError::NotOrdered(clean(name, SHOWN_MAX))),
+            None => {
+                let known: Vec<String> = table.all().iter().map(|one| one.title()).collect();
+                Err(RenewError::Unknown {
+                    name: clean(name, SHOWN_MAX),
+                    known: known.join(", "),
+                })
+            }
+        }
+    }
+
+    /// How each stands, the default first.
+    pub fn stands(&self) -> Vec<CertStand> {
+        let (table, plans) = (self.0.table.load(), self.0.plans.load());
+        let all = table.all().iter();
+        all.map(|shown| {
+            let known = (shown.source == CertSource::Acme)
+                .then(|| plans.get(&shown.title()))
+                .flatten();
+            let next = known.and_then(|known| known.next_key.clone());
+            CertStand::of(shown, known.map(|known| &known.plan), next)
+        })
+        .collect()
     }
 }
 
@@ -79,30 +191,13 @@ impl fmt::Debug for Certs {
     }
 }
 
-fn build(config: &Config) -> Result<Live, CertError> {
-    let pair = match &config.tls.mode {
-        TlsMode::SelfSigned => own::load(&config.server.data_dir, &config.server.hostname)?,
-        TlsMode::Files { cert, key } => pem::read_pair(cert, key)?,
-    };
-    let until = pem::valid_until(&pair.cert);
-    let mail = server_config(pair)?;
-    let mut web = mail.clone();
-    web.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Live {
-        mail: Arc::new(mail),
-        web: Arc::new(web),
-        until,
-    })
-}
-
-/// TLS 1.2 and 1.3 with one certificate for every name: clients of a mail server often send no SNI, and one that
-/// sends a name we do not know shall decide itself (RFC 7672 section 8.1 wants no failure by SNI).
-fn server_config(pair: CertifiedKey) -> Result<ServerConfig, rustls::Error> {
+/// TLS 1.2 and 1.3.
+fn server_config(resolver: Resolver) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut tls = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        .with_cert_resolver(Arc::new(resolver));
     // A client that comes back resumes without a signature. Tickets keep no state here; their key turns every six
     // hours. One ticket per handshake: mail clients open one connection at a time, and each ticket costs a record.
     tls.ticketer = aws_lc_rs::Ticketer::new()?;

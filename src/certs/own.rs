@@ -1,18 +1,19 @@
 //! The certificate that we make ourselves.
 //!
 //! ECDSA P-256, because a signature of it costs a tenth of RSA's and every client knows it. It lies in
-//! `<data_dir>/certs` (folder 0700, key 0600) and stays the same over restarts, so that a client that pinned it stays
+//! `[tls] dir` (folder 0700, key 0600) and stays the same over restarts, so that a client that pinned it stays
 //! content; another hostname makes a new one. It never expires: nobody verifies it by a root, and a date would only
 //! break those who pinned it.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 
+use super::shelf::{self, ShelfError};
+use crate::config::CertName;
 use crate::config::pem::{self, PemError};
 use crate::mail::domain::Domain;
 
@@ -20,15 +21,13 @@ use crate::mail::domain::Domain;
 #[derive(Debug, thiserror::Error)]
 pub enum OwnError {
     /// It cannot be written.
+    #[error("the self-signed certificate: {0}")]
+    Write(#[from] ShelfError),
+    /// rustls does not take a key that we made.
     #[error(
-        "the self-signed certificate cannot be written to {path}: {source}; let the server's user write there"
+        "a key that was just made cannot be used; remove the folder `certs` in the data directory"
     )]
-    Write {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Key,
     /// It cannot be made.
     #[error(
         "a self-signed certificate for {name} cannot be made: {source}; use [tls] mode = \"files\""
@@ -47,15 +46,14 @@ pub enum OwnError {
 }
 
 /// The one that is there, if it is a pair for this name; else a new one.
-pub(super) fn load(data_dir: &Path, hostname: &Domain) -> Result<CertifiedKey, OwnError> {
-    let folder = data_dir.join("certs");
+pub(super) fn load(folder: &Path, hostname: &Domain) -> Result<CertifiedKey, OwnError> {
     let (cert, key) = (folder.join(CERT), folder.join(KEY));
     if let Ok(pair) = pem::read_pair(&cert, &key)
         && pem::names(&pair.cert, hostname)
     {
         return Ok(pair);
     }
-    make(&folder, hostname)?;
+    make(folder, hostname)?;
     tracing::info!(%hostname, path = %cert.display(), "made a self-signed certificate");
     Ok(pem::read_pair(&cert, &key)?)
 }
@@ -72,36 +70,26 @@ fn make(folder: &Path, hostname: &Domain) -> Result<(), OwnError> {
     let common: String = name.chars().take(64).collect();
     params.distinguished_name.push(DnType::CommonName, common);
     let cert = params.self_signed(&pair).map_err(failed)?;
-    let refused = |source| OwnError::Write {
-        path: folder.to_owned(),
-        source,
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(refused)?;
     // The key first: a crash between the two leaves a pair that does not match, and that is made anew.
-    write(folder, KEY, &pair.serialize_pem()).map_err(refused)?;
-    write(folder, CERT, &cert.pem()).map_err(refused)
+    shelf::write(folder, &folder.join(KEY), &pair.serialize_pem())?;
+    Ok(shelf::write(folder, &folder.join(CERT), &cert.pem())?)
 }
 
-/// Whole or not at all, and readable by its owner only.
-fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
-    let fresh = folder.join(format!("{name}.new"));
-    if let Err(why) = fs::remove_file(&fresh)
-        && why.kind() != io::ErrorKind::NotFound
-    {
-        return Err(why);
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, folder.join(name))
+/// One for names whose order is not done yet, with the key that the order will use: it lies nowhere.
+pub(super) fn stand_in(names: &[CertName], key: &KeyPair) -> Result<CertifiedKey, OwnError> {
+    let title = names.first().map(ToString::to_string).unwrap_or_default();
+    let failed = |source| OwnError::Make {
+        name: title.clone(),
+        source,
+    };
+    let listed: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut params = CertificateParams::new(listed).map_err(failed)?;
+    let common: String = title.chars().take(64).collect();
+    params.distinguished_name.push(DnType::CommonName, common);
+    let cert = params.self_signed(key).map_err(failed)?;
+    let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| OwnError::Key)?;
+    let key = aws_lc_rs::sign::any_supported_type(&der).map_err(|_| OwnError::Key)?;
+    Ok(CertifiedKey::new(vec![cert.der().clone()], key))
 }
 
 const CERT: &str = "self-signed.pem";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     AdminConf, ChecksConf, Config, DeliverConf, DigestConf, DnsConf, HoldsConf, LimitsConf,
-    LinksConf, LogConf, QueueConf, ServerConf, TenantConf, Timeouts, TlsConf, TlsMode,
+    LinksConf, LogConf, QueueConf, ServerConf, TenantConf, Timeouts, TlsConf, cert,
 };
 use crate::base::limit;
 use crate::base::size::ByteSize;
@@ -17,6 +17,7 @@ use crate::mail::domain::Domain;
 impl Config {
     /// All defaults, no listener, no account, no domain, no route: for tests, the demo and embedding programs.
     pub fn fallback(hostname: Domain, data_dir: PathBuf) -> Self {
+        let certs = data_dir.join(cert::FOLDER);
         Self {
             server: ServerConf {
                 hostname,
@@ -29,9 +30,7 @@ impl Config {
             domains: Vec::new(),
             routes: Vec::new(),
             queue: QueueConf::default(),
-            tls: TlsConf {
-                mode: TlsMode::SelfSigned,
-            },
+            tls: TlsConf::self_signed(certs),
             dns: DnsConf {
                 servers: Vec::new(),
             },

@@ -12,7 +12,7 @@ use super::cross_held::Held;
 use super::file::{Notes, Section};
 use super::problem::{Problem, Problems, Severity};
 use super::section::{self, Placed};
-use super::{Config, DigestConf, TenantConf, admin, cross, digest, rule, single};
+use super::{Config, DigestConf, TenantConf, admin, cert, cross, digest, rule, single};
 use crate::base::limit;
 
 impl Config {
@@ -71,11 +71,7 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
     let domains = each(root, "domain", |at| section::domain_of(at, folder));
     let routes = each(root, "route", |at| section::route(at, folder));
     let queue = single::queue(&root.section("queue"));
-    let tls = single::tls(
-        &root.section("tls"),
-        folder,
-        server.as_ref().map(|s| &s.hostname),
-    );
+    let tls = cert::tls(root, folder, server.as_ref());
     let dns = single::dns(&root.section("dns"));
     let limits = single::limits(&root.section("limits"));
     let deliver = single::deliver(&root.section("deliver"));
@@ -97,6 +93,7 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         hold_broken_mime: checks.hold_broken_mime,
     };
     all.check();
+    all.check_tls(&tls);
     let domain_owner = all.postmaster();
     let mut server = server.clone()?;
     server.postmaster = server.postmaster.or(domain_owner);
@@ -113,7 +110,7 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         domains: strip(domains),
         routes: strip(routes),
         queue,
-        tls: tls?,
+        tls: tls.conf?,
         dns,
         limits,
         deliver,

@@ -4,8 +4,10 @@
 //! Not here: where a mistake is shown (`problem`), what the file looks like (`file`), and what is left out (`default`).
 
 mod admin;
+mod cert;
 mod cross;
 mod cross_held;
+mod cross_tls;
 mod default;
 mod digest;
 mod file;
@@ -18,6 +20,7 @@ mod rule;
 mod secret;
 mod section;
 mod single;
+mod tls;
 mod value;
 
 use std::net::{IpAddr, SocketAddr};
@@ -37,6 +40,7 @@ pub use held::{
 pub use load::{load, parse};
 pub use problem::{Problem, Problems, Severity};
 pub use secret::is_phc;
+pub use tls::{AcmeConf, Binding, CertConf, CertFiles, CertName, Challenge, TlsConf, TlsMode};
 
 /// Everything; one `Arc`, swapped as a whole on reload.
 #[derive(Clone, Debug)]
@@ -55,7 +59,7 @@ pub struct Config {
     pub routes: Vec<RouteConf>,
     /// `[queue]`
     pub queue: QueueConf,
-    /// `[tls]`
+    /// `[tls]`, `[[certificate]]`, `[acme]`
     pub tls: TlsConf,
     /// `[dns]`
     pub dns: DnsConf,
@@ -316,27 +320,6 @@ pub struct QueueConf {
     pub history: Duration,
     /// Store cache.
     pub cache: ByteSize,
-}
-
-/// `[tls]`
-#[derive(Clone, Debug)]
-pub struct TlsConf {
-    /// Where certificates come from.
-    pub mode: TlsMode,
-}
-
-/// Where certificates come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TlsMode {
-    /// Made at first use, kept in the data directory.
-    SelfSigned,
-    /// PEM files.
-    Files {
-        /// Chain.
-        cert: PathBuf,
-        /// Key.
-        key: PathBuf,
-    },
 }
 
 /// `[dns]`

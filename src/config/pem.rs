@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SigningKey};
 
+use super::CertName;
 use crate::mail::domain::Domain;
 
 /// Why a PEM file is of no use.
@@ -126,6 +127,16 @@ pub fn names(chain: &[CertificateDer<'_>], host: &Domain) -> bool {
     };
     let name = ServerName::try_from(host.as_str());
     name.is_ok_and(|name| verify_server_name(&own, &name).is_ok())
+}
+
+/// Whether the chain's first certificate is for `own`; for a wildcard, whether it is for any label there.
+pub fn covers(chain: &[CertificateDer<'_>], own: &CertName) -> bool {
+    let any = if own.wildcard {
+        Domain::parse(&format!("any.{}", own.domain)).ok()
+    } else {
+        Some(own.domain.clone())
+    };
+    any.is_some_and(|host| names(chain, &host))
 }
 
 /// Until when the chain's first certificate is valid, in seconds since 1970.

@@ -1,22 +1,19 @@
-//! The tables that stand once: server, queue, tls, dns, limits, deliver, checks, log.
+//! The tables that stand once: server, queue, dns, limits, deliver, checks, log.
 //!
 //! A table that is not there is one with all defaults. Files that are named here are read now, so that a wrong path is
 //! found before anything starts.
-//! Not here: the tables that can stand several times (`section`).
+//! Not here: the tables that can stand several times (`section`), and certificates (`cert`).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustls::pki_types::CertificateDer;
 
 use super::file::{Fault, Section, Value};
 use super::kind::{choice, flag, list, string, whole};
 use super::value::{bytes, domain, mailbox, name, socket, span};
 use super::{
     ChecksConf, DeliverConf, DnsConf, LimitsConf, LogConf, LogFormat, QueueConf, ServerConf,
-    Timeouts, TlsConf, TlsMode, default, pem,
+    Timeouts, default,
 };
-use crate::base::clock::Clock;
 use crate::base::limit;
 use crate::base::size::ByteSize;
 use crate::mail::domain::Domain;
@@ -134,82 +131,6 @@ fn check_retry(at: &Section<'_, '_>, conf: &QueueConf) {
         );
         at.fault("lifetime", fault);
     }
-}
-
-/// `[tls]`
-pub(super) fn tls(at: &Section<'_, '_>, folder: &Path, host: Option<&Domain>) -> Option<TlsConf> {
-    let words = &[("self-signed", false), ("files", true)];
-    let mode = at.get("mode", choice(words));
-    let cert = at.get("cert", string).map(|path| folder.join(path));
-    let key = at.get("key", string).map(|path| folder.join(path));
-    at.finish();
-    let files = match mode {
-        Some(files) => files,
-        None if at.has("mode") => return None,
-        None => false,
-    };
-    if !files {
-        for (name, written) in [("cert", cert.is_some()), ("key", key.is_some())] {
-            if written {
-                let fault = Fault::new("it is not used", "write mode = \"files\" too");
-                at.warn(name, fault);
-            }
-        }
-        let mode = TlsMode::SelfSigned;
-        return Some(TlsConf { mode });
-    }
-    for (name, written) in [("cert", at.has("cert")), ("key", at.has("key"))] {
-        if !written {
-            let fault = Fault::new(
-                "mode = \"files\" needs it",
-                format!("write {name} = \"PATH\""),
-            );
-            at.fault(name, fault);
-        }
-    }
-    let chain = cert.as_ref().map(|path| pem::read_chain(path));
-    let own = key.as_ref().map(|path| pem::read_key(path));
-    for (name, why) in [
-        ("cert", chain.as_ref().and_then(|read| read.as_ref().err())),
-        ("key", own.as_ref().and_then(|read| read.as_ref().err())),
-    ] {
-        if let Some(why) = why {
-            at.fault(name, Fault::new(why.what(), why.remedy()));
-        }
-    }
-    let (cert, key) = (cert?, key?);
-    if let (Some(Ok(chain)), Some(Ok(_))) = (chain, own) {
-        match pem::read_pair(&cert, &key) {
-            Ok(_) => check_chain(at, &chain, host),
-            Err(why) => at.fault("key", Fault::new(why.what(), why.remedy())),
-        }
-    }
-    let mode = TlsMode::Files { cert, key };
-    Some(TlsConf { mode })
-}
-
-/// What programs that verify will not like.
-fn check_chain(at: &Section<'_, '_>, chain: &[CertificateDer<'_>], host: Option<&Domain>) {
-    if let Some(host) = host.filter(|host| !pem::names(chain, host)) {
-        let fault = Fault::new(
-            format!("the certificate is not for {host}; programs that verify will refuse it"),
-            "write one for this name, or set [server] hostname to its name",
-        );
-        at.warn("cert", fault);
-    }
-    let Some(end) = pem::valid_until(chain) else {
-        return;
-    };
-    let now = Clock::system().wall().secs();
-    let days = end.saturating_sub(now) / 86_400;
-    let what = if end <= now {
-        "the certificate is no longer valid".to_owned()
-    } else if days < RENEW_DAYS {
-        format!("the certificate is valid for {days} days only")
-    } else {
-        return;
-    };
-    at.warn("cert", Fault::new(what, "renew it, and reload"));
 }
 
 /// `[dns]`
@@ -355,5 +276,3 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 const SOCKET_NAME: &str = "control.sock";
 /// `sockaddr_un.sun_path` holds 108 octets with its zero.
 const SOCKET_PATH_MAX: usize = 107;
-/// Certificates of 90 days are renewed 30 days before their end; at 14 something is broken.
-const RENEW_DAYS: u64 = 14;

@@ -50,6 +50,12 @@ pub enum EventKind {
     Requeued,
     /// `email.deleted`
     Deleted,
+    /// `cert.renewed`: another certificate is in force. `recipient` is its first name, `queue_id` is empty.
+    CertRenewed,
+    /// `cert.failed`: the old one stays in force; `text` says why.
+    CertFailed,
+    /// `cert.expiring`: it ends soon and nothing has replaced it; once a day.
+    CertExpiring,
 }
 
 /// Where events are sent and subscribed to; clones share it.
@@ -72,6 +78,9 @@ impl EventKind {
             Self::Released => "email.released",
             Self::Requeued => "email.requeued",
             Self::Deleted => "email.deleted",
+            Self::CertRenewed => "cert.renewed",
+            Self::CertFailed => "cert.failed",
+            Self::CertExpiring => "cert.expiring",
         }
     }
 }

@@ -126,6 +126,7 @@ impl Meter {
                 | EventKind::Deleted => {
                     acts.get_or_create(&labels).inc_by(count);
                 }
+                EventKind::CertRenewed | EventKind::CertFailed | EventKind::CertExpiring => {}
             }
         }
         registry.register(

@@ -365,6 +365,8 @@ async fn hold(queue: &Queue, n: u64) {
     let reason = HoldReason::ALL[usize::try_from(n % 14).expect("small")];
     let shelf = HoldQueue::ALL[usize::try_from(n % 3).expect("small")];
     let mail = NewMail {
+        top: String::new(),
+        said: Vec::new(),
         body: body.finish(),
         envelope: Envelope {
             from: MailFrom::new(ReversePath::parse(&from).expect("a path")),

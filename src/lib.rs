@@ -102,6 +102,8 @@ pub mod queue;
 #[doc(hidden)]
 pub mod receive;
 #[doc(hidden)]
+pub mod scan;
+#[doc(hidden)]
 pub mod smtp;
 #[doc(hidden)]
 pub mod store;

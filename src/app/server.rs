@@ -18,15 +18,17 @@ use crate::admin::web::{Endpoint, Site};
 use crate::base::clock::Clock;
 use crate::base::shutdown::{Finish, Shutdown};
 use crate::certs::{CertError, Certs};
-use crate::config::{Config, Shared};
+use crate::config::{Config, Role, Shared};
 use crate::digest::{Digests, Keys};
 use crate::journal::event::{Events, Subscription};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::mailbox::{BadMailbox, Mailbox};
 use crate::mail::path::ReversePath;
 use crate::net::listen::ListenError;
+use crate::queue::record::LOCAL;
 use crate::queue::{AcceptError, NewMail, Origin, Queue};
 use crate::receive::Listeners;
+use crate::scan::Scanners;
 use crate::store::redb::OpenError;
 use crate::store::{Band, Store, StoreError};
 use crate::{admin, bounce, deliver, judge, receive, store};
@@ -43,6 +45,7 @@ pub struct Server {
     keys: Keys,
     digests: Digests,
     certs: Certs,
+    scanners: Scanners,
     clock: Clock,
     addresses: Vec<SocketAddr>,
     admin_address: Option<SocketAddr>,
@@ -157,6 +160,7 @@ impl Server {
             clock.clone(),
             Events::new(),
         );
+        let scanners = Scanners::new(Arc::clone(&conf), clock.clone());
         let keys = Keys::load(store.clone(), clock.clone()).await?;
         let digests = Digests::new(queue.clone(), keys.clone());
         let listeners = Listeners::bind(&conf.load())?;
@@ -172,6 +176,7 @@ impl Server {
             keys,
             digests,
             certs,
+            scanners,
             clock,
             shutdown,
             finish,
@@ -222,8 +227,11 @@ impl Server {
             async move { queue.upkeep(&shutdown).await }
         };
         self.tasks.spawn(upkeep);
-        self.tasks
-            .spawn(judge::work::run(queue.clone(), shutdown.clone()));
+        self.tasks.spawn(judge::work::run(
+            queue.clone(),
+            self.scanners.clone(),
+            shutdown.clone(),
+        ));
         self.tasks.spawn(bounce::run(bounce::Context {
             conf: Arc::clone(conf),
             queue: queue.clone(),
@@ -256,6 +264,7 @@ impl Server {
                 conf: Arc::clone(conf),
                 queue: queue.clone(),
                 accounts,
+                scanners: self.scanners.clone(),
                 certs: self.certs.clone(),
                 clock: clock.clone(),
                 shutdown: shutdown.clone(),
@@ -321,7 +330,7 @@ impl Server {
             .ok_or(SubmitError::TooLarge)?;
         body.write(&content).await?;
         let origin = Origin {
-            listener: "local".to_owned(),
+            listener: LOCAL.to_owned(),
             helo: conf.server.hostname.to_string(),
             with: "local".to_owned(),
             tenant: conf
@@ -332,23 +341,30 @@ impl Server {
             ..Origin::default()
         };
         let body = body.finish();
-        let held = judge::content::without_session(
+        let judged = judge::content::without_session(
             &conf,
+            &self.scanners,
             &judge::Content {
+                id: body.id,
                 from: &envelope.from.path,
-                account: None,
+                origin: &origin,
+                role: Role::Submission,
                 header: &judge::HeaderFacts::read(&conf, &content),
                 structure: &body.structure,
                 size: body.size,
+                text: &judge::StoredText::new(self.queue.read_back(&body)),
                 now: self.clock.wall(),
             },
             &envelope.numbered(),
-        );
+        )
+        .await;
         let mail = NewMail {
+            top: judged.top(),
+            held: judged.held,
+            said: judged.said,
             body,
             envelope,
             origin,
-            held,
             digest: None,
             band: Band::Normal,
         };

@@ -276,6 +276,32 @@ pub const MIME_BOUNDARY_MAX: usize = 200;
 /// Decoded octets of an attachment that its type is looked for in: the first entry of a zip and blanks before a tag.
 pub const SNIFF_MAX: usize = 512;
 
+/// A scanner's answer when `timeout` is not written: ClamAV needs seconds for large archives.
+pub const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest `timeout`: a client waits ten minutes for the reply to its dot (RFC 5321 section 4.5.3.2.6), and two
+/// scanners and a retry must fit.
+pub const SCAN_TIMEOUT_MAX: Duration = Duration::from_secs(240);
+/// Mails at one scanner at once: clamd and rspamd work on fewer, and the rest would wait there.
+pub const SCAN_CONNECTIONS: usize = 16;
+/// Failures of a scanner in a row after which it is left alone for a while.
+pub const SCAN_FAILURES: u32 = 3;
+/// For so long at first; then twice as long each time, up to `SCAN_PAUSE_MAX`.
+pub const SCAN_PAUSE: Duration = Duration::from_secs(5);
+/// See `SCAN_PAUSE`; a scanner that comes back is noticed within this time.
+pub const SCAN_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Octets of an answer: a clamd line has 100, rspamd's JSON with every symbol 50 KiB.
+pub const SCAN_ANSWER_MAX: usize = 1 << 20;
+/// Characters of a scanner's words in reasons and facts.
+pub const SCAN_WORDS_MAX: usize = 200;
+/// Mails that are requeued when a scanner is back, in `WHEN_BACK_SPAN`: less than it takes in ordinary traffic.
+pub const WHEN_BACK_COUNT: u32 = 600;
+/// See `WHEN_BACK_COUNT`.
+pub const WHEN_BACK_SPAN: Duration = Duration::from_secs(60);
+/// How often one mail is requeued by itself: what fails so often has the fault in itself.
+pub const WHEN_BACK_TRIES: u32 = 5;
+/// Octets of the fields that checks put on top of a mail.
+pub const TOP_MAX: usize = 16 << 10;
+
 /// Failed logins of one session before 421.
 pub const LOGIN_FAILURES_MAX: u32 = 5;
 

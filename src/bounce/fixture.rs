@@ -63,6 +63,8 @@ impl Stage {
             recipients,
         };
         let mail = NewMail {
+            top: String::new(),
+            said: Vec::new(),
             held: NewMail::held_all(&envelope, hold),
             body: writer.finish(),
             envelope,

@@ -140,6 +140,8 @@ impl Context {
             from.body = BodyKind::EightBitMime;
         }
         let mail = NewMail {
+            top: String::new(),
+            said: Vec::new(),
             body,
             envelope: Envelope {
                 from,

@@ -8,8 +8,11 @@ use std::net::SocketAddr;
 
 use super::cross_held::Held;
 use super::file::{Fault, Section};
+use super::scanner::Looked;
 use super::section::Placed;
-use super::{AccountConf, DomainConf, ListenerConf, NextHop, Role, RouteConf, TenantConf, default};
+use super::{
+    AccountConf, DomainConf, ListenerConf, NextHop, Role, RouteConf, Stage, TenantConf, default,
+};
 use crate::base::size::ByteSize;
 use crate::base::text::nearest;
 use crate::mail::domain::Domain;
@@ -25,6 +28,7 @@ pub(super) struct All<'a, 'n, 'i> {
     pub(super) domains: &'a [Placed<'n, 'i, DomainConf>],
     pub(super) routes: &'a [Placed<'n, 'i, RouteConf>],
     pub(super) held: &'a Held<'n, 'i>,
+    pub(super) looked: &'a Looked<'n, 'i>,
     pub(super) hostname: Option<&'a Domain>,
     pub(super) max_message_size: ByteSize,
     pub(super) hold_broken_mime: bool,
@@ -47,6 +51,34 @@ impl All<'_, '_, '_> {
         self.check_routes();
         self.check_circles();
         self.check_held();
+        self.check_scanners();
+    }
+
+    /// Exceptions that name nobody.
+    fn check_scanners(&self) {
+        twice(&self.looked.scanners, "name", |scanner| {
+            scanner.name.clone()
+        });
+        let mut known: Vec<&str> = vec![Stage::Attachments.word()];
+        known.extend(
+            self.looked
+                .scanners
+                .iter()
+                .map(|one| one.conf.name.as_str()),
+        );
+        for exception in &self.looked.exceptions {
+            for name in &exception.conf.scanners {
+                if known.contains(&name.as_str()) {
+                    continue;
+                }
+                let remedy = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("write some of {}", known.join(", ")),
+                };
+                let fault = Fault::new(format!("there is no [[scanner]] \"{name}\""), remedy);
+                exception.at.fault("scanners", fault);
+            }
+        }
     }
 
     fn check_binds(&self) {

@@ -36,15 +36,15 @@ impl Config {
             },
             limits: LimitsConf::default(),
             deliver: DeliverConf::default(),
-            checks: ChecksConf {
-                hold_broken_mime: false,
-            },
+            checks: ChecksConf::default(),
             log: LogConf::default(),
             admin: AdminConf::default(),
             digest: DigestConf::default(),
             links: LinksConf::default(),
             hold: HoldsConf::default(),
             hold_rules: Vec::new(),
+            scanners: Vec::new(),
+            exceptions: Vec::new(),
         }
     }
 }

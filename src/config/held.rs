@@ -242,7 +242,7 @@ impl Default for HoldsConf {
             bad: kept(AtExpiry::Bounce),
             quarantine: kept(AtExpiry::Delete),
             defect: kept(AtExpiry::Delete),
-            release: [HoldReason::Virus, HoldReason::Phish]
+            release: [HoldReason::Virus, HoldReason::Phish, HoldReason::Spam]
                 .map(|reason| (reason, ReleaseRule::Login))
                 .to_vec(),
         }

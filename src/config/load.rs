@@ -12,7 +12,7 @@ use super::cross_held::Held;
 use super::file::{Notes, Section};
 use super::problem::{Problem, Problems, Severity};
 use super::section::{self, Placed};
-use super::{Config, DigestConf, TenantConf, admin, cert, cross, digest, rule, single};
+use super::{Config, DigestConf, TenantConf, admin, cert, cross, digest, rule, scanner, single};
 use crate::base::limit;
 
 impl Config {
@@ -75,8 +75,8 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
     let dns = single::dns(&root.section("dns"));
     let limits = single::limits(&root.section("limits"));
     let deliver = single::deliver(&root.section("deliver"));
-    let checks = single::checks(&root.section("checks"));
     let log = single::log(&root.section("log"), folder);
+    let looked = scanner::looked(root, folder);
     let held = held(root, folder);
     root.finish();
     let all = cross::All {
@@ -88,9 +88,10 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         domains: &domains,
         routes: &routes,
         held: &held,
+        looked: &looked,
         hostname: server.as_ref().map(|server| &server.hostname),
         max_message_size: queue.max_message_size,
-        hold_broken_mime: checks.hold_broken_mime,
+        hold_broken_mime: looked.checks.hold_broken_mime,
     };
     all.check();
     all.check_tls(&tls);
@@ -114,7 +115,7 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         dns,
         limits,
         deliver,
-        checks,
+        checks: looked.checks,
         log,
         admin: held.admin.conf,
         digest: DigestConf {
@@ -124,6 +125,8 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         links: held.links,
         hold: held.hold.conf,
         hold_rules: strip(held.rules),
+        scanners: strip(looked.scanners),
+        exceptions: strip(looked.exceptions),
     })
 }
 

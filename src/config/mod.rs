@@ -17,6 +17,8 @@ mod load;
 pub mod pem;
 pub mod problem;
 mod rule;
+mod scan;
+mod scanner;
 mod secret;
 mod section;
 mod single;
@@ -31,6 +33,7 @@ use std::time::Duration;
 use crate::base::secret::Secret;
 use crate::base::size::ByteSize;
 use crate::mail::domain::Domain;
+use crate::mail::hold::Check;
 use crate::mail::mailbox::{Host, Mailbox};
 
 pub use held::{
@@ -39,6 +42,10 @@ pub use held::{
 };
 pub use load::{load, parse};
 pub use problem::{Problem, Problems, Severity};
+pub use scan::{
+    ChecksConf, MilterConf, OnFailure, RspamdConf, ScanException, ScannerAddress, ScannerConf,
+    ScannerKind, Stage,
+};
 pub use secret::is_phc;
 pub use tls::{AcmeConf, Binding, CertConf, CertFiles, CertName, Challenge, TlsConf, TlsMode};
 
@@ -81,6 +88,30 @@ pub struct Config {
     pub hold: HoldsConf,
     /// `[[hold_rule]]`; the first match wins.
     pub hold_rules: Vec<HoldRule>,
+    /// `[[scanner]]`, in the order in which they are asked.
+    pub scanners: Vec<ScannerConf>,
+    /// `[[exception]]`
+    pub exceptions: Vec<ScanException>,
+}
+
+impl Config {
+    /// What a mail is looked at for, in its order.
+    pub fn checks(&self) -> Vec<Check> {
+        let mut made = Vec::new();
+        for stage in &self.checks.order {
+            match stage {
+                Stage::Loop => made.push(Check::Loop),
+                Stage::Mime if self.checks.hold_broken_mime => made.push(Check::Mime),
+                Stage::Mime => {}
+                Stage::Attachments => made.push(Check::Attachments),
+                Stage::Scanners => made.extend(self.scanners.iter().map(|one| one.kind.check())),
+                Stage::Account => made.push(Check::Account),
+                Stage::Rate => made.push(Check::Rate),
+                Stage::Rules => made.push(Check::Rules),
+            }
+        }
+        made
+    }
 }
 
 /// `[server]`
@@ -382,13 +413,6 @@ pub struct Timeouts {
     pub dot: Duration,
     /// RSET, QUIT.
     pub reset: Duration,
-}
-
-/// `[checks]`
-#[derive(Clone, Debug)]
-pub struct ChecksConf {
-    /// Hold mails with broken MIME in `defect`.
-    pub hold_broken_mime: bool,
 }
 
 /// `[log]`

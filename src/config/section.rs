@@ -290,7 +290,7 @@ fn roots(at: &Section<'_, '_>, folder: &Path, tls: Option<RelayTls>) -> Option<s
     Some(path)
 }
 
-const ROLES: &[(&str, Role)] = &[("submission", Role::Submission), ("mx", Role::Mx)];
+pub(super) const ROLES: &[(&str, Role)] = &[("submission", Role::Submission), ("mx", Role::Mx)];
 const LISTENER_TLS: &[(&str, ListenerTls)] = &[
     ("off", ListenerTls::Off),
     ("starttls", ListenerTls::Starttls),

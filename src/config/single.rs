@@ -11,8 +11,7 @@ use super::file::{Fault, Section, Value};
 use super::kind::{choice, flag, list, string, whole};
 use super::value::{bytes, domain, mailbox, name, socket, span};
 use super::{
-    ChecksConf, DeliverConf, DnsConf, LimitsConf, LogConf, LogFormat, QueueConf, ServerConf,
-    Timeouts, default,
+    DeliverConf, DnsConf, LimitsConf, LogConf, LogFormat, QueueConf, ServerConf, Timeouts, default,
 };
 use crate::base::limit;
 use crate::base::size::ByteSize;
@@ -219,14 +218,6 @@ fn positive(at: &Section<'_, '_>, key: &'static str, other: Duration) -> Duratio
         Ok(span)
     });
     read.unwrap_or(other)
-}
-
-/// `[checks]`
-pub(super) fn checks(at: &Section<'_, '_>) -> ChecksConf {
-    let words = &[("accept", false), ("hold", true)];
-    let hold_broken_mime = at.get("broken_mime", choice(words)).unwrap_or(false);
-    at.finish();
-    ChecksConf { hold_broken_mime }
 }
 
 /// `[log]`

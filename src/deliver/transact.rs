@@ -65,7 +65,7 @@ enum Stopped {
 pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -> Done {
     let start = job.clock.mono();
     let message = &lent.message;
-    let received = received(lent, job.own);
+    let received = received(lent, job.own) + lent.top();
     let mut body = job.queue.open_body(message);
     let mut first = None;
     // Only then the header must be looked at before MAIL.

@@ -192,6 +192,8 @@ impl Digests {
         batch.pre.push(Pre::Absent(digest_key(number)));
         batch.ops.push(record.put(number, making.now));
         let mail = NewMail {
+            top: String::new(),
+            said: Vec::new(),
             body: body.finish(),
             envelope: envelope(conf, making.to, number)?,
             origin: Origin {

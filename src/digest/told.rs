@@ -40,7 +40,9 @@ pub fn reason(lang: Lang, hold: &Hold) -> String {
 fn wording(lang: Lang, hold: &Hold) -> Option<String> {
     let names: &[&'static str] = match hold.reason {
         HoldReason::Spam => &["score", "limit"],
-        HoldReason::Virus | HoldReason::Phish | HoldReason::Attachment => &["name"],
+        HoldReason::Virus | HoldReason::Phish | HoldReason::Attachment | HoldReason::Filter => {
+            &["name"]
+        }
         HoldReason::Rule => &["reason"],
         HoldReason::Account => &["account"],
         HoldReason::RateLimit => &["account"],

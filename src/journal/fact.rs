@@ -75,6 +75,9 @@ pub struct Accepted {
     /// The Message-ID field.
     #[n(9)]
     pub header_id: Option<String>,
+    /// What scanners said of it, a line each.
+    #[cbor(n(10), default)]
+    pub said: Vec<String>,
 }
 
 /// See `Fact::Tried`.

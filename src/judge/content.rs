@@ -9,14 +9,18 @@ use memchr::memchr;
 
 use crate::base::clock::Wall;
 use crate::base::text::visible;
-use crate::config::{Config, HoldRule, Role, SaslRule};
-use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::config::{Config, HoldRule, Role, SaslRule, Stage};
+use crate::mail::edit::{self, Edits};
+use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
 use crate::mail::structure::Structure;
 use crate::mail::trace::count_received;
 use crate::policy::{self, Client, Moment, Permit, RuleFacts, TextFacts, Verdict};
+use crate::queue::Origin;
+use crate::queue::record::MessageId;
+use crate::scan::{Body, ScanMail, Scanners};
 
 /// What a header section says that policy asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,24 +34,59 @@ pub struct HeaderFacts {
 }
 
 /// A mail as it is stored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Content<'a> {
+    /// Its id.
+    pub id: MessageId,
     /// The reverse-path.
     pub from: &'a ReversePath,
-    /// Who logged in.
-    pub account: Option<&'a str>,
+    /// Where it came from.
+    pub origin: &'a Origin,
+    /// What its listener is for.
+    pub role: Role,
     /// Its header.
     pub header: &'a HeaderFacts,
     /// Its parts.
     pub structure: &'a Structure,
     /// Octets.
     pub size: u64,
+    /// All of it.
+    pub text: &'a dyn Body,
     /// When it is judged.
     pub now: Wall,
 }
 
 /// By recipient: its index in the message, and why it is held.
 pub type Held = Vec<(u32, Hold)>;
+
+/// What became of a mail.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Who is held.
+    pub held: Held,
+    /// What filters change, one after another.
+    pub edits: Vec<Edits>,
+    /// What each scanner said, a line each.
+    pub said: Vec<String>,
+}
+
+impl Judged {
+    /// The fields that stand on top of the mail from now on.
+    pub fn top(&self) -> String {
+        let fields = self.edits.iter().flat_map(|edits| &edits.top);
+        edit::to_text(fields)
+    }
+}
+
+/// Where a judgement stands.
+struct Course<'a> {
+    /// Whether somebody is there who can be refused.
+    answered: bool,
+    conf: &'a Config,
+    recipients: &'a [(u32, &'a Mailbox)],
+    checked: Vec<Check>,
+    judged: Judged,
+}
 
 impl HeaderFacts {
     /// Reads a mail up to its empty line.
@@ -63,36 +102,154 @@ impl HeaderFacts {
     }
 }
 
-/// Who of the recipients is held.
+/// Looks at a mail in the order of `[checks]`; who is held by one check is not looked at by the next.
 ///
 /// # Errors
 /// The reply to a mail that is not taken at all.
-pub(super) fn judge(
+pub(super) async fn judge(
+    answered: bool,
     conf: &Config,
+    scanners: &Scanners,
     facts: &TextFacts<'_>,
     content: &Content<'_>,
     recipients: &[(u32, &Mailbox)],
-) -> Result<Held, Reply> {
-    match policy::text(facts) {
-        Verdict::Accept => Ok(rules(conf, facts, content, recipients)),
-        Verdict::Hold(hold) => Ok(all(recipients, &hold)),
-        Verdict::Defer(reply) | Verdict::Reject(reply) => Err(reply),
+) -> Result<Judged, Reply> {
+    if let Some(reply) = policy::refused(facts) {
+        return Err(reply);
+    }
+    let mut course = Course {
+        answered,
+        conf,
+        recipients,
+        checked: Vec::new(),
+        judged: Judged::default(),
+    };
+    for stage in &conf.checks.order {
+        if course.left().is_empty() {
+            break;
+        }
+        match stage {
+            Stage::Loop => course.simple(Check::Loop, facts),
+            Stage::Mime => course.simple(Check::Mime, facts),
+            Stage::Account => course.simple(Check::Account, facts),
+            Stage::Rate => course.simple(Check::Rate, facts),
+            Stage::Attachments => {}
+            Stage::Scanners => course.scanners(scanners, content).await?,
+            Stage::Rules => course.rules(content),
+        }
+    }
+    Ok(course.judged)
+}
+
+impl<'a> Course<'a> {
+    /// Who is not held yet.
+    fn left(&self) -> Vec<(u32, &'a Mailbox)> {
+        let held = |index| self.judged.held.iter().any(|(of, _)| *of == index);
+        let each = self.recipients.iter().copied();
+        each.filter(|(index, _)| !held(*index)).collect()
+    }
+
+    fn hold(&mut self, hold: Hold) {
+        let checked = self.checked.clone();
+        let all = all(&self.left(), &Hold { checked, ..hold });
+        self.judged.held.extend(all);
+    }
+
+    fn simple(&mut self, check: Check, facts: &TextFacts<'_>) {
+        if !policy::asks(check, facts) {
+            return;
+        }
+        self.checked.push(check);
+        if let Some(hold) = policy::fails(check, facts) {
+            self.hold(hold);
+        }
+    }
+
+    async fn scanners(&mut self, scanners: &Scanners, content: &Content<'_>) -> Result<(), Reply> {
+        if self.conf.scanners.is_empty() {
+            return Ok(());
+        }
+        let left = self.left();
+        let mailboxes: Vec<&Mailbox> = left.iter().map(|(_, mailbox)| *mailbox).collect();
+        let origin = content.origin;
+        let id = content.id.to_string();
+        let mail = ScanMail {
+            id: &id,
+            from: content.from,
+            recipients: &mailboxes,
+            peer: origin.peer,
+            helo: &origin.helo,
+            tls: origin.tls.as_deref(),
+            account: origin.account.as_deref(),
+            sasl: origin.sasl.as_deref(),
+            role: content.role,
+            listener: &origin.listener,
+            size: content.size,
+            body: content.text,
+        };
+        let found = policy::scanned(Box::pin(scanners.scan(&mail)).await);
+        self.checked.extend(&found.checked);
+        self.judged.said.extend(found.said);
+        self.judged.edits.extend(found.edits);
+        for (place, hold) in found.refused {
+            let checked = self.checked.clone();
+            let index = left.get(place).map(|(index, _)| *index);
+            self.judged
+                .held
+                .extend(index.map(|index| (index, Hold { checked, ..hold })));
+        }
+        match found.verdict {
+            Verdict::Accept => Ok(()),
+            Verdict::Hold(hold) => {
+                self.hold(hold);
+                Ok(())
+            }
+            Verdict::Defer(reply) | Verdict::Reject(reply) if self.answered => Err(reply),
+            // What a client would be told, a person is told.
+            Verdict::Defer(reply) => {
+                let why = reply.to_string();
+                self.hold(Hold::new(HoldQueue::Bad, HoldReason::Scanner, why));
+                Ok(())
+            }
+            Verdict::Reject(reply) => {
+                let why = reply.to_string();
+                self.hold(Hold::new(HoldQueue::Quarantine, HoldReason::Filter, why));
+                Ok(())
+            }
+        }
+    }
+
+    fn rules(&mut self, content: &Content<'_>) {
+        if !self.conf.hold_rules.is_empty() {
+            let facts = RuleFacts {
+                account: content.origin.account.as_deref(),
+                from: content.from,
+                fields: &content.header.fields,
+                size: content.size,
+                structure: content.structure,
+                now: Moment::of(content.now, &self.conf.digest.zone),
+            };
+            let left = self.left().into_iter();
+            let held = policy::rules(&self.conf.hold_rules, &facts, &self.checked, left);
+            self.judged.held.extend(held);
+        }
+        self.checked.push(Check::Rules);
     }
 }
 
 /// Who of the recipients is held when there is no connection: mail of this program, and requeued mail.
-pub fn without_session(
+pub async fn without_session(
     conf: &Config,
+    scanners: &Scanners,
     content: &Content<'_>,
     recipients: &[(u32, &Mailbox)],
-) -> Held {
+) -> Judged {
+    let account = content.origin.account.as_deref();
     let mut accounts = conf.accounts.iter();
-    let of_file = content
-        .account
-        .and_then(|name| accounts.find(|account| account.name == name));
+    let of_file = account.and_then(|name| accounts.find(|account| account.name == name));
     let facts = TextFacts {
         client: Client {
-            role: Role::Submission,
+            role: content.role,
             sasl: SaslRule::Optional,
             trusted: true,
             account: of_file.map(|account| Permit {
@@ -110,10 +267,14 @@ pub fn without_session(
         mime_asked: conf.checks.hold_broken_mime,
         broken_mime: broken(conf, content.structure),
     };
-    judge(conf, &facts, content, recipients).unwrap_or_else(|reply| {
+    let judged = judge(false, conf, scanners, &facts, content, recipients).await;
+    judged.unwrap_or_else(|reply| {
         // Nobody is there to be refused: it is kept for a person.
         let hold = Hold::new(HoldQueue::Defect, HoldReason::Loop, reply.to_string());
-        all(recipients, &hold)
+        Judged {
+            held: all(recipients, &hold),
+            ..Judged::default()
+        }
     })
 }
 
@@ -126,32 +287,6 @@ pub(super) fn broken(conf: &Config, structure: &Structure) -> Option<&'static st
 pub(super) fn all(recipients: &[(u32, &Mailbox)], hold: &Hold) -> Held {
     let each = recipients.iter();
     each.map(|(index, _)| (*index, hold.clone())).collect()
-}
-
-fn rules(
-    conf: &Config,
-    facts: &TextFacts<'_>,
-    content: &Content<'_>,
-    recipients: &[(u32, &Mailbox)],
-) -> Held {
-    if conf.hold_rules.is_empty() {
-        return Vec::new();
-    }
-    let of_rules = RuleFacts {
-        account: content.account,
-        from: content.from,
-        fields: &content.header.fields,
-        size: content.size,
-        structure: content.structure,
-        now: Moment::of(content.now, &conf.digest.zone),
-    };
-    let checked = policy::checks(facts);
-    policy::rules(
-        &conf.hold_rules,
-        &of_rules,
-        &checked,
-        recipients.iter().copied(),
-    )
 }
 
 fn header_of(mail: &[u8]) -> &[u8] {

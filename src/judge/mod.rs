@@ -4,6 +4,7 @@
 //! anew at each MAIL, so that a reload reaches sessions that stay open.
 //! Not here: the verdicts themselves (`policy`), and what is done with them (`receive`).
 
+pub mod body;
 pub mod content;
 pub mod work;
 
@@ -18,8 +19,10 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::path::{ForwardPath, ReversePath};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::policy::{self, Client, Permit, RcptFacts, TextFacts, TooFast, Verdict};
+use crate::scan::Scanners;
 
-pub use content::{Content, HeaderFacts, Held};
+pub use body::StoredText;
+pub use content::{Content, HeaderFacts, Held, Judged};
 
 /// What is known of a connection.
 #[derive(Debug)]
@@ -111,12 +114,13 @@ impl Reception {
     ///
     /// # Errors
     /// The reply when it is not taken.
-    pub fn text(
+    pub async fn text(
         &self,
+        scanners: &Scanners,
         content: &Content<'_>,
         too_fast: bool,
         recipients: &[(u32, &Mailbox)],
-    ) -> Result<Held, Reply> {
+    ) -> Result<Judged, Reply> {
         let facts = TextFacts {
             client: self.client(),
             received: content.header.received,
@@ -128,7 +132,7 @@ impl Reception {
             mime_asked: self.conf.checks.hold_broken_mime,
             broken_mime: content::broken(&self.conf, content.structure),
         };
-        content::judge(&self.conf, &facts, content, recipients)
+        content::judge(true, &self.conf, scanners, &facts, content, recipients).await
     }
 
     /// Who logged in.

@@ -7,26 +7,29 @@
 
 use bytes::BytesMut;
 
-use super::content::{self, Content, HeaderFacts, Held};
+use super::body::StoredText;
+use super::content::{self, Content, HeaderFacts, Judged};
 use crate::base::limit::{HEADER_MAX, LOG_FIELD_MAX};
 use crate::base::shutdown::Shutdown;
 use crate::base::text::clean;
+use crate::config::{Config, Role};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::structure::{Scan, Structure};
-use crate::queue::{Message, Queue, worker};
+use crate::queue::{Message, Queue, record::LOCAL, worker};
+use crate::scan::Scanners;
 use crate::store::{Claimed, StoreError, StoreTime, Work};
 
 /// Judges until the server stops.
-pub async fn run(queue: Queue, shutdown: Shutdown) {
+pub async fn run(queue: Queue, scanners: Scanners, shutdown: Shutdown) {
     let (store, clock) = (queue.store().clone(), queue.clock().clone());
     worker::run(store, clock, shutdown, Work::Judge, move |claimed| {
-        let queue = queue.clone();
+        let (queue, scanners) = (queue.clone(), scanners.clone());
         async move {
             // One that cannot be judged stops no other.
             let mut last = Ok(());
             for one in claimed {
-                last = judge(&queue, one).await.and(last);
+                last = judge(&queue, &scanners, one).await.and(last);
             }
             last
         }
@@ -34,16 +37,21 @@ pub async fn run(queue: Queue, shutdown: Shutdown) {
     .await;
 }
 
-async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
+async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(), StoreError> {
     let Some(work) = queue.to_judge(claimed).await? else {
         return Ok(());
     };
     // Those too whose time to undo ends while the mail is read.
     let recipients = work.recipients(StoreTime(u64::MAX));
     // A task of its own, so that a panic in a check is an answer and not the end of the worker.
-    let checks = check(queue.clone(), work.message.clone(), recipients.clone());
-    let held = match tokio::spawn(checks).await {
-        Ok(Ok(held)) => held,
+    let checks = check(
+        queue.clone(),
+        scanners.clone(),
+        work.message.clone(),
+        recipients.clone(),
+    );
+    let judged = match tokio::spawn(checks).await {
+        Ok(Ok(judged)) => judged,
         Ok(Err(fault @ StoreError::Damaged(_))) => internal(&recipients, &fault.to_string()),
         Ok(Err(error)) => return Err(error),
         Err(error) if error.is_panic() => {
@@ -52,7 +60,8 @@ async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
         // The server stops.
         Err(_) => return Ok(()),
     };
-    match queue.judged(work, held).await {
+    let (top, said) = (judged.top(), judged.said);
+    match queue.judged(work, judged.held, top, &said).await {
         // A person was faster.
         Err(StoreError::Conflict(_)) => Ok(()),
         done => done,
@@ -61,28 +70,40 @@ async fn judge(queue: &Queue, claimed: Claimed) -> Result<(), StoreError> {
 
 async fn check(
     queue: Queue,
+    scanners: Scanners,
     message: Message,
     recipients: Vec<(u32, Mailbox)>,
-) -> Result<Held, StoreError> {
+) -> Result<Judged, StoreError> {
     // A digest tells of what is held; held itself it would tell nobody.
     if message.digest.is_some() {
-        return Ok(Vec::new());
+        return Ok(Judged::default());
     }
     let (start, structure) = look(&queue, &message).await?;
     let conf = queue.conf().load();
     let content = Content {
+        id: message.id,
         from: &message.from.path,
-        account: message.origin.account.as_deref(),
+        origin: &message.origin,
+        role: role_of(&conf, &message.origin.listener),
         header: &HeaderFacts::read(&conf, &start),
         structure: &structure,
         size: message.size,
+        text: &StoredText::new(queue.open_body(&message)),
         now: queue.clock().wall(),
     };
-    Ok(content::without_session(
-        &conf,
-        &content,
-        &borrowed(&recipients),
-    ))
+    let recipients = borrowed(&recipients);
+    Ok(content::without_session(&conf, &scanners, &content, &recipients).await)
+}
+
+/// What the listener was for that took a mail; one that is gone counts as the strict kind.
+fn role_of(conf: &Config, listener: &str) -> Role {
+    let mut all = conf.listeners.iter();
+    let found = all.find(|one| one.bind.to_string() == listener);
+    match found {
+        Some(found) => found.role,
+        None if listener == LOCAL => Role::Submission,
+        None => Role::Mx,
+    }
 }
 
 fn borrowed(recipients: &[(u32, Mailbox)]) -> Vec<(u32, &Mailbox)> {
@@ -90,14 +111,17 @@ fn borrowed(recipients: &[(u32, Mailbox)]) -> Vec<(u32, &Mailbox)> {
     each.map(|(index, mailbox)| (*index, mailbox)).collect()
 }
 
-fn internal(recipients: &[(u32, Mailbox)], why: &str) -> Held {
+fn internal(recipients: &[(u32, Mailbox)], why: &str) -> Judged {
     tracing::error!(
         why,
         "a requeued mail could not be judged; it is held in `bad`"
     );
     let cause = clean(why, LOG_FIELD_MAX);
     let hold = Hold::new(HoldQueue::Bad, HoldReason::Internal, cause);
-    content::all(&borrowed(recipients), &hold)
+    Judged {
+        held: content::all(&borrowed(recipients), &hold),
+        ..Judged::default()
+    }
 }
 
 /// The header section with what follows it in its chunks, and the structure of the whole.

@@ -71,6 +71,9 @@ pub enum HoldReason {
     /// A scanner did not answer, or not what it should.
     #[n(13)]
     Scanner,
+    /// A filter wants it looked at.
+    #[n(14)]
+    Filter,
 }
 
 /// How much harm letting it go can do; what the pages warn by.
@@ -114,6 +117,12 @@ pub enum Check {
     /// SPF, DKIM, DMARC.
     #[n(7)]
     Dmarc,
+    /// Attachments that are not let through.
+    #[n(8)]
+    Attachments,
+    /// A milter.
+    #[n(9)]
+    Filter,
 }
 
 /// A hold as it is stored with its recipient.
@@ -172,21 +181,14 @@ impl HoldQueue {
 
 impl Check {
     /// All, in the order in which they are made.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Loop,
         Self::Mime,
-        Self::Account,
-        Self::Rate,
-        Self::Rules,
+        Self::Attachments,
         Self::Virus,
         Self::Spam,
         Self::Dmarc,
-    ];
-
-    /// Those that need no scanner.
-    pub const MADE: [Self; 5] = [
-        Self::Loop,
-        Self::Mime,
+        Self::Filter,
         Self::Account,
         Self::Rate,
         Self::Rules,
@@ -203,6 +205,8 @@ impl Check {
             Self::Virus => "virus",
             Self::Spam => "spam",
             Self::Dmarc => "dmarc",
+            Self::Attachments => "attachments",
+            Self::Filter => "filter",
         }
     }
 }
@@ -220,7 +224,7 @@ impl Risk {
 
 impl HoldReason {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Operator,
         Self::Loop,
         Self::BrokenMime,
@@ -235,6 +239,7 @@ impl HoldReason {
         Self::Dmarc,
         Self::Attachment,
         Self::Scanner,
+        Self::Filter,
     ];
 
     /// How much harm a release can do.
@@ -245,6 +250,7 @@ impl HoldReason {
             | Self::Dmarc
             | Self::Attachment
             | Self::Scanner
+            | Self::Filter
             | Self::Internal
             | Self::BrokenMime => Risk::Raised,
             Self::Operator
@@ -272,7 +278,8 @@ impl HoldReason {
             | Self::Spam
             | Self::Dmarc
             | Self::Attachment
-            | Self::Scanner => true,
+            | Self::Scanner
+            | Self::Filter => true,
         }
     }
 
@@ -289,7 +296,8 @@ impl HoldReason {
             | Self::Spam
             | Self::Dmarc
             | Self::Attachment
-            | Self::Scanner => true,
+            | Self::Scanner
+            | Self::Filter => true,
         }
     }
 
@@ -310,6 +318,7 @@ impl HoldReason {
             Self::Dmarc => "dmarc",
             Self::Attachment => "attachment",
             Self::Scanner => "scanner",
+            Self::Filter => "filter",
         }
     }
 }

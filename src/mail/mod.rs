@@ -5,6 +5,7 @@
 pub mod attachment;
 pub mod date;
 pub mod domain;
+pub mod edit;
 pub mod envelope;
 pub mod hold;
 pub mod mailbox;

@@ -7,6 +7,7 @@
 mod hidden;
 mod rcpt;
 mod rules;
+mod scanned;
 mod text;
 
 use std::net::IpAddr;
@@ -18,7 +19,8 @@ use crate::mail::reply::{EnhancedStatus, Reply};
 
 pub use rcpt::{RcptFacts, rcpt};
 pub use rules::{Moment, RuleFacts, rules};
-pub use text::{TextFacts, checks, text};
+pub use scanned::{Scanned, scanned};
+pub use text::{TextFacts, asks, fails, refused};
 
 /// What is done with a command or a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]

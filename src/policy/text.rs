@@ -1,13 +1,14 @@
 //! May a mail be kept, and may it go out? Asked when its text is there.
 //!
-//! Pure: facts in, a verdict out. A hold is never told to the peer.
+//! Pure: facts in, a reply or a hold out. A hold is never told to the peer.
 //! Not here: reading the fields (`receive::header`), and what a hold means later (`queue`).
 
-use super::{Client, TooFast, Verdict, reply};
+use super::{Client, TooFast, reply};
 use crate::base::limit::{RECEIVED_MAX, RECEIVED_OWN_MAX};
 use crate::config::RateAction;
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
+use crate::mail::reply::Reply;
 
 /// What a mail is judged by when its text is there.
 #[derive(Clone, Copy, Debug)]
@@ -32,26 +33,14 @@ pub struct TextFacts<'a> {
     pub broken_mime: Option<&'static str>,
 }
 
-/// What a mail with these facts is looked at for, in this order.
-pub fn checks(facts: &TextFacts<'_>) -> Vec<Check> {
-    let asked = [
-        (Check::Loop, true),
-        (Check::Mime, facts.mime_asked),
-        (Check::Account, true),
-        (Check::Rate, facts.rate_asked),
-    ];
-    let asked = asked.into_iter().filter(|(_, asked)| *asked);
-    asked.map(|(check, _)| check).collect()
-}
-
-/// Refusals first, then the holds in the order of what is worst.
-pub fn text(facts: &TextFacts<'_>) -> Verdict {
+/// Whether it is refused whatever the checks say.
+pub fn refused(facts: &TextFacts<'_>) -> Option<Reply> {
     if facts.received > RECEIVED_MAX {
         let text = format!(
             "Too many hops: {} Received fields; the mail is in a loop",
             facts.received
         );
-        return Verdict::Reject(reply(554, (5, 4, 6), text));
+        return Some(reply(554, (5, 4, 6), text));
     }
     if let Some(permit) = &facts.client.account
         && !permit.senders.is_empty()
@@ -63,19 +52,29 @@ pub fn text(facts: &TextFacts<'_>) -> Verdict {
             "From: the account {} may not send as this address",
             permit.name
         );
-        return Verdict::Reject(reply(553, (5, 7, 1), text));
+        return Some(reply(553, (5, 7, 1), text));
     }
-    let mut checked = Vec::new();
-    for check in checks(facts) {
-        checked.push(check);
-        if let Some(hold) = fails(check, facts) {
-            return Verdict::Hold(Hold { checked, ..hold });
-        }
-    }
-    Verdict::Accept
+    None
 }
 
-fn fails(check: Check, facts: &TextFacts<'_>) -> Option<Hold> {
+/// Whether a mail with these facts is looked at for this at all.
+pub fn asks(check: Check, facts: &TextFacts<'_>) -> bool {
+    match check {
+        Check::Mime => facts.mime_asked,
+        Check::Rate => facts.rate_asked,
+        Check::Loop
+        | Check::Account
+        | Check::Attachments
+        | Check::Virus
+        | Check::Spam
+        | Check::Dmarc
+        | Check::Filter
+        | Check::Rules => true,
+    }
+}
+
+/// Why one check holds it, if it does.
+pub fn fails(check: Check, facts: &TextFacts<'_>) -> Option<Hold> {
     let account = facts.client.account.as_ref();
     match check {
         Check::Loop => {
@@ -107,8 +106,13 @@ fn fails(check: Check, facts: &TextFacts<'_>) -> Option<Hold> {
             // They were answered at MAIL.
             RateAction::Defer | RateAction::Reject => None,
         },
-        // Asked for each recipient (`rules`), or not yet.
-        Check::Rules | Check::Virus | Check::Spam | Check::Dmarc => None,
+        // They need more than facts (`scanned`), or the recipients (`rules`).
+        Check::Rules
+        | Check::Attachments
+        | Check::Virus
+        | Check::Spam
+        | Check::Dmarc
+        | Check::Filter => None,
     }
 }
 
@@ -136,10 +140,10 @@ mod tests {
     };
 
     fn held(facts: &TextFacts<'_>) -> Option<(HoldQueue, HoldReason)> {
-        match text(facts) {
-            Verdict::Hold(hold) => Some((hold.queue, hold.reason)),
-            Verdict::Accept | Verdict::Defer(_) | Verdict::Reject(_) => None,
-        }
+        assert_eq!(refused(facts), None);
+        let order = [Check::Loop, Check::Mime, Check::Account, Check::Rate];
+        let hold = order.into_iter().find_map(|check| fails(check, facts))?;
+        Some((hold.queue, hold.reason))
     }
 
     #[test]
@@ -162,11 +166,8 @@ mod tests {
             received: 201,
             ..PLAIN
         };
-        let Verdict::Reject(reply) = text(&wild) else {
-            panic!("a wild loop was taken");
-        };
         assert_eq!(
-            reply.status(),
+            refused(&wild).and_then(|reply| reply.status()),
             Some(crate::mail::reply::EnhancedStatus(5, 4, 6))
         );
     }
@@ -184,7 +185,7 @@ mod tests {
         };
         let good = [Mailbox::parse("a@example.org").unwrap()];
         let bad = [good[0].clone(), Mailbox::parse("a@example.net").unwrap()];
-        for (name, from, refused) in [
+        for (name, from, wanted) in [
             ("its own", Some(&good[..]), false),
             ("one foreign", Some(&bad[..]), true),
             ("none", Some(&[][..]), true),
@@ -195,11 +196,7 @@ mod tests {
                 from,
                 ..PLAIN
             };
-            assert_eq!(
-                matches!(text(&facts), Verdict::Reject(_)),
-                refused,
-                "case: {name}"
-            );
+            assert_eq!(refused(&facts).is_some(), wanted, "case: {name}");
         }
     }
 

@@ -33,6 +33,10 @@ pub struct NewMail {
     pub origin: Origin,
     /// Recipients that are kept for a person, by their index, and why.
     pub held: Vec<(u32, Hold)>,
+    /// Fields that checks put on top of it.
+    pub top: String,
+    /// What scanners said of it, a line each.
+    pub said: Vec<String>,
     /// Urgency.
     pub band: Band,
     /// The number of the digest that it is.
@@ -85,11 +89,14 @@ impl Queue {
             envelope,
             origin,
             held,
+            top,
+            said,
             band,
             digest,
         } = mail;
         let mut message = self.message(&body, &envelope, origin);
         message.digest = digest;
+        message.top = top;
         let mut batch = finishing.map(|work| work.batch).unwrap_or_default();
         self.put_body(&mut batch, body);
         self.put_message(&mut batch, &message);
@@ -100,7 +107,7 @@ impl Queue {
                 drop(self.open_card(&mut batch, &message, n, parcel));
             }
         }
-        self.put_facts(&mut batch, &message, &parcels, &held);
+        self.put_facts(&mut batch, &message, &parcels, (&held, said));
         batch
             .ops
             .push(Op::Add(Counter(b"accepted".as_slice().into()), 1));
@@ -127,6 +134,7 @@ impl Queue {
             author: body.fields.author.clone(),
             attachments: kept.cloned().collect(),
             digest: None,
+            top: String::new(),
         }
     }
 
@@ -220,6 +228,7 @@ impl Queue {
             dialogues: Vec::new(),
             unchecked: false,
             last_site: None,
+            top: None,
         }
     }
 
@@ -228,7 +237,7 @@ impl Queue {
         batch: &mut Batch,
         message: &Message,
         parcels: &[Parcel],
-        held: &[(u32, Hold)],
+        (held, said): (&[(u32, Hold)], Vec<String>),
     ) {
         let recipients = addresses(parcels);
         let origin = &message.origin;
@@ -245,6 +254,7 @@ impl Queue {
             tenant: origin.tenant.clone(),
             size: message.size,
             header_id: message.header_id.clone(),
+            said,
         };
         self.put_fact(batch, message.id, Fact::Accepted(accepted));
         let out: Vec<&Slot> = parcels

@@ -297,7 +297,12 @@ impl Queue {
                 acting.failed.push(self.returned(slot));
             }
         }
-        acting.note = note(deed.verb, kept.as_ref().map(|kept| &kept.hold), unreturned);
+        acting.note = note(
+            &self.conf.load().checks(),
+            deed.verb,
+            kept.as_ref().map(|kept| &kept.hold),
+            unreturned,
+        );
         self.change(&mut parcel, deed);
         if deed.verb == Verb::Hold {
             let held: Vec<_> = parcel
@@ -500,15 +505,17 @@ fn unreturned(message: &Message, reason: Option<HoldReason>) -> Option<&'static 
     }
 }
 
-fn note(verb: Verb, hold: Option<&Hold>, unreturned: Option<&'static str>) -> String {
+fn note(
+    made: &[Check],
+    verb: Verb,
+    hold: Option<&Hold>,
+    unreturned: Option<&'static str>,
+) -> String {
     match verb {
         Verb::Release { .. } => {
             let checked = hold.map(|hold| hold.checked.as_slice()).unwrap_or_default();
-            let skipped = Check::MADE
-                .iter()
-                .filter(|check| !checked.contains(check))
-                .map(|check| check.word());
-            let skipped: Vec<_> = skipped.collect();
+            let skipped = made.iter().filter(|check| !checked.contains(check));
+            let skipped: Vec<_> = skipped.map(|check| check.word()).collect();
             if skipped.is_empty() {
                 "released although it was held after every check".to_owned()
             } else {

@@ -61,13 +61,15 @@ pub(super) struct Fields {
     pub(super) author: Option<String>,
 }
 
-/// Reads a body.
-#[derive(Debug)]
+/// Reads a body. A clone reads on from where the first one is.
+#[derive(Clone, Debug)]
 pub struct BodyReader {
     store: Store,
     id: MessageId,
     next: u32,
     chunks: u32,
+    /// The last chunk of a body that is not accepted yet: it is not in the store.
+    last: Option<Bytes>,
 }
 
 impl BodyWriter {
@@ -168,13 +170,20 @@ impl BodyReader {
             id,
             next: 0,
             chunks,
+            last: None,
         }
+    }
+
+    /// What stands behind the stored chunks.
+    pub(super) fn before(mut self, last: Bytes) -> Self {
+        self.last = Some(last);
+        self
     }
 
     /// The next chunk; none at the end. A chunk that is missing is a damaged store, never a shorter mail.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         if self.next == self.chunks {
-            return Ok(None);
+            return Ok(self.last.take());
         }
         let key = chunk_key(self.id, self.next);
         self.next += 1;

@@ -206,7 +206,9 @@ async fn what_a_requeue_holds_again_is_a_new_hold_that_the_old_card_names() {
     let claimed = claimed.into_iter().next().unwrap();
     let work = stage.queue.to_judge(claimed).await.unwrap().unwrap();
     assert_eq!(work.recipients(store.now()).len(), 1);
-    stage.queue.judged(work, vec![(0, rule())]).await.unwrap();
+    let held = vec![(0, rule())];
+    let done = stage.queue.judged(work, held, String::new(), &[]).await;
+    done.unwrap();
     let new = stage.open().await.remove(0).id;
     assert!(new > old);
     let end = stage.queue.card(old).await.unwrap().unwrap().end.unwrap();
@@ -278,7 +280,7 @@ async fn a_release_records_what_was_not_checked() {
     let shown = stage.queue.show(id).await.unwrap().unwrap();
     let facts = format!("{:?}", shown.facts);
     assert!(
-        facts.contains("released without being checked; skipped: mime, account, rate"),
+        facts.contains("released without being checked; skipped: attachments, account, rate"),
         "{facts}"
     );
 }

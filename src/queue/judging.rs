@@ -49,8 +49,15 @@ impl Queue {
         }))
     }
 
-    /// Ends a judgement: who is in `held` is held anew, the others are due now.
-    pub async fn judged(&self, work: ToJudge, held: Vec<(u32, Hold)>) -> Result<(), StoreError> {
+    /// Ends a judgement: who is in `held` is held anew, the others are due now, with `top` on their mail. `said` is what
+    /// scanners said.
+    pub async fn judged(
+        &self,
+        work: ToJudge,
+        held: Vec<(u32, Hold)>,
+        top: String,
+        said: &[String],
+    ) -> Result<(), StoreError> {
         let ToJudge {
             message,
             number,
@@ -86,12 +93,13 @@ impl Queue {
         batch.pre.push(Pre::Mine(guard.id()));
         let before = parcel.hold.take();
         parcel.next_try = now.0;
+        parcel.top = Some(top);
         if !good.is_empty() {
             let fact = Acted {
                 verb: "judge".into(),
                 recipients: good,
                 by: "postwerk".into(),
-                note: "found good".to_owned(),
+                note: found_good(said),
                 place: None,
                 digest: None,
             };
@@ -127,6 +135,14 @@ impl Queue {
             self.put_closed(batch, &card);
         }
         Ok(())
+    }
+}
+
+fn found_good(said: &[String]) -> String {
+    if said.is_empty() {
+        "found good".to_owned()
+    } else {
+        format!("found good ({})", said.join("; "))
     }
 }
 

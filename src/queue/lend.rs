@@ -51,6 +51,13 @@ pub struct DueRecipient {
     pub orcpt: Option<String>,
 }
 
+impl Lent {
+    /// Fields that checks put on top of the mail.
+    pub fn top(&self) -> &str {
+        self.parcel.top.as_deref().unwrap_or(&self.message.top)
+    }
+}
+
 impl Deliveries {
     pub(super) fn new(queue: Queue) -> Self {
         Self { queue }

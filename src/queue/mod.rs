@@ -80,6 +80,11 @@ impl Queue {
         BodyWriter::new(self.clone(), MessageId(self.fresh_id()))
     }
 
+    /// Reads a body that is complete but not accepted.
+    pub fn read_back(&self, body: &StoredBody) -> BodyReader {
+        BodyReader::new(self.store.clone(), body.id, body.chunks - 1).before(body.last.clone())
+    }
+
     /// Reads the body of a message.
     pub fn open_body(&self, message: &Message) -> BodyReader {
         BodyReader::new(self.store.clone(), message.id, message.chunks)

@@ -37,6 +37,9 @@ pub struct RecipientId {
     pub index: u32,
 }
 
+/// `Origin.listener` of mail of this program.
+pub const LOCAL: &str = "local";
+
 /// Where a message came from: what Received is written from, and what a requeue is judged by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Origin {
@@ -111,6 +114,9 @@ pub struct Message {
     /// The number of the digest that it is. A digest is never held, and its failure is told to `digest`.
     #[n(12)]
     pub digest: Option<u32>,
+    /// Fields that checks put on top of the text; they go out with it.
+    #[cbor(n(13), default)]
+    pub top: String,
 }
 
 /// `p/<msg>/<parcel>`: up to 100 recipients of one message in one group, each with its own state.
@@ -149,6 +155,9 @@ pub struct Parcel {
     /// Where it was tried last.
     #[n(10)]
     pub last_site: Option<String>,
+    /// What a requeue put on top, instead of the message's `top`.
+    #[n(11)]
+    pub top: Option<String>,
 }
 
 /// A hold, its id and since when.

@@ -78,6 +78,8 @@ impl Stage {
             recipients: recipients.collect(),
         };
         let mail = NewMail {
+            top: String::new(),
+            said: Vec::new(),
             body: body.finish(),
             held: NewMail::held_all(&envelope, hold),
             envelope,
@@ -233,6 +235,8 @@ async fn a_body_longer_than_a_chunk_comes_back_byte_for_byte() {
     }
     let id = body.id();
     let mail = NewMail {
+        top: String::new(),
+        said: Vec::new(),
         body: body.finish(),
         envelope: Envelope {
             from: MailFrom::new(ReversePath::Null),

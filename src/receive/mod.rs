@@ -27,6 +27,7 @@ use crate::config::{Config, ListenerConf, ListenerTls, Shared};
 use crate::net::limiter::Limiter;
 use crate::net::listen::{self, Busy, ListenError, Permit, Permits};
 use crate::queue::Queue;
+use crate::scan::Scanners;
 
 pub use header::completed;
 
@@ -39,6 +40,8 @@ pub struct Context {
     pub queue: Queue,
     /// Who may log in.
     pub accounts: Accounts,
+    /// Who is asked about mails.
+    pub scanners: Scanners,
     /// What handshakes show.
     pub certs: Certs,
     /// Time.
@@ -57,6 +60,7 @@ struct Hall {
     conf: Shared,
     queue: Queue,
     accounts: Accounts,
+    scanners: Scanners,
     certs: Certs,
     clock: Clock,
     shutdown: Shutdown,
@@ -104,6 +108,7 @@ pub async fn run(listeners: Listeners, context: Context) {
         certs: context.certs,
         clock: context.clock,
         shutdown: context.shutdown,
+        scanners: context.scanners,
         permits: Permits::default(),
         budget: header::Budget::new(),
         rates: Limiter::new(1, LOGIN_SPAN),

@@ -56,6 +56,7 @@ fn house(change: impl FnOnce(&mut Config)) -> House {
             Events::new(),
         ),
         accounts: Accounts::new(Arc::clone(&conf), store),
+        scanners: Scanners::new(Arc::clone(&conf), clock.clone()),
         conf,
         certs,
         clock,

@@ -102,6 +102,8 @@ impl Rig {
         body.write(text.as_bytes()).await.unwrap();
         let rcpt = |to: &&str| RcptTo::new(Mailbox::parse(to).unwrap());
         let mail = NewMail {
+            top: String::new(),
+            said: Vec::new(),
             body: body.finish(),
             envelope: Envelope {
                 from,

@@ -21,6 +21,7 @@ fn message(from: &str) -> Message {
     let mut mail_from = MailFrom::new(ReversePath::parse(from).unwrap());
     mail_from.envid = Some("QQ314159".to_owned());
     Message {
+        top: String::new(),
         id: MessageId(0x0643_E1B2_A90C_7701),
         from: mail_from,
         origin: Origin::default(),

@@ -69,6 +69,8 @@ impl Stage {
         body.write(b"Subject: test\r\n\r\nhello\r\n").await.unwrap();
         let to = Mailbox::parse("anna@example.org").unwrap();
         let mail = NewMail {
+            top: String::new(),
+            said: Vec::new(),
             body: body.finish(),
             envelope: Envelope {
                 from: MailFrom::new(ReversePath::parse("x@sender.example").unwrap()),

@@ -21,7 +21,7 @@ use crate::base::clock::Mono;
 use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER};
 use crate::config::{Config, ListenerConf, ListenerTls, SaslRule};
 use crate::journal::line;
-use crate::judge::{Content, Held, Reception};
+use crate::judge::{Content, Reception, StoredText};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::net::line::Found;
@@ -344,51 +344,58 @@ impl Driver {
             Err(Refusal::Smuggling(reply)) => return self.refused(reply, &from, Answer::Cut),
         };
         let envelope = Envelope { from, recipients };
+        let origin = self.origin(&envelope);
         let content = Content {
+            id: complete.body.id,
             from: &envelope.from.path,
-            account: self.reception.account().map(|account| &*account.name),
+            origin: &origin,
+            role: self.reception.listener().role,
             header: &complete.facts,
             structure: &complete.body.structure,
             size: complete.body.size,
+            text: &StoredText::new(self.hall.queue.read_back(&complete.body)),
             now: self.hall.clock.wall(),
         };
-        let held = match self
+        let recipients = envelope.numbered();
+        let judging = self
             .reception
-            .text(&content, too_fast, &envelope.numbered())
-        {
-            Ok(held) => held,
+            .text(&self.hall.scanners, &content, too_fast, &recipients);
+        let judged = match judging.await {
+            Ok(judged) => judged,
             Err(reply) => return self.refused(reply, &envelope.from, Answer::No),
         };
-        let new = self.new_mail(complete.body, envelope, held);
+        let new = NewMail {
+            top: judged.top(),
+            held: judged.held,
+            said: judged.said,
+            body: complete.body,
+            envelope,
+            origin,
+            band: Band::Normal,
+            digest: None,
+        };
         match self.hall.queue.accept(new, None).await {
             Ok(id) => Answer::Queued(id.to_string()),
             Err(error) => Answer::No(of_accept(&error)),
         }
     }
 
-    fn new_mail(&self, body: crate::queue::StoredBody, envelope: Envelope, held: Held) -> NewMail {
+    fn origin(&self, envelope: &Envelope) -> Origin {
         let account = self.reception.account();
         let conf = self.reception.conf();
         let tenant = account
             .map(|account| account.tenant.clone())
             .or_else(|| conf.tenants.first().map(|tenant| tenant.id.clone()))
             .unwrap_or_default();
-        NewMail {
-            origin: Origin {
-                listener: self.reception.listener().bind.to_string(),
-                peer: Some(self.peer),
-                helo: self.session.hello_name().to_owned(),
-                with: self.session.protocol(envelope.from.smtputf8),
-                tls: self.tls.clone(),
-                account: account.map(|account| account.name.clone()),
-                sasl: self.reception.mechanism().map(str::to_owned),
-                tenant,
-            },
-            body,
-            held,
-            envelope,
-            band: Band::Normal,
-            digest: None,
+        Origin {
+            listener: self.reception.listener().bind.to_string(),
+            peer: Some(self.peer),
+            helo: self.session.hello_name().to_owned(),
+            with: self.session.protocol(envelope.from.smtputf8),
+            tls: self.tls.clone(),
+            account: account.map(|account| account.name.clone()),
+            sasl: self.reception.mechanism().map(str::to_owned),
+            tenant,
         }
     }
 

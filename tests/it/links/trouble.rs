@@ -25,6 +25,8 @@ async fn hold_for(house: &House, queue: HoldQueue, reason: HoldReason) -> HoldId
         recipients: vec![RcptTo::new("b@example.org".parse().unwrap())],
     };
     let mail = NewMail {
+        top: String::new(),
+        said: Vec::new(),
         held: NewMail::held_all(&envelope, Some(Hold::new(queue, reason, "because"))),
         body: body.finish(),
         envelope,

@@ -65,6 +65,7 @@ digest-day-6 = Sa
 digest-day-7 = So
 # Gründe, wenn mehr von ihnen bekannt ist.
 why-spam = Spam-Bewertung { $score } (Grenze { $limit })
+why-filter = Der Filter „{ $name }“ hält sie an
 why-virus = Virus gefunden: { $name }
 why-phish = Phishing-Verdacht: { $name }
 why-rule = Regel: { $reason }

@@ -65,6 +65,7 @@ digest-day-6 = Sat
 digest-day-7 = Sun
 # Reasons when more of them is known.
 why-spam = Spam score { $score } (limit { $limit })
+why-filter = The filter “{ $name }” holds it
 why-virus = Virus found: { $name }
 why-phish = Suspected phishing: { $name }
 why-rule = Rule: { $reason }

@@ -1,0 +1,419 @@
+//! Floor 5: asks clamd, rspamd and milters about a mail whose text is there.
+//!
+//! They are asked one after another, as `[[scanner]]` has them, each with one stream over the stored body: no copy of a
+//! mail is made. Whatever a scanner does (silence, garbage, an endless answer) ends as a `Trouble` in words within its
+//! `timeout`; one that fails again and again is left alone for a while (`breaker`).
+//! Not here: what an opinion means for the mail (`policy`), and where the body lies (`judge` brings it).
+
+pub mod breaker;
+pub mod clamd;
+pub mod milter;
+pub mod rspamd;
+pub mod socket;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::clock::Clock;
+use crate::base::size::{ByteSize, show_span};
+use crate::config::{Config, OnFailure, Role, ScanException, ScannerConf, ScannerKind, Shared};
+use crate::mail::edit::Edits;
+use crate::mail::mailbox::Mailbox;
+use crate::mail::path::ReversePath;
+use crate::mail::reply::Reply;
+use breaker::Breaker;
+
+/// What is asked about.
+pub struct ScanMail<'a> {
+    /// The queue id.
+    pub id: &'a str,
+    /// The reverse-path.
+    pub from: &'a ReversePath,
+    /// Who shall get it.
+    pub recipients: &'a [&'a Mailbox],
+    /// The client; none for mail of this program.
+    pub peer: Option<SocketAddr>,
+    /// What it called itself.
+    pub helo: &'a str,
+    /// TLS version and cipher.
+    pub tls: Option<&'a str>,
+    /// Who logged in.
+    pub account: Option<&'a str>,
+    /// How: PLAIN, LOGIN.
+    pub sasl: Option<&'a str>,
+    /// What its listener is for.
+    pub role: Role,
+    /// Its listener's address as configured, or `local`.
+    pub listener: &'a str,
+    /// Octets of the body.
+    pub size: u64,
+    /// Its text.
+    pub body: &'a dyn Body,
+}
+
+/// A text that can be read several times.
+pub trait Body: Send + Sync {
+    /// From its first octet.
+    fn open(&self) -> Box<dyn Octets>;
+}
+
+/// The octets of a text as they come.
+pub trait Octets: Send {
+    /// The next; none at the end.
+    fn next(&mut self) -> Next<'_>;
+}
+
+/// What `Octets::next` waits for.
+pub type Next<'a> = Pin<Box<dyn Future<Output = io::Result<Option<Bytes>>> + Send + 'a>>;
+
+/// What one scanner said, or why it did not.
+#[derive(Debug)]
+pub struct Finding {
+    /// Its configuration.
+    pub conf: ScannerConf,
+    /// The answer.
+    pub said: Result<Opinion, Trouble>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What a scanner thinks of a mail.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opinion {
+    /// clamd: nothing found.
+    Clean,
+    /// clamd: the signature's name.
+    Infected(String),
+    /// rspamd.
+    Scored(Box<Score>),
+    /// A milter.
+    Filtered(Box<Filtered>),
+    /// An exception: not asked, and why.
+    Excepted(String),
+}
+
+/// What rspamd thinks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Score {
+    /// What it would do.
+    pub action: Action,
+    /// Points.
+    pub score: f64,
+    /// Points that make spam.
+    pub required: f64,
+    /// What was found, the weightiest first.
+    pub symbols: Vec<Symbol>,
+    /// The subject that it would write.
+    pub subject: Option<String>,
+    /// What it would say to the client.
+    pub message: Option<String>,
+}
+
+/// One thing that rspamd found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Symbol {
+    /// `BAYES_SPAM`
+    pub name: String,
+    /// Points.
+    pub score: f64,
+    /// What it means, in rspamd's words.
+    pub text: String,
+    /// Details: domains, addresses.
+    pub options: Vec<String>,
+}
+
+/// rspamd's actions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Action {
+    /// `no action`
+    #[default]
+    None,
+    /// `greylist`
+    Greylist,
+    /// `add header`
+    AddHeader,
+    /// `rewrite subject`
+    RewriteSubject,
+    /// `soft reject`
+    SoftReject,
+    /// `quarantine`
+    Quarantine,
+    /// `reject`
+    Reject,
+    /// `discard`
+    Discard,
+}
+
+/// What a milter wants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filtered {
+    /// How it ended.
+    pub end: End,
+    /// What it changes.
+    pub edits: Edits,
+    /// Recipients that it refused, by their place, and its replies.
+    pub refused: Vec<(usize, Reply)>,
+}
+
+/// How a milter ended a mail.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum End {
+    /// It may go on.
+    #[default]
+    Accept,
+    /// 5yz.
+    Reject(Reply),
+    /// 4yz.
+    Defer(Reply),
+    /// It would drop it.
+    Discard,
+    /// Held, and why.
+    Quarantine(String),
+}
+
+/// Why a scanner gave no opinion. The text is what a person reads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No connection.
+    #[error("{0} cannot be reached: {1}")]
+    Unreachable(String, String),
+    /// No answer in time.
+    #[error("no answer within {}", show_span(*.0))]
+    Slow(Duration),
+    /// The connection ended before the answer.
+    #[error("the connection broke off: {0}")]
+    Broken(String),
+    /// An answer that is none.
+    #[error("the answer makes no sense: {0}")]
+    Garbage(String),
+    /// It says itself that it cannot.
+    #[error("it could not look at the mail: {0}")]
+    Unable(String),
+    /// Above `max_size`.
+    #[error("the mail has {0}, and max_size of this scanner is {1}")]
+    TooLarge(ByteSize, ByteSize),
+    /// All its connections were busy.
+    #[error("all {0} connections to it were busy for {span}", span = show_span(*.1))]
+    Busy(usize, Duration),
+    /// The breaker is open.
+    #[error("it is left alone for now, because it failed before: {0}")]
+    Paused(String),
+    /// Our store.
+    #[error("the mail could not be read back: {0}")]
+    Unread(String),
+}
+
+impl Trouble {
+    /// Whether the scanner is at fault, so that asking again later can help.
+    pub fn is_scanners(&self) -> bool {
+        match self {
+            Self::Unreachable(..)
+            | Self::Slow(_)
+            | Self::Broken(_)
+            | Self::Garbage(_)
+            | Self::Unable(_)
+            | Self::Busy(..)
+            | Self::Paused(_) => true,
+            Self::TooLarge(..) | Self::Unread(_) => false,
+        }
+    }
+
+    /// Whether it says something about the scanner's health.
+    fn counts(&self) -> bool {
+        match self {
+            Self::Unreachable(..) | Self::Slow(_) | Self::Broken(_) | Self::Garbage(_) => true,
+            Self::Unable(_)
+            | Self::TooLarge(..)
+            | Self::Busy(..)
+            | Self::Paused(_)
+            | Self::Unread(_) => false,
+        }
+    }
+}
+
+/// All scanners of a server; clones share them.
+#[derive(Clone)]
+pub struct Scanners(Arc<Inner>);
+
+struct Inner {
+    conf: Shared,
+    clock: Clock,
+    breakers: Mutex<HashMap<String, Arc<Breaker>>>,
+}
+
+/// How a scanner is, for pages, `/readyz` and `/metrics`.
+#[derive(Clone, Debug)]
+pub struct ScannerStand {
+    /// Its configuration.
+    pub conf: ScannerConf,
+    /// What its breaker knows.
+    pub health: breaker::Health,
+}
+
+impl Scanners {
+    /// Of this configuration, and of those that follow it.
+    pub fn new(conf: Shared, clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            conf,
+            clock,
+            breakers: Mutex::default(),
+        }))
+    }
+
+    /// Asks them in their order about one mail. An end (infected, refused, held) is the last that is asked.
+    pub async fn scan(&self, mail: &ScanMail<'_>) -> Vec<Finding> {
+        let conf = self.0.conf.load_full();
+        let mut found = Vec::new();
+        for scanner in asked(&conf, mail) {
+            let began = self.0.clock.mono();
+            let said = match exception(&conf, scanner, mail) {
+                Some(reason) => Ok(Opinion::Excepted(reason)),
+                None => self.ask(scanner, mail).await,
+            };
+            let took = self.0.clock.mono() - began;
+            let last = ends(scanner, &said);
+            found.push(Finding {
+                conf: scanner.clone(),
+                said,
+                took,
+            });
+            if last {
+                break;
+            }
+        }
+        found
+    }
+
+    async fn ask(&self, conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opinion, Trouble> {
+        if mail.size > conf.max_size.0 {
+            return Err(Trouble::TooLarge(ByteSize(mail.size), conf.max_size));
+        }
+        let breaker = self.breaker(conf);
+        let clock = &self.0.clock;
+        let hostname = self.0.conf.load().server.hostname.to_string();
+        let _turn = breaker.enter(conf, clock).await?;
+        let asking = async {
+            match &conf.kind {
+                ScannerKind::Clamd => clamd::scan(conf, mail).await,
+                ScannerKind::Rspamd(own) => rspamd::scan(conf, own, mail, &hostname).await,
+                ScannerKind::Milter(own) => milter::scan(conf, own, mail, &hostname).await,
+            }
+        };
+        let said = match clock.timeout(conf.timeout, Box::pin(asking)).await {
+            Ok(said) => said,
+            Err(_) => Err(Trouble::Slow(conf.timeout)),
+        };
+        breaker.note(conf, clock, said.as_ref().err());
+        said
+    }
+
+    /// Whether it answers; what it says of itself.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn ping(&self, conf: &ScannerConf) -> Result<String, Trouble> {
+        let (breaker, clock) = (self.breaker(conf), &self.0.clock);
+        let asking = async {
+            match &conf.kind {
+                ScannerKind::Clamd => clamd::ping(conf).await,
+                ScannerKind::Rspamd(_) => rspamd::ping(conf).await,
+                ScannerKind::Milter(_) => milter::ping(conf).await,
+            }
+        };
+        let said = match clock.timeout(conf.timeout, Box::pin(asking)).await {
+            Ok(said) => said,
+            Err(_) => Err(Trouble::Slow(conf.timeout)),
+        };
+        breaker.note(conf, clock, said.as_ref().err());
+        said
+    }
+
+    /// How they are, in their order.
+    pub fn stands(&self) -> Vec<ScannerStand> {
+        let conf = self.0.conf.load_full();
+        let each = conf.scanners.iter();
+        each.map(|conf| ScannerStand {
+            conf: conf.clone(),
+            health: self.breaker(conf).health(),
+        })
+        .collect()
+    }
+
+    /// Kept by name over reloads; what belongs to an address that changed starts anew.
+    fn breaker(&self, conf: &ScannerConf) -> Arc<Breaker> {
+        let mut all = self
+            .0
+            .breakers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let found = all
+            .entry(conf.name.clone())
+            .and_modify(|breaker| {
+                if !breaker.is_of(conf) {
+                    *breaker = Arc::new(Breaker::new(conf));
+                }
+            })
+            .or_insert_with(|| Arc::new(Breaker::new(conf)));
+        Arc::clone(found)
+    }
+}
+
+impl fmt::Debug for Scanners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scanners")
+    }
+}
+
+/// Who looks at it.
+fn asked<'c>(conf: &'c Config, mail: &ScanMail<'_>) -> impl Iterator<Item = &'c ScannerConf> {
+    let role = mail.role;
+    let all = conf.scanners.iter();
+    all.filter(move |scanner| scanner.listeners.contains(&role))
+}
+
+/// Why this scanner is not asked, if an `[[exception]]` fits.
+pub fn exception(conf: &Config, scanner: &ScannerConf, mail: &ScanMail<'_>) -> Option<String> {
+    let fits = conf
+        .exceptions
+        .iter()
+        .find(|one| one.scanners.contains(&scanner.name) && one.fits(mail))?;
+    Some(fits.reason.clone())
+}
+
+impl ScanException {
+    /// All that is written must fit.
+    pub fn fits(&self, mail: &ScanMail<'_>) -> bool {
+        let account = |name: &String| mail.account == Some(name.as_str());
+        let peer = mail.peer.map(|peer| peer.ip().to_canonical());
+        let network = |ip| self.networks.iter().any(|network| network.contains(ip));
+        let sender = |mailbox| {
+            self.sender
+                .as_ref()
+                .is_none_or(|pattern| pattern.matches(mailbox))
+        };
+        self.account.as_ref().is_none_or(account)
+            && (self.networks.is_empty() || peer.is_some_and(network))
+            && self
+                .listener
+                .is_none_or(|listener| listener.to_string() == mail.listener)
+            && mail.from.mailbox().map_or(self.sender.is_none(), sender)
+    }
+}
+
+/// Whether nobody else needs to be asked.
+fn ends(conf: &ScannerConf, said: &Result<Opinion, Trouble>) -> bool {
+    match said {
+        Ok(Opinion::Infected(_)) => true,
+        Ok(Opinion::Filtered(filtered)) => filtered.end != End::Accept,
+        // The others still look: a person who decides sees all of it.
+        Ok(Opinion::Clean | Opinion::Scored(_) | Opinion::Excepted(_)) => false,
+        Err(_) => conf.on_failure == OnFailure::Defer,
+    }
+}

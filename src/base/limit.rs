@@ -301,6 +301,24 @@ pub const WHEN_BACK_SPAN: Duration = Duration::from_secs(60);
 pub const WHEN_BACK_TRIES: u32 = 5;
 /// Octets of the fields that checks put on top of a mail.
 pub const TOP_MAX: usize = 16 << 10;
+/// Octets of archives that are kept at once while one mail is looked into: a zip is read from its end. The largest that
+/// fits the usual `max_message_size` has 37 MiB; three mails at once stay below 150 MiB.
+pub const ARCHIVE_HELD_MAX: usize = 48 << 20;
+
+/// Octets that unpacking for one mail reads and writes: about two seconds of a core.
+pub const ARCHIVE_TOTAL_MAX: u64 = 512 << 20;
+
+/// Octets that come out of one archive for each that is in it: deflate reaches 1,032, real tables and logs 50.
+pub const ARCHIVE_RATIO_MAX: u64 = 200;
+
+/// Octets that may come out of an archive whatever its ratio: a small file of zeros is no bomb.
+pub const ARCHIVE_RATIO_FREE: u64 = 32 << 20;
+
+/// Archives and packed mails inside each other: a document in a zip in a forwarded mail has three.
+pub const ARCHIVE_DEPTH_MAX: usize = 12;
+
+/// Parts and entries of one mail that are looked at: an archive of sources has thousands.
+pub const ARCHIVE_ENTRIES_MAX: usize = 20_000;
 
 /// Failed logins of one session before 421.
 pub const LOGIN_FAILURES_MAX: u32 = 5;

@@ -19,3 +19,50 @@ pub struct Attachment {
     #[n(3)]
     pub size: u64,
 }
+
+/// A media type and the other names that it goes by.
+pub fn same_types(media: &str) -> impl Iterator<Item = &str> {
+    let others = ALIASES.iter().filter(move |names| names.contains(&media));
+    let others = others.copied().flatten().copied();
+    std::iter::once(media).chain(others.filter(move |name| *name != media))
+}
+
+/// Names of one type: mail programs declare the old ones, and people write rules by either.
+const ALIASES: &[&[&str]] = &[
+    &[
+        "application/vnd.microsoft.portable-executable",
+        "application/x-msdownload",
+        "application/x-msdos-program",
+        "application/x-dosexec",
+        "application/x-exe",
+    ],
+    &[
+        "application/x-elf",
+        "application/x-executable",
+        "application/x-sharedlib",
+    ],
+    &[
+        "application/zip",
+        "application/x-zip-compressed",
+        "application/x-zip",
+    ],
+    &[
+        "application/vnd.rar",
+        "application/x-rar-compressed",
+        "application/x-rar",
+    ],
+    &["application/gzip", "application/x-gzip"],
+    &[
+        "application/x-iso9660-image",
+        "application/x-cd-image",
+        "application/vnd.efi.iso",
+    ],
+    &["application/x-tar", "application/tar"],
+    &["application/vnd.ms-tnef", "application/ms-tnef"],
+    &["application/pdf", "application/x-pdf"],
+    &["application/rtf", "text/rtf"],
+    &["application/java-archive", "application/x-java-archive"],
+    &["image/jpeg", "image/jpg", "image/pjpeg"],
+    &["image/png", "image/x-png"],
+    &["text/x-script", "text/x-shellscript", "application/x-sh"],
+];

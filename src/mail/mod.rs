@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a socket, a clock or a file.
 
+pub mod archive;
 pub mod attachment;
 pub mod date;
 pub mod domain;

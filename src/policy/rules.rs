@@ -8,7 +8,7 @@ use jiff::civil::Weekday;
 
 use crate::base::clock::Wall;
 use crate::config::{DomainPattern, Glob, HoldRule, RuleMatch};
-use crate::mail::attachment::Attachment;
+use crate::mail::attachment::{Attachment, same_types};
 use crate::mail::hold::{Check, Hold, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
@@ -129,44 +129,11 @@ fn attached(wanted: &RuleMatch, structure: &Structure) -> bool {
 fn is_of_type(glob: &Glob, attachment: &Attachment) -> bool {
     let found = attachment.found.as_deref();
     let declared = Some(attachment.declared.as_str());
-    [declared, found].into_iter().flatten().any(|own| {
-        let others = ALIASES.iter().filter(|names| names.contains(&own));
-        glob.fits(own) || others.copied().flatten().any(|name| glob.fits(name))
-    })
+    [declared, found]
+        .into_iter()
+        .flatten()
+        .any(|own| same_types(own).any(|name| glob.fits(name)))
 }
-
-/// Names of one type: mail programs declare the old ones, and people write rules by either.
-const ALIASES: &[&[&str]] = &[
-    &[
-        "application/vnd.microsoft.portable-executable",
-        "application/x-msdownload",
-        "application/x-msdos-program",
-        "application/x-dosexec",
-        "application/x-exe",
-    ],
-    &[
-        "application/x-elf",
-        "application/x-executable",
-        "application/x-sharedlib",
-    ],
-    &[
-        "application/zip",
-        "application/x-zip-compressed",
-        "application/x-zip",
-    ],
-    &[
-        "application/vnd.rar",
-        "application/x-rar-compressed",
-        "application/x-rar",
-    ],
-    &["application/gzip", "application/x-gzip"],
-    &["application/pdf", "application/x-pdf"],
-    &["application/rtf", "text/rtf"],
-    &["application/java-archive", "application/x-java-archive"],
-    &["image/jpeg", "image/jpg", "image/pjpeg"],
-    &["image/png", "image/x-png"],
-    &["text/x-script", "text/x-shellscript", "application/x-sh"],
-];
 
 #[cfg(test)]
 mod tests {

@@ -5,12 +5,14 @@
 //! an open multipart, maybe "--", maybe blanks. What a bound leaves out is told by `cut`, never by a wrong answer.
 //! Not here: what a part says of itself (`part`, `parameter`), and what its first octets show (`sniff`).
 
-mod name;
+mod decode;
+pub mod name;
 mod parameter;
 mod part;
-mod sniff;
+pub mod sniff;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::mem;
 
@@ -22,6 +24,9 @@ use crate::base::limit::{
 };
 use part::{Kind, Part};
 use sniff::Sniff;
+use watch::Watch;
+
+pub use watch::Event;
 
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +67,22 @@ pub struct Scan {
     /// The attachment whose octets come by, and where they began.
     open: Option<(usize, u64)>,
     sniff: Sniff,
+    /// Somebody looks into the parts.
+    watch: Option<Watch>,
+    /// The bound behind which parts were not looked into.
+    lost: Option<Lost>,
     found: Structure,
+}
+
+/// The bounds of a scan behind which parts are not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// `MIME_PARTS_MAX`
+    Parts,
+    /// `MIME_DEPTH_MAX`
+    Depth,
+    /// `MIME_HEADER_MAX`
+    Header,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +135,32 @@ impl Default for Scan {
             levels: Vec::new(),
             open: None,
             sniff: Sniff::default(),
+            watch: None,
+            lost: None,
             found: Structure::default(),
         }
     }
 }
 
 impl Scan {
+    /// A scan that also gives out what is in the parts; `take` it after each `feed`.
+    pub fn watched() -> Self {
+        Self {
+            watch: Some(Watch::default()),
+            ..Self::default()
+        }
+    }
+
+    /// What came by since the last call; empty if nobody watches.
+    pub fn take(&mut self) -> Vec<Event> {
+        self.watch.as_mut().map(Watch::take).unwrap_or_default()
+    }
+
+    /// The bound behind which parts did not come by.
+    pub fn lost(&self) -> Option<Lost> {
+        self.lost
+    }
+
     /// Takes the next octets.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
@@ -139,12 +179,18 @@ impl Scan {
 
     /// The mail has ended.
     pub fn finish(mut self) -> Structure {
+        self.end();
+        self.found
+    }
+
+    /// The mail has ended; what then comes by can be taken.
+    pub fn end(&mut self) {
         let line = mem::take(&mut self.line);
         match self.place {
             Place::Header => self.header_line(&line),
             Place::Start => match self.delimiter(&line) {
                 Some((level, close)) => self.cross(level, close),
-                None => self.sniff.feed(&line),
+                None => self.look(&line),
             },
             Place::Inside | Place::Rest => {}
         }
@@ -156,7 +202,6 @@ impl Scan {
         self.line_end = 0;
         self.end_leaf();
         self.pop_to(0, false);
-        self.found
     }
 
     fn header(&mut self, bytes: &[u8]) -> usize {
@@ -203,7 +248,10 @@ impl Scan {
         }
         if self.keeping {
             let room = MIME_HEADER_MAX.saturating_sub(self.fields.len());
-            self.found.cut |= text.len() > room;
+            if text.len() > room {
+                self.found.cut = true;
+                self.lost.get_or_insert(Lost::Header);
+            }
             self.fields
                 .extend_from_slice(text.get(..room).unwrap_or(text));
             self.fields.push(b'\n');
@@ -213,6 +261,10 @@ impl Scan {
     /// The header section of a part is over.
     fn begin_body(&mut self) {
         let part = Part::read(&self.fields, self.usual);
+        let names = match &self.watch {
+            Some(_) => Part::names(&self.fields),
+            None => Vec::new(),
+        };
         self.fields.clear();
         self.keeping = false;
         self.place = if self.levels.iter().any(|level| level.boundary.is_some()) {
@@ -234,6 +286,9 @@ impl Scan {
             Kind::Mail | Kind::Text | Kind::Other => {
                 if slot.is_some() {
                     self.sniff.begin(part.encoding);
+                }
+                if let Some(watch) = &mut self.watch {
+                    watch.begin(names, part.declared, part.encoding);
                 }
             }
         }
@@ -296,6 +351,7 @@ impl Scan {
     fn push(&mut self, level: Level) -> bool {
         if self.levels.len() == MIME_DEPTH_MAX {
             self.found.cut = true;
+            self.lost.get_or_insert(Lost::Depth);
             return false;
         }
         self.levels.push(level);
@@ -352,7 +408,7 @@ impl Scan {
         let line = mem::take(&mut self.line);
         if let Some(last) = line.last() {
             self.last = *last;
-            self.sniff.feed(&line);
+            self.look(&line);
         }
         self.line = line;
         self.line.clear();
@@ -387,7 +443,14 @@ impl Scan {
 
     fn pass(&mut self, bytes: &[u8]) {
         self.at += bytes.len() as u64;
+        self.look(bytes);
+    }
+
+    fn look(&mut self, bytes: &[u8]) {
         self.sniff.feed(bytes);
+        if let Some(watch) = &mut self.watch {
+            watch.feed(bytes);
+        }
     }
 
     /// Whose delimiter a line is, and whether it is the last one. The innermost level is asked first.
@@ -430,6 +493,9 @@ impl Scan {
 
     fn end_leaf(&mut self) {
         let found = self.sniff.end();
+        if let Some(watch) = &mut self.watch {
+            watch.end();
+        }
         if let Some((slot, from)) = self.open.take() {
             self.end_attachment(slot, from, found);
         }
@@ -464,6 +530,7 @@ impl Scan {
     /// More parts than anybody reads: what follows is only counted.
     fn give_up(&mut self) {
         self.found.cut = true;
+        self.lost.get_or_insert(Lost::Parts);
         self.place = Place::Rest;
         let broken = self.found.broken;
         self.line_at = self.at;

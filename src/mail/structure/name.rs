@@ -9,7 +9,7 @@ use crate::base::text::visible;
 const TAIL: usize = 40;
 
 /// None: nothing is left.
-pub(super) fn of(raw: &str) -> Option<String> {
+pub fn of(raw: &str) -> Option<String> {
     let shown = visible(raw);
     let name = shown.rsplit(['/', '\\']).next().unwrap_or_default();
     // Windows opens `a.exe. .` as `a.exe`.

@@ -64,6 +64,15 @@ impl<'a> Parameters<'a> {
         })
     }
 
+    /// Every value that somebody may read: of RFC 2231, and each plain one.
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        let plain = self.all.iter();
+        let plain = plain.filter(|own| own.name == name && own.piece.is_none() && !own.encoded);
+        let mut texts: Vec<_> = plain.map(|own| unlabelled(own.value.clone())).collect();
+        texts.extend(self.text(name));
+        texts
+    }
+
     fn whole(&self, name: &str) -> Option<&Parameter> {
         self.all
             .iter()

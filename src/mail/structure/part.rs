@@ -128,6 +128,29 @@ impl Part {
         part
     }
 
+    /// Every file name in fields that `counts` let through: mail programs differ in which of them they show.
+    pub(super) fn names(fields: &[u8]) -> Vec<String> {
+        let mut names = Vec::new();
+        for field in each_field(fields) {
+            let own = field_name(&field);
+            let wanted = match own {
+                own if own.eq_ignore_ascii_case(TYPE) => "name",
+                own if own.eq_ignore_ascii_case(DISPOSITION) => "filename",
+                _ => continue,
+            };
+            let colon = memchr::memchr(b':', &field).map_or(field.len(), |at| at + 1);
+            let value = field.get(colon..).unwrap_or_default();
+            for name in Parameters::read(value).texts(wanted) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        // The one that most show stands first.
+        names.reverse();
+        names
+    }
+
     /// Whether it is more than text to read.
     pub(super) fn is_attachment(&self) -> bool {
         match self.kind {

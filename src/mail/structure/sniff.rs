@@ -1,9 +1,9 @@
 //! What the first octets of a part show, whatever it is declared as.
 //!
-//! Decodes base64 and quoted-printable as they come and stops after `SNIFF_MAX` decoded octets. Octets that do not
-//! belong are passed over, as readers do (RFC 2045 sections 6.7, 6.8). The table names what people make rules for;
-//! what it does not know is nothing, never a guess.
+//! Looks at `SNIFF_MAX` decoded octets. The table names what people make rules for; what it does not know is nothing,
+//! never a guess.
 
+use super::decode::Decoder;
 use super::part::Encoding;
 use crate::base::limit::SNIFF_MAX;
 
@@ -11,42 +11,25 @@ use crate::base::limit::SNIFF_MAX;
 #[derive(Debug, Default)]
 pub(super) struct Sniff {
     wanted: bool,
-    encoding: Encoding,
-    /// Bits of base64 that are not yet an octet, or the octets behind "=".
-    rest: u32,
-    count: u8,
+    decoder: Decoder,
     octets: Vec<u8>,
 }
 
 impl Sniff {
     pub(super) fn begin(&mut self, encoding: Encoding) {
         self.wanted = true;
-        self.encoding = encoding;
-        (self.rest, self.count) = (0, 0);
+        self.decoder = Decoder::new(encoding);
         self.octets.clear();
     }
 
     pub(super) fn feed(&mut self, text: &[u8]) {
-        if !self.wanted {
-            return;
+        for piece in text.chunks(SNIFF_MAX) {
+            if !self.wanted {
+                return;
+            }
+            self.decoder.feed(piece, &mut self.octets);
+            self.wanted = self.octets.len() < SNIFF_MAX;
         }
-        match self.encoding {
-            Encoding::Plain => {
-                let room = SNIFF_MAX.saturating_sub(self.octets.len());
-                self.octets.extend(text.iter().take(room));
-            }
-            Encoding::Base64 => {
-                for byte in text {
-                    self.base64(*byte);
-                }
-            }
-            Encoding::QuotedPrintable => {
-                for byte in text {
-                    self.quoted(*byte);
-                }
-            }
-        }
-        self.wanted = self.octets.len() < SNIFF_MAX;
     }
 
     /// What it is.
@@ -56,66 +39,6 @@ impl Sniff {
         self.octets.clear();
         found
     }
-
-    fn push(&mut self, byte: u8) {
-        if self.octets.len() < SNIFF_MAX {
-            self.octets.push(byte);
-        }
-    }
-
-    fn base64(&mut self, byte: u8) {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                // Padding ends a group; some mailers join several.
-                (self.rest, self.count) = (0, 0);
-                return;
-            }
-            _ => return,
-        };
-        self.rest = (self.rest << 6) | u32::from(value);
-        self.count += 6;
-        if self.count >= 8 {
-            self.count -= 8;
-            let [.., octet] = (self.rest >> self.count).to_be_bytes();
-            self.rest &= (1 << self.count) - 1;
-            self.push(octet);
-        }
-    }
-
-    /// `count` octets of `=XY` came.
-    fn quoted(&mut self, byte: u8) {
-        match (self.count, byte) {
-            (0, b'=') => self.count = 1,
-            (0, _) => self.push(byte),
-            (1, b'\r') => {}
-            // A soft line break.
-            (1, b'\n') => self.count = 0,
-            (1, _) => match hex(byte) {
-                Some(high) => (self.rest, self.count) = (high, 2),
-                None => {
-                    self.count = 0;
-                    self.push(b'=');
-                    self.push(byte);
-                }
-            },
-            (_, _) => {
-                self.count = 0;
-                if let Some(low) = hex(byte) {
-                    let [.., octet] = (self.rest << 4 | low).to_be_bytes();
-                    self.push(octet);
-                }
-            }
-        }
-    }
-}
-
-fn hex(byte: u8) -> Option<u32> {
-    char::from(byte).to_digit(16)
 }
 
 /// Media types by how their files begin.
@@ -138,6 +61,26 @@ const MAGIC: &[(&[u8], &str)] = &[
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
     (b"#!", "text/x-script"),
+    (b"\xfe\xed\xfa\xce", "application/x-mach-binary"),
+    (b"\xfe\xed\xfa\xcf", "application/x-mach-binary"),
+    (b"\xce\xfa\xed\xfe", "application/x-mach-binary"),
+    (b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
+    (b"dex\n03", "application/vnd.android.dex"),
+    (b"\0asm\x01\0\0\0", "application/wasm"),
+    (b"ITSF\x03\0\0\0", "application/vnd.ms-htmlhelp"),
+    (b"vhdxfile", "application/x-vhdx"),
+    (b"conectix", "application/x-vhd"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (b"\x78\x9f\x3e\x22", "application/vnd.ms-tnef"),
+    (
+        b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3",
+        "application/onenote",
+    ),
+    (b"[InternetShortcut]", "application/x-mswinurl"),
+    (b"Windows Registry Editor Version ", "text/x-ms-regedit"),
+    (b"REGEDIT4\r\n", "text/x-ms-regedit"),
+    (b"@echo off", "text/x-msdos-batch"),
+    (b"@ECHO OFF", "text/x-msdos-batch"),
 ];
 
 /// Tags that only a web page begins with.
@@ -152,7 +95,8 @@ const TAGS: &[&[u8]] = &[
     b"title",
 ];
 
-fn media_type(octets: &[u8]) -> Option<&'static str> {
+/// The media type of a file that begins so, as far as the table knows it.
+pub fn media_type(octets: &[u8]) -> Option<&'static str> {
     if let Some((_, found)) = MAGIC.iter().find(|(magic, _)| octets.starts_with(magic)) {
         return Some(found);
     }
@@ -165,6 +109,16 @@ fn media_type(octets: &[u8]) -> Option<&'static str> {
     }
     if octets.starts_with(b"PK\x05\x06") {
         return Some("application/zip");
+    }
+    if let [0xca, 0xfe, 0xba, 0xbe, a, b, c, d, ..] = octets {
+        // A Mach-O for several processors counts them here; a Java class has its version, which began at 45.
+        return Some(match u32::from_be_bytes([*a, *b, *c, *d]) {
+            1..45 => "application/x-mach-binary",
+            0 | 45.. => "application/java-vm",
+        });
+    }
+    if octets.get(257..262) == Some(b"ustar") {
+        return Some("application/x-tar");
     }
     if octets.starts_with(b"RIFF") && octets.get(8..12) == Some(b"WEBP") {
         return Some("image/webp");
@@ -240,6 +194,12 @@ mod tests {
             (b"<htmlx>", None),
             (b"<?xml?>", None),
             (b"#!/bin/sh", Some("text/x-script")),
+            (
+                b"\xca\xfe\xba\xbe\0\0\0\x02",
+                Some("application/x-mach-binary"),
+            ),
+            (b"\xca\xfe\xba\xbe\0\0\0\x34", Some("application/java-vm")),
+            (b"\x78\x9f\x3e\x22\x01\0", Some("application/vnd.ms-tnef")),
             (b"hello", None),
             (b"", None),
         ] {

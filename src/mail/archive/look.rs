@@ -1,0 +1,197 @@
+//! What is shared while one mail is looked into: the rules, where we are, what was found, and how much is still allowed.
+//!
+//! Whoever unpacks asks here before each step and stops when the look is over.
+
+use std::sync::Arc;
+
+use super::{Blocked, Bound, Bounds, Findings, Rules, Stopped};
+use crate::mail::structure::name;
+
+/// One look.
+#[derive(Debug)]
+pub(super) struct Look {
+    rules: Arc<Rules>,
+    bounds: Bounds,
+    /// Names from the mail to where we are.
+    path: Vec<String>,
+    depth: usize,
+    held: usize,
+    worked: u64,
+    pub(super) found: Findings,
+}
+
+/// What one archive may unpack to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room(u64);
+
+impl Look {
+    pub(super) fn new(rules: Arc<Rules>, bounds: Bounds) -> Self {
+        Self {
+            rules,
+            bounds,
+            path: Vec::new(),
+            depth: 0,
+            held: 0,
+            worked: 0,
+            found: Findings::default(),
+        }
+    }
+
+    /// Nothing that follows counts.
+    pub(super) fn is_over(&self) -> bool {
+        self.found.blocked.is_some() || self.found.stopped.is_some()
+    }
+
+    pub(super) fn archives(&self) -> bool {
+        self.rules.archives()
+    }
+
+    /// Something begins that has a name, or several.
+    pub(super) fn enter(&mut self, names: &[String], declared: Option<&str>) {
+        self.found.looked += 1;
+        let shown = names.iter().find_map(|raw| name::of(raw));
+        let shown = shown.unwrap_or_else(|| declared.unwrap_or(UNNAMED).to_owned());
+        self.path.push(short(&shown));
+        if self.found.looked > self.bounds.entries {
+            self.stop(Bound::Entries);
+        }
+        self.names(names);
+        if let Some(declared) = declared {
+            self.media(declared);
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    /// Further names of what was entered.
+    pub(super) fn names(&mut self, names: &[String]) {
+        for raw in names {
+            // Some programs end a name at its first NUL.
+            let first = raw.split('\0').next().filter(|first| *first != raw);
+            for raw in [Some(raw.as_str()), first].into_iter().flatten() {
+                if let Some(name) = name::of(raw)
+                    && let Some(rule) = self.rules.of_name(&name)
+                {
+                    let rule = rule.to_owned();
+                    if let Some(last) = self.path.last_mut() {
+                        *last = short(&name);
+                    }
+                    self.block(None, rule);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is entered declares itself, or is seen, to be of this type.
+    pub(super) fn media(&mut self, media: &str) {
+        if let Some(rule) = self.rules.of_type(media) {
+            let rule = rule.to_owned();
+            self.block(Some(media.to_owned()), rule);
+        }
+    }
+
+    fn block(&mut self, media: Option<String>, rule: String) {
+        if !self.is_over() {
+            let path = self.shown();
+            self.found.blocked = Some(Blocked { path, media, rule });
+        }
+    }
+
+    pub(super) fn stop(&mut self, bound: Bound) {
+        if !self.is_over() {
+            let path = self.shown();
+            self.found.stopped = Some(Stopped { path, bound });
+        }
+    }
+
+    pub(super) fn encrypted(&mut self) {
+        if self.found.encrypted.is_none() && !self.is_over() {
+            self.found.encrypted = Some(self.shown());
+        }
+    }
+
+    pub(super) fn damaged(&mut self) {
+        if self.found.damaged.is_none() && !self.is_over() {
+            self.found.damaged = Some(self.shown());
+        }
+    }
+
+    /// One archive more inside each other.
+    pub(super) fn deeper(&mut self) {
+        self.depth += 1;
+        if self.depth > self.bounds.depth {
+            self.stop(Bound::Depth);
+        }
+    }
+
+    pub(super) fn shallower(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// Octets that are kept until an archive's end.
+    pub(super) fn hold(&mut self, octets: usize) {
+        self.held = self.held.saturating_add(octets);
+        if self.held > self.bounds.held {
+            self.stop(Bound::Held);
+        }
+    }
+
+    pub(super) fn release(&mut self, octets: usize) {
+        self.held = self.held.saturating_sub(octets);
+    }
+
+    /// What an archive of so many octets may unpack to.
+    pub(super) fn room(&self, octets: u64) -> Room {
+        Room(
+            octets
+                .saturating_mul(self.bounds.ratio)
+                .max(self.bounds.free),
+        )
+    }
+
+    /// Octets that unpacking read, and wrote so far in this archive.
+    pub(super) fn work(&mut self, read: usize, wrote: usize, all: u64, room: Room) {
+        let both = u64::try_from(read.saturating_add(wrote)).unwrap_or(u64::MAX);
+        self.worked = self.worked.saturating_add(both);
+        if all > room.0 {
+            self.stop(Bound::Ratio);
+        } else if self.worked > self.bounds.total {
+            self.stop(Bound::Total);
+        }
+    }
+
+    /// `a.zip > b.zip > c.exe`
+    fn shown(&self) -> String {
+        let count = self.path.len();
+        let mut shown: Vec<&str> = Vec::new();
+        for (n, name) in self.path.iter().enumerate() {
+            if n < HEAD || n + TAIL >= count {
+                shown.push(name);
+            } else if n == HEAD {
+                shown.push("…");
+            }
+        }
+        shown.join(" > ")
+    }
+}
+
+/// The begin and, because a system acts by it, the end.
+fn short(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= NAME_MAX {
+        return name.to_owned();
+    }
+    let head = name.chars().take(NAME_MAX / 2);
+    let tail = name.chars().skip(count - NAME_MAX / 2 + 1);
+    head.chain(['…']).chain(tail).collect()
+}
+
+/// Characters of each name in a path.
+const NAME_MAX: usize = 50;
+/// Names of a path that are shown: so many of its begin and of its end.
+const HEAD: usize = 2;
+const TAIL: usize = 2;
+const UNNAMED: &str = "(no name)";

@@ -1,0 +1,258 @@
+//! One attachment or entry: judged by its names and by its first octets, and looked into if it has something inside.
+//!
+//! The content decides what it is; only what no content shows is taken by its name.
+
+use std::mem;
+
+use super::gzip::Gzip;
+use super::look::Look;
+use super::mail::Mail;
+use super::office::Plain;
+use super::tar::Tar;
+use super::uu::Text;
+use super::{tnef, zip};
+use crate::base::limit::SNIFF_MAX;
+use crate::mail::structure::sniff::media_type;
+
+/// What comes by now.
+#[derive(Debug)]
+pub(super) struct Member {
+    names: Vec<String>,
+    declared: Option<String>,
+    /// Until it is known what it is.
+    head: Vec<u8>,
+    inside: Option<Inside>,
+}
+
+#[derive(Debug)]
+enum Inside {
+    Plain(Plain),
+    Text(Box<Text>),
+    Gzip(Box<Gzip>),
+    Tar(Box<Tar>),
+    Mail(Box<Mail>),
+    /// Kept to its end: its table of contents stands there.
+    Zip(Kept),
+    Tnef(Kept),
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+struct Kept(Vec<u8>);
+
+impl Member {
+    /// An entry of an archive.
+    pub(super) fn new(names: Vec<String>, look: &mut Look) -> Self {
+        Self::begin(names, None, look)
+    }
+
+    /// A part of a mail.
+    pub(super) fn of_mail(names: Vec<String>, declared: String, look: &mut Look) -> Self {
+        Self::begin(names, Some(declared), look)
+    }
+
+    fn begin(names: Vec<String>, declared: Option<String>, look: &mut Look) -> Self {
+        look.enter(&names, declared.as_deref());
+        Self {
+            names,
+            declared,
+            head: Vec::new(),
+            inside: None,
+        }
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8], look: &mut Look) {
+        if look.is_over() {
+            return;
+        }
+        if let Some(inside) = &mut self.inside {
+            inside.feed(bytes, look);
+            return;
+        }
+        let room = SNIFF_MAX.saturating_sub(self.head.len()).min(bytes.len());
+        let (now, rest) = bytes.split_at(room);
+        self.head.extend_from_slice(now);
+        if self.head.len() == SNIFF_MAX {
+            self.open(look);
+            if !rest.is_empty() {
+                self.feed(rest, look);
+            }
+        }
+    }
+
+    /// All of it, and its end: an archive that is not packed again needs no copy.
+    pub(super) fn whole(mut self, bytes: &[u8], look: &mut Look) {
+        let head = bytes.get(..SNIFF_MAX).unwrap_or(bytes);
+        let mut inside = self.kind(head, look);
+        match &inside {
+            Inside::Zip(_) => zip::look_into(bytes, look),
+            Inside::Tnef(_) => tnef::look_into(bytes, look),
+            Inside::Plain(_)
+            | Inside::Text(_)
+            | Inside::Gzip(_)
+            | Inside::Tar(_)
+            | Inside::Mail(_)
+            | Inside::Nothing => {
+                inside.feed(bytes, look);
+                self.inside = Some(inside);
+                self.finish(look);
+                return;
+            }
+        }
+        look.shallower();
+        look.leave();
+    }
+
+    pub(super) fn finish(&mut self, look: &mut Look) {
+        if self.inside.is_none() {
+            self.open(look);
+        }
+        if let Some(inside) = self.inside.take() {
+            let deep = inside.is_deep();
+            inside.finish(look);
+            if deep {
+                look.shallower();
+            }
+        }
+        look.leave();
+    }
+
+    fn open(&mut self, look: &mut Look) {
+        let head = mem::take(&mut self.head);
+        let mut inside = self.kind(&head, look);
+        inside.feed(&head, look);
+        self.inside = Some(inside);
+    }
+
+    fn kind(&self, head: &[u8], look: &mut Look) -> Inside {
+        let found = media_type(head);
+        if let Some(found) = found {
+            look.media(found);
+        }
+        if look.is_over() {
+            return Inside::Nothing;
+        }
+        let inside = self.by_content(found, head, look);
+        if inside.is_deep() {
+            look.deeper();
+        }
+        inside
+    }
+
+    fn by_content(&self, found: Option<&str>, head: &[u8], look: &Look) -> Inside {
+        let archives = look.archives();
+        match found {
+            Some("application/vnd.ms-tnef") => return Inside::Tnef(Kept::default()),
+            Some("application/x-ole-storage") => return Inside::Plain(Plain::ole()),
+            Some("application/gzip") if archives => {
+                return Inside::Gzip(Box::new(Gzip::new(&self.names)));
+            }
+            Some("application/x-tar") if archives => return Inside::Tar(Box::default()),
+            Some(_) if head.starts_with(b"PK") && archives => {
+                return Inside::Zip(Kept::default());
+            }
+            Some(_) | None => {}
+        }
+        if self.claims(MAILS, &["message/rfc822", "message/global"]) {
+            return Inside::Mail(Box::default());
+        }
+        // Something may stand before it: a program that unpacks itself, or octets that are to mislead.
+        if archives && self.claims(ZIPS, ZIP_TYPES) {
+            return Inside::Zip(Kept::default());
+        }
+        if archives && self.claims(&[".tar"], &["application/x-tar"]) && super::tar::is_header(head)
+        {
+            return Inside::Tar(Box::default());
+        }
+        let declared = self.declared.as_deref().unwrap_or_default();
+        if found.is_none() && declared.starts_with("text/") {
+            return Inside::Text(Box::default());
+        }
+        Inside::Plain(Plain::default())
+    }
+
+    /// By one of its names, or by what it declares.
+    fn claims(&self, endings: &[&str], types: &[&str]) -> bool {
+        let named = self.names.iter().any(|name| {
+            let name = name.to_ascii_lowercase();
+            endings.iter().any(|ending| name.ends_with(ending))
+        });
+        let declared = self.declared.as_deref();
+        named || declared.is_some_and(|declared| types.contains(&declared))
+    }
+}
+
+impl Inside {
+    /// Archives count as levels.
+    fn is_deep(&self) -> bool {
+        match self {
+            Self::Gzip(_) | Self::Tar(_) | Self::Mail(_) | Self::Zip(_) | Self::Tnef(_) => true,
+            Self::Plain(_) | Self::Text(_) | Self::Nothing => false,
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8], look: &mut Look) {
+        if look.is_over() {
+            return;
+        }
+        match self {
+            Self::Plain(plain) => plain.feed(bytes, look),
+            Self::Text(text) => text.feed(bytes, look),
+            Self::Gzip(gzip) => gzip.feed(bytes, look),
+            Self::Tar(tar) => tar.feed(bytes, look),
+            Self::Mail(mail) => mail.feed(bytes, look),
+            Self::Zip(kept) | Self::Tnef(kept) => kept.feed(bytes, look),
+            Self::Nothing => {}
+        }
+    }
+
+    fn finish(self, look: &mut Look) {
+        if look.is_over() {
+            return;
+        }
+        match self {
+            Self::Plain(_) | Self::Nothing => {}
+            Self::Text(mut text) => text.finish(look),
+            Self::Gzip(mut gzip) => gzip.finish(look),
+            Self::Tar(mut tar) => tar.finish(look),
+            Self::Mail(mut mail) => mail.finish(look),
+            Self::Zip(kept) => kept.finish(look, zip::look_into),
+            Self::Tnef(kept) => kept.finish(look, tnef::look_into),
+        }
+    }
+}
+
+impl Kept {
+    fn feed(&mut self, bytes: &[u8], look: &mut Look) {
+        look.hold(bytes.len());
+        if look.is_over() {
+            return;
+        }
+        let own = &mut self.0;
+        // In steps: doubled, it could take twice the bound.
+        if own.capacity() - own.len() < bytes.len() {
+            let step = bytes.len().max(own.len() / 8);
+            own.reserve_exact(step);
+        }
+        own.extend_from_slice(bytes);
+    }
+
+    fn finish(self, look: &mut Look, into: fn(&[u8], &mut Look)) {
+        into(&self.0, look);
+        look.release(self.0.len());
+    }
+}
+
+const MAILS: &[&str] = &[".eml"];
+/// What is a zip by its name, whatever stands at its begin.
+const ZIPS: &[&str] = &[
+    ".zip", ".jar", ".apk", ".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xlsb", ".xltx",
+    ".xltm", ".xlam", ".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm", ".odt", ".ods", ".odp",
+    ".epub", ".xpi", ".kmz", ".vsdx", ".vsdm",
+];
+const ZIP_TYPES: &[&str] = &[
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/x-zip",
+    "application/java-archive",
+];

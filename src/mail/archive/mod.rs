@@ -1,0 +1,224 @@
+//! Looks into the attachments of a mail while it streams by: names and contents that are blocked, archives in archives.
+//!
+//! Pure, and hostile input is the rule: every octet is charged against a named bound, nothing is allocated because a
+//! file says so, and the findings do not depend on how the octets are cut. Zip, gzip, tar, TNEF, uuencode and mails are
+//! looked into; of 7z, rar, xz, bzip2, cab and disk images only name and type count. What is found first ends the look.
+//! Not here: what becomes of a mail with findings (`policy`), and on which thread it is looked at (`scan`).
+
+mod gzip;
+mod inflate;
+mod look;
+mod mail;
+mod member;
+mod office;
+mod rule;
+mod tar;
+#[cfg(test)]
+mod tests;
+mod tnef;
+mod uu;
+mod zip;
+mod zip_record;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::limit::{
+    ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_HELD_MAX, ARCHIVE_RATIO_FREE,
+    ARCHIVE_RATIO_MAX, ARCHIVE_TOTAL_MAX, MIME_DEPTH_MAX, MIME_HEADER_MAX, MIME_PARTS_MAX,
+};
+use look::Look;
+use mail::Mail;
+pub use rule::Rules;
+
+/// What was found; the first thing that stops the mail ends the look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// A name or a content that is blocked.
+    pub blocked: Option<Blocked>,
+    /// A bound was reached, and not everything was seen.
+    pub stopped: Option<Stopped>,
+    /// The path of the first archive or document that only a password opens.
+    pub encrypted: Option<String>,
+    /// The path of the first archive that cannot be read to its end.
+    pub damaged: Option<String>,
+    /// Parts, attachments and entries that were looked at.
+    pub looked: usize,
+}
+
+/// What is blocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// `invoice.zip > inner.zip > setup.exe`: cleaned and bounded.
+    pub path: String,
+    /// The media type, if it was the type that is blocked.
+    pub media: Option<String>,
+    /// As the configuration writes it.
+    pub rule: String,
+}
+
+/// Where and why the look ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// As of `Blocked`; empty: the mail itself.
+    pub path: String,
+    /// Which bound.
+    pub bound: Bound,
+}
+
+/// The bounds by which a look ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// `ARCHIVE_HELD_MAX`
+    Held,
+    /// `ARCHIVE_TOTAL_MAX`
+    Total,
+    /// `ARCHIVE_RATIO_MAX`
+    Ratio,
+    /// `ARCHIVE_DEPTH_MAX`
+    Depth,
+    /// `ARCHIVE_ENTRIES_MAX`
+    Entries,
+    /// `MIME_PARTS_MAX`
+    Parts,
+    /// `MIME_DEPTH_MAX`
+    Levels,
+    /// `MIME_HEADER_MAX`
+    Header,
+}
+
+/// The bounds of one look; tests take smaller ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Octets of archives that are kept at once.
+    pub held: usize,
+    /// Octets read and written while unpacking.
+    pub total: u64,
+    /// Octets out for one in,
+    pub ratio: u64,
+    /// once there are more of them than this.
+    pub free: u64,
+    /// Archives in archives.
+    pub depth: usize,
+    /// Entries of all archives.
+    pub entries: usize,
+}
+
+/// Looks into one mail that is fed to it.
+#[derive(Debug)]
+pub struct Inspector {
+    look: Look,
+    mail: Mail,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            held: ARCHIVE_HELD_MAX,
+            total: ARCHIVE_TOTAL_MAX,
+            ratio: ARCHIVE_RATIO_MAX,
+            free: ARCHIVE_RATIO_FREE,
+            depth: ARCHIVE_DEPTH_MAX,
+            entries: ARCHIVE_ENTRIES_MAX,
+        }
+    }
+}
+
+impl Inspector {
+    /// With the bounds of `base::limit`.
+    pub fn new(rules: Arc<Rules>) -> Self {
+        Self::bounded(rules, Bounds::default())
+    }
+
+    /// With other bounds.
+    pub fn bounded(rules: Arc<Rules>, bounds: Bounds) -> Self {
+        Self {
+            look: Look::new(rules, bounds),
+            mail: Mail::default(),
+        }
+    }
+
+    /// Takes the next octets of the mail. They are worked on at once: up to seconds for the worst of mails.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.mail.feed(bytes, &mut self.look);
+    }
+
+    /// Whether what follows cannot change the findings.
+    pub fn is_done(&self) -> bool {
+        self.look.is_over()
+    }
+
+    /// The mail has ended.
+    pub fn finish(mut self) -> Findings {
+        self.mail.finish(&mut self.look);
+        let mut found = self.look.found;
+        if found.blocked.is_some() || found.stopped.is_some() {
+            // They came by or not, as the octets were cut; they do not count any more.
+            (found.encrypted, found.damaged) = (None, None);
+        }
+        found
+    }
+}
+
+impl Findings {
+    /// Nothing is known against the mail.
+    pub fn is_clear(&self) -> bool {
+        self.blocked.is_none()
+            && self.stopped.is_none()
+            && self.encrypted.is_none()
+            && self.damaged.is_none()
+    }
+}
+
+impl Bound {
+    /// As `base::limit` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Held => "ARCHIVE_HELD_MAX",
+            Self::Total => "ARCHIVE_TOTAL_MAX",
+            Self::Ratio => "ARCHIVE_RATIO_MAX",
+            Self::Depth => "ARCHIVE_DEPTH_MAX",
+            Self::Entries => "ARCHIVE_ENTRIES_MAX",
+            Self::Parts => "MIME_PARTS_MAX",
+            Self::Levels => "MIME_DEPTH_MAX",
+            Self::Header => "MIME_HEADER_MAX",
+        }
+    }
+
+    /// Its number.
+    pub fn limit(self) -> u64 {
+        let of = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        match self {
+            Self::Held => of(ARCHIVE_HELD_MAX),
+            Self::Total => ARCHIVE_TOTAL_MAX,
+            Self::Ratio => ARCHIVE_RATIO_MAX,
+            Self::Depth => of(ARCHIVE_DEPTH_MAX),
+            Self::Entries => of(ARCHIVE_ENTRIES_MAX),
+            Self::Parts => of(MIME_PARTS_MAX),
+            Self::Levels => of(MIME_DEPTH_MAX),
+            Self::Header => of(MIME_HEADER_MAX),
+        }
+    }
+
+    /// What there is too much of.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Held => "too large to be looked into",
+            Self::Total => "unpacks to too much",
+            Self::Ratio => "unpacks to far more than it is",
+            Self::Depth => "too many archives inside each other",
+            Self::Entries => "too many entries",
+            Self::Parts => "too many parts",
+            Self::Levels => "too many mails and multiparts inside each other",
+            Self::Header => "a part with a header that is too long",
+        }
+    }
+}
+
+/// `unpacks to far more than it is (bound ARCHIVE_RATIO_MAX = 200)`
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, name, limit) = (self.what(), self.name(), self.limit());
+        write!(f, "{what} (bound {name} = {limit})")
+    }
+}

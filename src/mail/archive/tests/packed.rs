@@ -1,0 +1,185 @@
+//! Every kind of archive, and zips in which one program sees what another does not.
+//!
+//! Each case goes through the whole of a mail, at many cuts.
+
+use super::corpus::{ByHand, EXE, deflated, gzipped, mail, tarred, tnef, zipped};
+use super::{blocked, look};
+
+#[test]
+fn every_kind_of_archive_is_looked_into() {
+    let long = format!("{}/setup.exe", "d".repeat(120));
+    for (name, file, wanted) in [
+        (
+            "a.tar",
+            tarred(&[("a.txt", b"a"), ("b/setup.exe", b"x")]),
+            "a.tar > setup.exe",
+        ),
+        ("a.tar", tarred(&[(&long, b"x")]), "a.tar > setup.exe"),
+        ("photo.jpg.gz", gzipped(EXE), "photo.jpg.gz > photo.jpg"),
+        ("setup.exe.gz", gzipped(b"x"), "setup.exe.gz > setup.exe"),
+        (
+            "a.tgz",
+            gzipped(&tarred(&[("a.dat", EXE)])),
+            "a.tgz > a.tar > a.dat",
+        ),
+        (
+            "winmail.dat",
+            tnef("SETUP.EXE", None, b"x"),
+            "winmail.dat > SETUP.EXE",
+        ),
+        (
+            "winmail.dat",
+            tnef("SETUP~1.TXT", Some("setup.scr"), b"x"),
+            "winmail.dat > setup.scr",
+        ),
+        (
+            "winmail.dat",
+            tnef("A.TXT", Some("a.txt"), &zipped(&[("b.exe", b"")])),
+            "winmail.dat > a.txt > b.exe",
+        ),
+        ("a.eml", mail("setup.exe", b"x"), "a.eml > setup.exe"),
+        (
+            "a.zip",
+            zipped(&[("a.eml", &mail("a.gz", &gzipped(EXE)))]),
+            "a.zip > a.eml > a.gz > a",
+        ),
+    ] {
+        assert_eq!(blocked(name, &file).as_deref(), Some(wanted));
+    }
+}
+
+#[test]
+fn members_of_a_gzip_file_are_one_content() {
+    let (head, tail) = EXE.split_at(7);
+    let joined = [gzipped(head), gzipped(tail)].concat();
+    assert!(blocked("a.gz", &joined).is_some());
+    let padded = [gzipped(b"text"), vec![0; 700]].concat();
+    assert!(look(&mail("a.gz", &padded)).is_clear());
+    // A name in the header of any member counts.
+    let mut named = b"\x1f\x8b\x08\x08\0\0\0\0\0\xffsetup.exe\0".to_vec();
+    named.extend(deflated(b"text"));
+    named.extend([0; 8]);
+    assert_eq!(blocked("a.gz", &named).as_deref(), Some("a.gz > setup.exe"));
+    assert!(blocked("a.gz", &[gzipped(b"text"), named].concat()).is_some());
+}
+
+#[test]
+fn a_zip_is_seen_as_every_program_sees_it() {
+    let text = b"hello";
+    let size = 5;
+    let mut local = ByHand::default();
+    let at = local.local(b"setup.exe", 0, 0, text);
+    local.central(b"a.txt", 0, 0, size, at);
+    let mut central = ByHand::default();
+    let at = central.local(b"a.txt", 0, 0, text);
+    central.central(b"setup.exe", 0, 0, size, at);
+    // The directory knows nothing of it.
+    let mut unlisted = ByHand::default();
+    let at = unlisted.local(b"a.txt", 0, 0, text);
+    unlisted.local(b"setup.exe", 0, 0, text);
+    unlisted.central(b"a.txt", 0, 0, size, at);
+    // A first entry pretends to be all that follows.
+    let mut swallowed = ByHand::default();
+    swallowed.local_of(b"a.txt", 0, 0, 1 << 20);
+    let at = swallowed.local(b"b.txt", 0, 8, &deflated(EXE));
+    swallowed.central(b"b.txt", 0, 8, 9, at);
+    // Stored says one, deflated the other.
+    let mut methods = ByHand::default();
+    let at = methods.local(b"a.txt", 0, 0, &deflated(EXE));
+    methods.central(b"a.txt", 0, 8, 9, at);
+    // The size stands behind the content.
+    let mut described = ByHand::default();
+    let at = described.local(b"a.txt", 8, 8, &deflated(b"text"));
+    described
+        .bytes
+        .extend(b"PK\x07\x08\0\0\0\0\0\0\0\0\0\0\0\0");
+    let next = described.local(b"b.txt", 8, 8, &deflated(EXE));
+    described.central(b"a.txt", 8, 8, 9, at);
+    described.central(b"b.txt", 8, 8, 9, next);
+    for (case, file) in [
+        ("local", local.finish()),
+        ("central", central.finish()),
+        ("unlisted", unlisted.finish()),
+        ("swallowed", swallowed.finish()),
+        ("methods", methods.finish()),
+        ("described", described.finish()),
+    ] {
+        assert!(blocked("a.zip", &file).is_some(), "case: {case}");
+        let before = [b"anything".as_slice(), &file].concat();
+        assert!(blocked("a.zip", &before).is_some(), "before: {case}");
+        let behind = [&file, b"PK\x05\x06 anything".as_slice()].concat();
+        assert!(blocked("a.zip", &behind).is_some(), "behind: {case}");
+    }
+}
+
+#[test]
+fn what_only_a_password_opens_is_told_and_its_names_still_count() {
+    let mut file = ByHand::default();
+    let at = file.local(b"offer.pdf", 1, 8, &[7; 40]);
+    file.central(b"offer.pdf", 1, 8, 40, at);
+    let secret = file.clone();
+    let found = look(&mail("a.zip", &file.finish()));
+    assert_eq!(found.encrypted.as_deref(), Some("a.zip > offer.pdf"));
+    let mut file = secret;
+    let at = file.local(b"setup.exe", 1, 99, &[7; 40]);
+    file.central(b"setup.exe", 1, 99, 40, at);
+    let found = look(&mail("a.zip", &file.finish()));
+    assert!(found.blocked.is_some() && found.encrypted.is_none());
+    let mut office = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec();
+    office.resize(3_000, 0);
+    let plain = office.clone();
+    office.extend("EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes));
+    let found = look(&mail("a.docx", &office));
+    assert_eq!(found.encrypted.as_deref(), Some("a.docx"));
+    assert!(look(&mail("a.doc", &plain)).is_clear());
+}
+
+#[test]
+fn macros_and_disk_images_are_known_by_content() {
+    let mut office = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec();
+    office.resize(5_000, 0);
+    office.extend("_VBA_PROJECT".encode_utf16().flat_map(u16::to_le_bytes));
+    assert!(blocked("a.doc", &office).is_some());
+    let new = zipped(&[
+        ("[Content_Types].xml", b"<x/>"),
+        ("word/vbaProject.bin", &office),
+    ]);
+    assert_eq!(
+        blocked("a.docm", &new).as_deref(),
+        Some("a.docm > vbaProject.bin")
+    );
+    let mut image = vec![0; 32_769];
+    image.extend(b"CD001\x01");
+    assert!(blocked("a.dat", &image).is_some());
+}
+
+#[test]
+fn a_damaged_archive_is_told_after_all_that_can_be_read() {
+    let whole = zipped(&[("a.txt", &[7; 5_000]), ("b.txt", b"b")]);
+    let gz = gzipped(
+        &(0..60_000u32)
+            .flat_map(u32::to_le_bytes)
+            .collect::<Vec<_>>(),
+    );
+    let tar = tarred(&[("a.txt", &[7; 5_000])]);
+    for (name, file) in [
+        ("a.zip", whole.get(..whole.len() - 30).unwrap()),
+        ("a.zip", whole.get(..60).unwrap()),
+        ("a.gz", gz.get(..gz.len() / 2).unwrap()),
+        ("a.gz", &[&gz[..500], &[0xff; 500]].concat()),
+        ("a.tar", tar.get(..3_000).unwrap()),
+    ] {
+        let found = look(&mail(name, file));
+        assert_eq!(
+            found.damaged.as_deref().map(|path| path.starts_with(name)),
+            Some(true),
+            "case: {name}"
+        );
+    }
+    let cut = zipped(&[("a.txt", b"a"), ("setup.exe", &[7; 5_000])]);
+    assert!(blocked("a.zip", cut.get(..cut.len() - 150).unwrap()).is_some());
+    // No zip at all, and an empty one.
+    for file in [b"just a text".as_slice(), b"", &zipped(&[])] {
+        assert!(look(&mail("a.zip", file)).is_clear());
+    }
+}

@@ -232,6 +232,8 @@ impl Server {
             self.scanners.clone(),
             shutdown.clone(),
         ));
+        let again = judge::again::run(queue.clone(), self.scanners.clone(), shutdown.clone());
+        self.tasks.spawn(again);
         self.tasks.spawn(bounce::run(bounce::Context {
             conf: Arc::clone(conf),
             queue: queue.clone(),

@@ -297,6 +297,10 @@ pub const SCAN_WORDS_MAX: usize = 200;
 pub const WHEN_BACK_COUNT: u32 = 600;
 /// See `WHEN_BACK_COUNT`.
 pub const WHEN_BACK_SPAN: Duration = Duration::from_secs(60);
+/// What a scanner's failure held is looked at again after so long, and each time after twice as long.
+pub const RECHECK_AFTER: Duration = Duration::from_secs(10);
+/// How often a scanner that failed is asked whether it answers, while mails wait for it.
+pub const RECHECK_PAUSE: Duration = Duration::from_secs(10);
 /// How often one mail is requeued by itself: what fails so often has the fault in itself.
 pub const WHEN_BACK_TRIES: u32 = 5;
 /// Octets of the fields that checks put on top of a mail.

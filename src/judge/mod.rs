@@ -4,6 +4,7 @@
 //! anew at each MAIL, so that a reload reaches sessions that stay open.
 //! Not here: the verdicts themselves (`policy`), and what is done with them (`receive`).
 
+pub mod again;
 pub mod body;
 pub mod content;
 pub mod work;

@@ -61,7 +61,10 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(
         Err(_) => return Ok(()),
     };
     let (top, said) = (judged.top(), judged.said);
-    match queue.judged(work, judged.held, top, &said).await {
+    let before = work.before().cloned();
+    let held = judged.held.into_iter();
+    let held = held.map(|(index, hold)| (index, hold.after(before.as_ref())));
+    match queue.judged(work, held.collect(), top, &said).await {
         // A person was faster.
         Err(StoreError::Conflict(_)) => Ok(()),
         done => done,

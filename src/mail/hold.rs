@@ -157,6 +157,27 @@ impl Hold {
         }
     }
 
+    /// The scanner that is to blame for it, if one is: the hold ends when that one answers again.
+    pub fn failed_scanner(&self) -> Option<&str> {
+        let failed = self.reason == HoldReason::Scanner;
+        failed.then(|| self.params.get(SCANNER).map(String::as_str))?
+    }
+
+    /// How often it was requeued by itself before.
+    pub fn tries(&self) -> u32 {
+        let tries = self.params.get(TRIES).and_then(|tries| tries.parse().ok());
+        tries.unwrap_or(0)
+    }
+
+    /// After a requeue that `before` had led to.
+    #[must_use]
+    pub fn after(self, before: Option<&Self>) -> Self {
+        match before.filter(|before| before.failed_scanner().is_some()) {
+            Some(before) if self.failed_scanner().is_some() => self.with(TRIES, before.tries() + 1),
+            Some(_) | None => self,
+        }
+    }
+
     /// With one more parameter for its wording.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
@@ -164,6 +185,11 @@ impl Hold {
         self
     }
 }
+
+/// The parameter that names a scanner.
+pub const SCANNER: &str = "scanner";
+/// The parameter that counts requeues.
+const TRIES: &str = "tries";
 
 impl HoldQueue {
     /// All three, in the order of the pages.

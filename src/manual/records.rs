@@ -26,6 +26,8 @@
 //!   tonight what a digest promised until next week. An end that passed while the server was off waits a day longer.
 //! * **A requeue keeps the old hold in the parcel while it is judged**, so that a new hold can write its id into the old
 //!   card: "held again" is an answer that the old link can give.
+//! * **What a scanner's failure held waits in its card**: the open card is due as Recheck, in the group of that scanner.
+//!   While the scanner is silent the group snoozes; nothing is written, however many wait.
 //! * **A bulk job is a due record with a cursor**, `x/<job>`. A page's acts and the cursor behind them are one batch, so a
 //!   kill repeats nothing; ids above the job's own are not its business, or a requeue would chase its own new holds.
 //! * **A digest's mail is marked in its message.** It is never held, and its failure becomes Digest work, not a DSN.

@@ -9,7 +9,7 @@ use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean;
 use crate::config::OnFailure;
 use crate::mail::edit::Edits;
-use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
+use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason, SCANNER};
 use crate::scan::{Action, End, Filtered, Finding, Opinion, Score, Trouble};
 
 /// What all of them together mean.
@@ -123,7 +123,7 @@ fn failed(name: &str, rule: OnFailure, trouble: &Trouble) -> (Verdict, String) {
             let mut hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, cause);
             // Only what the scanner is to blame for ends with its recovery.
             if trouble.is_scanners() {
-                hold = hold.with("scanner", name);
+                hold = hold.with(SCANNER, name);
             }
             Verdict::Hold(hold)
         }

@@ -12,7 +12,7 @@ use super::record::{HoldId, Kept, Message, MessageId, Parcel, Slot, decode, enco
 use super::shelf::terms;
 pub use super::shelf::{CardPage, Shelf};
 use crate::base::clock::micros;
-use crate::base::limit::LINK_MEMORY;
+use crate::base::limit::{LINK_MEMORY, RECHECK_AFTER, WHEN_BACK_TRIES};
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Fact, Held};
 use crate::journal::line;
@@ -118,7 +118,7 @@ pub fn plain(text: &str) -> String {
 }
 
 /// The hold whose card a key names.
-pub(super) fn hold_of_key(key: &Key) -> Option<HoldId> {
+pub fn hold_of_key(key: &Key) -> Option<HoldId> {
     let id = key.0.strip_prefix(b"l")?;
     Some(HoldId(u64::from_be_bytes(id.try_into().ok()?)))
 }
@@ -305,9 +305,22 @@ impl Queue {
             key: card_key(card.id),
             terms: terms(&card),
             value: encode(&card),
-            due: None,
+            due: self.recheck(&card),
         });
         Some(card)
+    }
+
+    /// When what a scanner's failure held is requeued by itself. All of one scanner wait together.
+    fn recheck(&self, card: &Card) -> Option<Due> {
+        self.conf.load().checks.when_back?;
+        let tries = card.hold.tries();
+        let after = RECHECK_AFTER.saturating_mul(1 << tries.min(WHEN_BACK_TRIES));
+        (tries < WHEN_BACK_TRIES).then_some(Due {
+            work: Work::Recheck,
+            group: Group(card.hold.failed_scanner()?.as_bytes().into()),
+            band: Band::Bulk,
+            after,
+        })
     }
 
     /// A recipient is held no more, or its decision changed: its card from now on.

@@ -24,6 +24,11 @@ pub struct ToJudge {
 }
 
 impl ToJudge {
+    /// Why it was held before the requeue.
+    pub fn before(&self) -> Option<&Hold> {
+        self.parcel.hold.as_ref().map(|kept| &kept.hold)
+    }
+
     /// Who waits to be judged.
     pub fn recipients(&self, now: StoreTime) -> Vec<(u32, Mailbox)> {
         self.parcel

@@ -74,9 +74,13 @@ impl Queue {
             Work::Sweep => self.sweep(&claimed).await,
             Work::Bulk => Box::pin(self.go_through(&claimed, shutdown)).await,
             // Boxed: else every upkeep future is as large as the rarest of them.
-            Work::Deliver | Work::Judge | Work::Dsn | Work::Notice | Work::Digest | Work::Cert => {
-                Ok(())
-            }
+            Work::Deliver
+            | Work::Judge
+            | Work::Dsn
+            | Work::Notice
+            | Work::Digest
+            | Work::Cert
+            | Work::Recheck => Ok(()),
         };
         match done {
             // Somebody else was faster; the work is looked at again when it is due again.

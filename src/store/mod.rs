@@ -149,6 +149,8 @@ pub enum Work {
     Cert = 10,
     /// `queue`: one verb on all that a query means.
     Bulk = 11,
+    /// `judge`: held because a scanner failed; it is requeued when the scanner answers.
+    Recheck = 12,
 }
 
 /// What is claimed together: for delivery (recipient domain, account), else one of 16 by a hash of the key.
@@ -461,7 +463,7 @@ impl Group {
 
 impl Work {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Deliver,
         Self::Judge,
         Self::Expire,
@@ -473,6 +475,7 @@ impl Work {
         Self::Digest,
         Self::Cert,
         Self::Bulk,
+        Self::Recheck,
     ];
 }
 

@@ -52,6 +52,7 @@ mod sasl;
 mod stop;
 mod tls;
 mod web;
+mod when_back;
 
 /// Waits for something that nobody tells about.
 async fn until<F: Future<Output = bool>>(what: &str, ready: impl Fn() -> F) {

@@ -1,4 +1,7 @@
 //! A stored text as scanners read it: from the store, chunk by chunk, each time from its beginning.
+//!
+//! No scanner sees more of a mail in memory than the chunk that goes over at the moment.
+//! Not here: asking them (`scan`), and storing it (`queue`).
 
 use std::io;
 

@@ -1,4 +1,7 @@
 //! A connection to a scanner: TCP or a Unix socket.
+//!
+//! Whatever keeps it from being opened is told with the address, because that is what a person can change.
+//! Not here: what is said over it (`clamd`, `rspamd`, `milter`), and its bound in time (`Scanners::ask`).
 
 use std::io;
 

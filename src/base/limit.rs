@@ -309,6 +309,9 @@ pub const TOP_MAX: usize = 16 << 10;
 /// fits the usual `max_message_size` has 37 MiB; three mails at once stay below 150 MiB.
 pub const ARCHIVE_HELD_MAX: usize = 48 << 20;
 
+/// Mails whose attachments are looked into at once, each with up to `ARCHIVE_HELD_MAX`; the next one waits.
+pub const LOOKS_MAX: usize = 3;
+
 /// Octets that unpacking for one mail reads and writes: about two seconds of a core.
 pub const ARCHIVE_TOTAL_MAX: u64 = 512 << 20;
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AdminConf, ChecksConf, Config, DeliverConf, DigestConf, DnsConf, HoldsConf, LimitsConf,
-    LinksConf, LogConf, QueueConf, ServerConf, TenantConf, Timeouts, TlsConf, cert,
+    AdminConf, AttachmentsConf, ChecksConf, Config, DeliverConf, DigestConf, DnsConf, HoldsConf,
+    LimitsConf, LinksConf, LogConf, QueueConf, ServerConf, TenantConf, Timeouts, TlsConf, cert,
 };
 use crate::base::limit;
 use crate::base::size::ByteSize;
@@ -45,6 +45,7 @@ impl Config {
             hold_rules: Vec::new(),
             scanners: Vec::new(),
             exceptions: Vec::new(),
+            attachments: AttachmentsConf::default(),
         }
     }
 }

@@ -12,7 +12,9 @@ use super::cross_held::Held;
 use super::file::{Notes, Section};
 use super::problem::{Problem, Problems, Severity};
 use super::section::{self, Placed};
-use super::{Config, DigestConf, TenantConf, admin, cert, cross, digest, rule, scanner, single};
+use super::{
+    Config, DigestConf, TenantConf, admin, attachment, cert, cross, digest, rule, scanner, single,
+};
 use crate::base::limit;
 
 impl Config {
@@ -77,6 +79,7 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
     let deliver = single::deliver(&root.section("deliver"));
     let log = single::log(&root.section("log"), folder);
     let looked = scanner::looked(root, folder);
+    let attachments = attachment::attachments(&root.section("attachments"));
     let held = held(root, folder);
     root.finish();
     let all = cross::All {
@@ -127,6 +130,7 @@ fn whole_file(root: &Section<'_, '_>, folder: &Path) -> Option<Config> {
         hold_rules: strip(held.rules),
         scanners: strip(looked.scanners),
         exceptions: strip(looked.exceptions),
+        attachments,
     })
 }
 

@@ -4,6 +4,7 @@
 //! Not here: where a mistake is shown (`problem`), what the file looks like (`file`), and what is left out (`default`).
 
 mod admin;
+mod attachment;
 mod cert;
 mod cross;
 mod cross_held;
@@ -36,6 +37,7 @@ use crate::mail::domain::Domain;
 use crate::mail::hold::Check;
 use crate::mail::mailbox::{Host, Mailbox};
 
+pub use attachment::AttachmentsConf;
 pub use held::{
     ActionLinks, AdminConf, AtExpiry, DigestConf, Glob, HoldConf, HoldRule, HoldsConf, Hours,
     LinksConf, PublicUrl, ReleaseRule, RuleMatch, Timing,
@@ -92,6 +94,8 @@ pub struct Config {
     pub scanners: Vec<ScannerConf>,
     /// `[[exception]]`
     pub exceptions: Vec<ScanException>,
+    /// `[attachments]`
+    pub attachments: AttachmentsConf,
 }
 
 impl Config {

@@ -138,7 +138,7 @@ fn header(text: &str) -> Result<(String, Glob), String> {
     Ok((field.to_owned(), pattern))
 }
 
-fn media_type(text: &str) -> Result<Glob, String> {
+pub(super) fn media_type(text: &str) -> Result<Glob, String> {
     let shape = || "write it as \"application/zip\" or \"image/*\"".to_owned();
     if !text.contains(['/', '*']) || text.contains(char::is_whitespace) {
         return Err(shape());
@@ -146,7 +146,7 @@ fn media_type(text: &str) -> Result<Glob, String> {
     glob(text).map_err(|_| shape())
 }
 
-fn glob(text: &str) -> Result<Glob, String> {
+pub(super) fn glob(text: &str) -> Result<Glob, String> {
     if text.is_empty() || text.len() > limit::GLOB_MAX || text.contains(char::is_control) {
         return Err(format!(
             "write 1 to {} octets, such as \"*.exe\" (`*` is anything)",

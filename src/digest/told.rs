@@ -23,7 +23,11 @@ pub fn reason(lang: Lang, hold: &Hold) -> String {
     // These causes are written by this program, in English, for logs; the wording says the same.
     let ours = matches!(
         hold.reason,
-        HoldReason::Loop | HoldReason::Account | HoldReason::RateLimit
+        HoldReason::Loop
+            | HoldReason::Account
+            | HoldReason::RateLimit
+            | HoldReason::Attachment
+            | HoldReason::Scanner
     );
     let told = ours && known.is_some();
     let plain = || say(lang, &format!("reason-{}", hold.reason.word()), &[]);
@@ -36,8 +40,53 @@ pub fn reason(lang: Lang, hold: &Hold) -> String {
     text
 }
 
+/// What was found in attachments, and what of them could not be looked into.
+fn found(lang: Lang, hold: &Hold) -> Option<String> {
+    let wanted = match hold.reason {
+        HoldReason::Attachment => true,
+        // Those of other scanners say their cause.
+        HoldReason::Scanner => !hold.params.contains_key("scanner"),
+        HoldReason::Operator
+        | HoldReason::Loop
+        | HoldReason::BrokenMime
+        | HoldReason::Undeliverable
+        | HoldReason::Internal
+        | HoldReason::Rule
+        | HoldReason::Account
+        | HoldReason::RateLimit
+        | HoldReason::Virus
+        | HoldReason::Phish
+        | HoldReason::Spam
+        | HoldReason::Dmarc
+        | HoldReason::Filter => false,
+    };
+    if !wanted {
+        return None;
+    }
+    let value = |name| Some(file_name(hold.params.get(name)?, SHOWN_MAX));
+    let (name, bound, media) = (value("name"), value("bound"), value("type"));
+    let key = match hold.params.get("kind").map(String::as_str) {
+        Some("encrypted") => "why-encrypted",
+        Some("damaged") => "why-damaged",
+        Some(_) | None if bound.is_some() && name.is_some() => "why-bound",
+        Some(_) | None if bound.is_some() => "why-bound-mail",
+        Some(_) | None if media.is_some() => "why-blocked",
+        Some(_) | None if name.is_some() => "why-attachment",
+        Some(_) | None => return None,
+    };
+    let media = media.as_deref().map(kind);
+    let args = [("name", &name), ("bound", &bound), ("type", &media)];
+    let args = args
+        .iter()
+        .filter_map(|(key, value)| Some((*key, Arg::Text(value.as_deref()?))));
+    Some(say(lang, key, &args.collect::<Vec<_>>()))
+}
+
 /// The wording that names parameters, when all of them are there.
 fn wording(lang: Lang, hold: &Hold) -> Option<String> {
+    if let Some(text) = found(lang, hold) {
+        return Some(text);
+    }
     let names: &[&'static str] = match hold.reason {
         HoldReason::Spam => &["score", "limit"],
         HoldReason::Virus | HoldReason::Phish | HoldReason::Attachment | HoldReason::Filter => {
@@ -108,10 +157,7 @@ pub fn attachments(lang: Lang, all: &[Attachment]) -> String {
 
 fn attachment(lang: Lang, one: &Attachment) -> String {
     let name = one.name.as_deref().unwrap_or_default();
-    let mut name = shown(name, SHOWN_NAME_MAX);
-    if name.contains("://") || name.starts_with("www.") {
-        name = defused(&name, SHOWN_NAME_MAX);
-    }
+    let mut name = file_name(name, SHOWN_NAME_MAX);
     if name.is_empty() {
         name = say(lang, "digest-no-name", &[]);
     }
@@ -121,6 +167,15 @@ fn attachment(lang: Lang, one: &Attachment) -> String {
         Some(found) if found != declared => format!("{name} ({found}, „{declared}“)"),
         Some(_) | None => format!("{name} ({declared})"),
     }
+}
+
+/// Of one file, or of files in files: most endings are domains too, and few names are links.
+fn file_name(name: &str, max: usize) -> String {
+    let name = shown(name, max);
+    if name.contains("://") || name.contains("www.") {
+        return defused(&name, max);
+    }
+    name
 }
 
 /// A media type in the short form that people know.
@@ -136,7 +191,17 @@ fn kind(media: &str) -> String {
         "openxmlformats-officedocument.spreadsheetml.sheet" => "XLSX",
         "ms-powerpoint" => "PPT",
         "openxmlformats-officedocument.presentationml.presentation" => "PPTX",
-        "msdownload" | "dosexec" | "msdos-program" | "portable-executable" => "EXE",
+        "msdownload"
+        | "dosexec"
+        | "msdos-program"
+        | "portable-executable"
+        | "microsoft.portable-executable" => "EXE",
+        "elf" => "ELF",
+        "mach-binary" => "Mach-O",
+        "ms-shortcut" => "LNK",
+        "iso9660-image" => "ISO",
+        "vhd" | "vhdx" => "VHD",
+        "ms-office.vbaproject" => "VBA",
         "rfc822" => "EML",
         "octet-stream" => "BIN",
         "jpeg" => "JPEG",
@@ -208,6 +273,48 @@ mod tests {
         let rule = Hold::new(HoldQueue::Quarantine, HoldReason::Rule, "")
             .with("reason", "see http://x.example\r\n.");
         assert_eq!(reason(Lang::En, &rule), "Rule: see hxxp://x[.]example .");
+    }
+
+    #[test]
+    fn what_is_in_an_archive_is_told_with_its_path() {
+        let hold = |queue, reason| Hold::new(queue, reason, "a.zip: in English, for logs");
+        let attached = || hold(HoldQueue::Quarantine, HoldReason::Attachment);
+        let unseen = || hold(HoldQueue::Bad, HoldReason::Scanner);
+        let path = "rechnung.zip > setup.exe";
+        for (hold, wanted) in [
+            (
+                attached().with("name", path),
+                "Nicht zugelassener Anhang: rechnung.zip > setup.exe",
+            ),
+            (
+                attached()
+                    .with("name", path)
+                    .with("type", "application/x-dosexec"),
+                "Nicht zugelassener Anhang: rechnung.zip > setup.exe (EXE)",
+            ),
+            (
+                attached().with("name", path).with("kind", "encrypted"),
+                "Nur mit einem Passwort zu öffnen: rechnung.zip > setup.exe",
+            ),
+            (
+                unseen().with("name", "a.zip").with("kind", "damaged"),
+                "Beschädigtes Archiv, Prüfung nicht möglich: a.zip",
+            ),
+            (
+                unseen().with("name", "a.zip").with("bound", "X = 2"),
+                "Prüfung nicht möglich, a.zip überschreitet eine Grenze (X = 2)",
+            ),
+            (
+                unseen().with("bound", "X = 2"),
+                "Prüfung nicht möglich, die Nachricht überschreitet eine Grenze (X = 2)",
+            ),
+            (
+                unseen().with("scanner", "clam"),
+                "Prüfung nicht möglich: a[.]zip: in English, for logs",
+            ),
+        ] {
+            assert_eq!(reason(Lang::De, &hold), wanted);
+        }
     }
 
     #[test]

@@ -133,7 +133,7 @@ pub(super) async fn judge(
             Stage::Mime => course.simple(Check::Mime, facts),
             Stage::Account => course.simple(Check::Account, facts),
             Stage::Rate => course.simple(Check::Rate, facts),
-            Stage::Attachments => {}
+            Stage::Attachments => course.attachments(scanners, content).await,
             Stage::Scanners => course.scanners(scanners, content).await?,
             Stage::Rules => course.rules(content),
         }
@@ -165,28 +165,30 @@ impl<'a> Course<'a> {
         }
     }
 
+    async fn attachments(&mut self, scanners: &Scanners, content: &Content<'_>) {
+        let id = content.id.to_string();
+        let mail = asked_about(content, &id, &[]);
+        let Some(looked) = Box::pin(scanners.attachments(self.conf, &mail)).await else {
+            return;
+        };
+        let found = policy::attachments(&self.conf.attachments, &looked);
+        if found.checked {
+            self.checked.push(Check::Attachments);
+        }
+        self.judged.said.extend(found.said);
+        if let Some(hold) = found.hold {
+            self.hold(hold);
+        }
+    }
+
     async fn scanners(&mut self, scanners: &Scanners, content: &Content<'_>) -> Result<(), Reply> {
         if self.conf.scanners.is_empty() {
             return Ok(());
         }
         let left = self.left();
         let mailboxes: Vec<&Mailbox> = left.iter().map(|(_, mailbox)| *mailbox).collect();
-        let origin = content.origin;
         let id = content.id.to_string();
-        let mail = ScanMail {
-            id: &id,
-            from: content.from,
-            recipients: &mailboxes,
-            peer: origin.peer,
-            helo: &origin.helo,
-            tls: origin.tls.as_deref(),
-            account: origin.account.as_deref(),
-            sasl: origin.sasl.as_deref(),
-            role: content.role,
-            listener: &origin.listener,
-            size: content.size,
-            body: content.text,
-        };
+        let mail = asked_about(content, &id, &mailboxes);
         let found = policy::scanned(Box::pin(scanners.scan(&mail)).await);
         self.checked.extend(&found.checked);
         self.judged.said.extend(found.said);
@@ -234,6 +236,29 @@ impl<'a> Course<'a> {
             self.judged.held.extend(held);
         }
         self.checked.push(Check::Rules);
+    }
+}
+
+/// As scanners are asked about it.
+fn asked_about<'c>(
+    content: &Content<'c>,
+    id: &'c str,
+    recipients: &'c [&'c Mailbox],
+) -> ScanMail<'c> {
+    let origin = content.origin;
+    ScanMail {
+        id,
+        from: content.from,
+        recipients,
+        peer: origin.peer,
+        helo: &origin.helo,
+        tls: origin.tls.as_deref(),
+        account: origin.account.as_deref(),
+        sasl: origin.sasl.as_deref(),
+        role: content.role,
+        listener: &origin.listener,
+        size: content.size,
+        body: content.text,
     }
 }
 

@@ -4,6 +4,7 @@
 //! its reader can do. Hold is invisible to the peer: the mail is accepted and kept for a person.
 //! Not here: gathering facts (`judge`), and limits of a connection (`net::limiter`).
 
+mod attachments;
 mod hidden;
 mod rcpt;
 mod rules;
@@ -17,6 +18,7 @@ use crate::mail::hold::Hold;
 use crate::mail::path::ReversePath;
 use crate::mail::reply::{EnhancedStatus, Reply};
 
+pub use attachments::{Attachments, attachments};
 pub use rcpt::{RcptFacts, rcpt};
 pub use rules::{Moment, RuleFacts, rules};
 pub use scanned::{Scanned, scanned};

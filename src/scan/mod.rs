@@ -5,6 +5,7 @@
 //! `timeout`; one that fails again and again is left alone for a while (`breaker`).
 //! Not here: what an opinion means for the mail (`policy`), and where the body lies (`judge` brings it).
 
+mod attachments;
 pub mod breaker;
 pub mod clamd;
 pub mod milter;
@@ -20,8 +21,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
+use crate::base::limit::LOOKS_MAX;
 use crate::base::size::{ByteSize, show_span};
 use crate::config::{Config, OnFailure, Role, ScanException, ScannerConf, ScannerKind, Shared};
 use crate::mail::edit::Edits;
@@ -29,6 +32,8 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
 use breaker::Breaker;
+
+pub use attachments::Looked;
 
 /// What is asked about.
 pub struct ScanMail<'a> {
@@ -246,6 +251,7 @@ struct Inner {
     conf: Shared,
     clock: Clock,
     breakers: Mutex<HashMap<String, Arc<Breaker>>>,
+    looks: Semaphore,
 }
 
 /// How a scanner is, for pages, `/readyz` and `/metrics`.
@@ -264,6 +270,7 @@ impl Scanners {
             conf,
             clock,
             breakers: Mutex::default(),
+            looks: Semaphore::new(LOOKS_MAX),
         }))
     }
 
@@ -273,7 +280,7 @@ impl Scanners {
         let mut found = Vec::new();
         for scanner in asked(&conf, mail) {
             let began = self.0.clock.mono();
-            let said = match exception(&conf, scanner, mail) {
+            let said = match exception(&conf, &scanner.name, mail) {
                 Some(reason) => Ok(Opinion::Excepted(reason)),
                 None => self.ask(scanner, mail).await,
             };
@@ -379,11 +386,11 @@ fn asked<'c>(conf: &'c Config, mail: &ScanMail<'_>) -> impl Iterator<Item = &'c 
 }
 
 /// Why this scanner is not asked, if an `[[exception]]` fits.
-pub fn exception(conf: &Config, scanner: &ScannerConf, mail: &ScanMail<'_>) -> Option<String> {
+pub fn exception(conf: &Config, scanner: &str, mail: &ScanMail<'_>) -> Option<String> {
     let fits = conf
         .exceptions
         .iter()
-        .find(|one| one.scanners.contains(&scanner.name) && one.fits(mail))?;
+        .find(|one| one.scanners.iter().any(|name| name == scanner) && one.fits(mail))?;
     Some(fits.reason.clone())
 }
 

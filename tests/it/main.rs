@@ -27,6 +27,7 @@ mod house;
 mod remote;
 
 mod accept_is_durable;
+mod attachments;
 mod conf_bad;
 mod deliver;
 mod dialog;

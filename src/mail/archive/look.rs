@@ -189,9 +189,9 @@ fn short(name: &str) -> String {
     head.chain(['…']).chain(tail).collect()
 }
 
-/// Characters of each name in a path.
-const NAME_MAX: usize = 50;
+/// Characters of each name in a path: three of them fit `SHOWN_MAX`.
+const NAME_MAX: usize = 36;
 /// Names of a path that are shown: so many of its begin and of its end.
-const HEAD: usize = 2;
+const HEAD: usize = 1;
 const TAIL: usize = 2;
 const UNNAMED: &str = "(no name)";

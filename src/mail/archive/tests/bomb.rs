@@ -56,7 +56,7 @@ fn zips_in_zips_end_at_a_named_level() {
     file = zipped(&[("a.zip", &file)]);
     let found = look(&mail("a.zip", &file)).stopped.unwrap();
     assert_eq!(found.bound, Bound::Depth);
-    assert_eq!(found.path, "a.zip > a.zip > … > a.zip > a.zip");
+    assert_eq!(found.path, "a.zip > … > a.zip > a.zip");
     let mut file = gzipped(b"x");
     for _ in 0..100 {
         file = gzipped(&file);

@@ -1,0 +1,172 @@
+//! What was found in a mail's attachments means for the mail.
+//!
+//! Pure: findings in, a hold out. What is blocked is judged (`quarantine`); what could not be seen to its end is not
+//! (`bad`). A password is an answer: whoever knows the sender decides, so that goes to `quarantine` too.
+//! Not here: looking into them (`mail::archive`).
+
+use crate::config::AttachmentsConf;
+use crate::mail::archive::{Blocked, Bound, Findings, Stopped};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::scan::Looked;
+
+/// What it means.
+#[derive(Debug)]
+pub struct Attachments {
+    /// For the whole mail.
+    pub hold: Option<Hold>,
+    /// Whether they were looked at.
+    pub checked: bool,
+    /// For the timeline and the log, if there is something to tell.
+    pub said: Option<String>,
+}
+
+/// Judges what was found.
+pub fn attachments(conf: &AttachmentsConf, looked: &Looked) -> Attachments {
+    match looked {
+        Looked::Excepted(why) => Attachments {
+            hold: None,
+            checked: false,
+            said: Some(format!("attachments: not looked at: {why}")),
+        },
+        Looked::Failed(trouble) => {
+            let cause = format!("attachments: {trouble}");
+            Attachments {
+                hold: Some(Hold::new(HoldQueue::Bad, HoldReason::Scanner, &cause)),
+                checked: false,
+                said: Some(cause),
+            }
+        }
+        Looked::Found(findings) => {
+            let hold = hold(conf, findings);
+            let said = hold.as_ref().map(|hold| hold.cause.clone());
+            // A text and nothing else is not worth a line.
+            let said = said.or_else(|| {
+                let count = findings.looked;
+                (count > 1).then(|| format!("{count} parts and entries, none of them blocked"))
+            });
+            Attachments {
+                hold,
+                checked: true,
+                said: said.map(|said| format!("attachments: {said}")),
+            }
+        }
+    }
+}
+
+fn hold(conf: &AttachmentsConf, findings: &Findings) -> Option<Hold> {
+    if let Some(blocked) = &findings.blocked {
+        return Some(of_blocked(blocked));
+    }
+    if let Some(stopped) = &findings.stopped {
+        return Some(of_stopped(stopped));
+    }
+    if let Some(path) = findings.encrypted.as_ref().filter(|_| conf.hold_encrypted) {
+        let cause = format!("{path}: only a password opens it");
+        let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Attachment, cause);
+        return Some(hold.with("name", path).with("kind", "encrypted"));
+    }
+    let path = findings.damaged.as_ref().filter(|_| conf.hold_damaged)?;
+    let cause = format!("{path}: the archive is damaged and cannot be looked into");
+    let hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, cause);
+    Some(hold.with("name", path).with("kind", "damaged"))
+}
+
+fn of_blocked(blocked: &Blocked) -> Hold {
+    let Blocked { path, media, rule } = blocked;
+    let cause = match media {
+        Some(media) => format!("{path}: {media}, blocked by \"{rule}\""),
+        None => format!("{path}: blocked by \"{rule}\""),
+    };
+    let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Attachment, cause);
+    let hold = hold.with("name", path).with("rule", rule);
+    match media {
+        Some(media) => hold.with("type", media),
+        None => hold,
+    }
+}
+
+fn of_stopped(stopped: &Stopped) -> Hold {
+    let Stopped { path, bound } = stopped;
+    let what = match bound {
+        Bound::Ratio | Bound::Total | Bound::Depth | Bound::Entries => "archive bomb",
+        Bound::Held | Bound::Parts | Bound::Levels | Bound::Header => "not looked into",
+    };
+    let place = if path.is_empty() { "the mail" } else { path };
+    let cause = format!("{what}: {place}: {bound}");
+    let hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, cause);
+    let number = format!("{} = {}", bound.name(), bound.limit());
+    let hold = hold.with("bound", number);
+    if path.is_empty() {
+        hold
+    } else {
+        hold.with("name", path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_that_was_found_holds() {
+        let path = || "a.zip > b.exe".to_owned();
+        let blocked = Blocked {
+            path: path(),
+            media: None,
+            rule: "*.exe".to_owned(),
+        };
+        let stopped = Stopped {
+            path: path(),
+            bound: Bound::Ratio,
+        };
+        let soft = Findings {
+            encrypted: Some(path()),
+            damaged: Some(path()),
+            ..Findings::default()
+        };
+        let hard = Findings {
+            stopped: Some(stopped),
+            ..soft.clone()
+        };
+        let all = Findings {
+            blocked: Some(blocked),
+            ..hard.clone()
+        };
+        let lax = AttachmentsConf {
+            hold_encrypted: false,
+            ..AttachmentsConf::default()
+        };
+        let told = |conf: &AttachmentsConf, findings: &Findings| {
+            let judged = attachments(conf, &Looked::Found(findings.clone()));
+            judged
+                .hold
+                .map(|hold| format!("{} {}: {}", hold.queue, hold.reason, hold.cause))
+        };
+        let strict = AttachmentsConf::default();
+        for (conf, findings, wanted) in [
+            (
+                &strict,
+                &all,
+                "quarantine attachment: a.zip > b.exe: blocked by \"*.exe\"",
+            ),
+            (
+                &strict,
+                &hard,
+                "bad scanner: archive bomb: a.zip > b.exe: unpacks to far more than it is (bound ARCHIVE_RATIO_MAX = 200)",
+            ),
+            (
+                &strict,
+                &soft,
+                "quarantine attachment: a.zip > b.exe: only a password opens it",
+            ),
+            (
+                &lax,
+                &soft,
+                "bad scanner: a.zip > b.exe: the archive is damaged and cannot be looked into",
+            ),
+        ] {
+            assert_eq!(told(conf, findings).as_deref(), Some(wanted));
+        }
+        assert_eq!(told(&strict, &Findings::default()), None);
+    }
+}

@@ -1,0 +1,6 @@
+# What was found in attachments and archives.
+why-blocked = Attachment of a kind that is not let through: { $name } ({ $type })
+why-encrypted = Only a password opens it: { $name }
+why-damaged = Could not be checked, the archive is damaged: { $name }
+why-bound = Could not be checked, { $name } exceeds a bound ({ $bound })
+why-bound-mail = Could not be checked, the message exceeds a bound ({ $bound })

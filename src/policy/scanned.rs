@@ -175,3 +175,117 @@ fn rank(verdict: &Verdict) -> u8 {
         Verdict::Reject(_) => 6,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::base::size::ByteSize;
+    use crate::config::{ScannerAddress, ScannerConf, ScannerKind};
+    use crate::mail::reply::Reply;
+
+    fn finding(on_failure: OnFailure, said: Result<Opinion, Trouble>) -> Finding {
+        Finding {
+            conf: ScannerConf {
+                name: "clam".to_owned(),
+                kind: ScannerKind::Clamd,
+                address: ScannerAddress::Tcp("127.0.0.1".to_owned(), 3310),
+                timeout: Duration::from_secs(30),
+                max_size: ByteSize::mib(25),
+                connections: 1,
+                on_failure,
+                listeners: Vec::new(),
+            },
+            said,
+            took: Duration::ZERO,
+        }
+    }
+
+    fn good(opinion: Opinion) -> Finding {
+        finding(OnFailure::Hold, Ok(opinion))
+    }
+
+    fn filtered(end: End) -> Finding {
+        good(Opinion::Filtered(Box::new(Filtered {
+            end,
+            ..Filtered::default()
+        })))
+    }
+
+    fn word(findings: Vec<Finding>) -> String {
+        match scanned(findings).verdict {
+            Verdict::Accept => "accept".to_owned(),
+            Verdict::Defer(reply) | Verdict::Reject(reply) => reply.code().to_string(),
+            Verdict::Hold(hold) => format!("{} {}", hold.queue, hold.reason),
+        }
+    }
+
+    fn slow(on_failure: OnFailure) -> Finding {
+        finding(on_failure, Err(Trouble::Slow(Duration::from_secs(30))))
+    }
+
+    #[test]
+    fn of_several_opinions_the_gravest_counts() {
+        let virus = || good(Opinion::Infected("Eicar".to_owned()));
+        let refuse = || filtered(End::Reject(Reply::new(550, None, "no")));
+        for (name, findings, wanted) in [
+            ("clean", vec![good(Opinion::Clean)], "accept"),
+            ("virus", vec![virus()], "quarantine virus"),
+            (
+                "virus after a failure",
+                vec![slow(OnFailure::Hold), virus()],
+                "quarantine virus",
+            ),
+            (
+                "a failure after a wish",
+                vec![
+                    filtered(End::Quarantine("look".to_owned())),
+                    slow(OnFailure::Hold),
+                ],
+                "quarantine filter",
+            ),
+            ("refused", vec![virus(), refuse()], "550"),
+            ("put off", vec![slow(OnFailure::Defer), virus()], "451"),
+            (
+                "discarded",
+                vec![filtered(End::Discard)],
+                "quarantine filter",
+            ),
+            (
+                "a failure that counts",
+                vec![slow(OnFailure::Hold)],
+                "bad scanner",
+            ),
+            ("one that does not", vec![slow(OnFailure::Accept)], "accept"),
+        ] {
+            assert_eq!(word(findings), wanted, "case: {name}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_scanner_is_to_blame_for_waits_for_it() {
+        let large = Trouble::TooLarge(ByteSize::mib(30), ByteSize::mib(25));
+        for (trouble, waits) in [
+            (Trouble::Slow(Duration::from_secs(30)), true),
+            (Trouble::Garbage("?".to_owned()), true),
+            (large, false),
+            (Trouble::Unread("lost".to_owned()), false),
+        ] {
+            let found = scanned(vec![finding(OnFailure::Hold, Err(trouble.clone()))]);
+            let Verdict::Hold(hold) = found.verdict else {
+                panic!("{trouble}: let through unseen");
+            };
+            assert_eq!(hold.failed_scanner().is_some(), waits, "case: {trouble}");
+            assert_eq!(found.checked, [], "case: {trouble}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_asked_was_not_looked_at() {
+        let found = scanned(vec![good(Opinion::Excepted("ours".to_owned()))]);
+        assert_eq!(found.checked, []);
+        assert_eq!(found.said, ["clam: not asked: ours"]);
+        assert_eq!(scanned(vec![good(Opinion::Clean)]).checked, [Check::Virus]);
+    }
+}

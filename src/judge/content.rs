@@ -68,9 +68,31 @@ pub struct Judged {
     pub edits: Vec<Edits>,
     /// What each scanner said, a line each.
     pub said: Vec<String>,
+    /// What it was really looked at for.
+    pub checked: Vec<Check>,
 }
 
 impl Judged {
+    /// What a check found before is let go only if that check looked again: a scanner that was taken away, or that
+    /// failed and need not be waited for, makes nothing harmless.
+    pub(super) fn keep_found(&mut self, before: &Hold, recipients: &[(u32, Mailbox)]) {
+        let Some(check) = before.reason.found_by() else {
+            return;
+        };
+        if self.checked.contains(&check) {
+            return;
+        }
+        let again = Hold {
+            checked: self.checked.clone(),
+            ..before.clone()
+        };
+        for (index, _) in recipients {
+            if !self.held.iter().any(|(of, _)| of == index) {
+                self.held.push((*index, again.clone()));
+            }
+        }
+    }
+
     /// The fields that stand on top of the mail from now on.
     pub fn top(&self) -> String {
         let fields = self.edits.iter().flat_map(|edits| &edits.top);
@@ -138,7 +160,10 @@ pub(super) async fn judge(
             Stage::Rules => course.rules(content),
         }
     }
-    Ok(course.judged)
+    Ok(Judged {
+        checked: course.checked,
+        ..course.judged
+    })
 }
 
 impl<'a> Course<'a> {
@@ -189,7 +214,7 @@ impl<'a> Course<'a> {
         let mailboxes: Vec<&Mailbox> = left.iter().map(|(_, mailbox)| *mailbox).collect();
         let id = content.id.to_string();
         let mail = asked_about(content, &id, &mailboxes);
-        let found = policy::scanned(Box::pin(scanners.scan(&mail)).await);
+        let found = policy::scanned(Box::pin(scanners.scan(&mail)).await, self.answered);
         self.checked.extend(&found.checked);
         self.judged.said.extend(found.said);
         self.judged.edits.extend(found.edits);

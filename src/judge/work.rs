@@ -50,7 +50,7 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(
         work.message.clone(),
         recipients.clone(),
     );
-    let judged = match tokio::spawn(checks).await {
+    let mut judged = match tokio::spawn(checks).await {
         Ok(Ok(judged)) => judged,
         Ok(Err(fault @ StoreError::Damaged(_))) => internal(&recipients, &fault.to_string()),
         Ok(Err(error)) => return Err(error),
@@ -60,8 +60,11 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(
         // The server stops.
         Err(_) => return Ok(()),
     };
-    let (top, said) = (judged.top(), judged.said);
     let before = work.before().cloned();
+    if let Some(before) = &before {
+        judged.keep_found(before, &recipients);
+    }
+    let (top, said) = (judged.top(), judged.said);
     let held = judged.held.into_iter();
     let held = held.map(|(index, hold)| (index, hold.after(before.as_ref())));
     match queue.judged(work, held.collect(), top, &said).await {

@@ -309,6 +309,26 @@ impl HoldReason {
         }
     }
 
+    /// The check that alone can say that it is not so any more; none: there was nothing to find, or the configuration
+    /// said so and may say otherwise now.
+    pub fn found_by(self) -> Option<Check> {
+        match self {
+            Self::Virus => Some(Check::Virus),
+            Self::Spam | Self::Phish | Self::Dmarc => Some(Check::Spam),
+            Self::Filter => Some(Check::Filter),
+            Self::Operator
+            | Self::Loop
+            | Self::BrokenMime
+            | Self::Undeliverable
+            | Self::Internal
+            | Self::Rule
+            | Self::Account
+            | Self::RateLimit
+            | Self::Attachment
+            | Self::Scanner => None,
+        }
+    }
+
     /// Whether the owner of an address may decide, or only an administrator.
     pub fn is_owners(self) -> bool {
         match self {

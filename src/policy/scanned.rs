@@ -27,8 +27,8 @@ pub struct Scanned {
     pub said: Vec<String>,
 }
 
-/// Judges them.
-pub fn scanned(findings: Vec<Finding>) -> Scanned {
+/// Judges them. `answered`: somebody is there who can be told to try again later; else that is a hold.
+pub fn scanned(findings: Vec<Finding>, answered: bool) -> Scanned {
     let mut all = Scanned {
         verdict: Verdict::Accept,
         refused: Vec::new(),
@@ -37,7 +37,7 @@ pub fn scanned(findings: Vec<Finding>) -> Scanned {
         said: Vec::new(),
     };
     for finding in findings {
-        let verdict = all.add(finding);
+        let verdict = all.add(finding, answered);
         if rank(&verdict) > rank(&all.verdict) {
             all.verdict = verdict;
         }
@@ -46,10 +46,14 @@ pub fn scanned(findings: Vec<Finding>) -> Scanned {
 }
 
 impl Scanned {
-    fn add(&mut self, finding: Finding) -> Verdict {
+    fn add(&mut self, finding: Finding, answered: bool) -> Verdict {
         let name = finding.conf.name.clone();
+        let rule = match finding.conf.on_failure {
+            OnFailure::Defer if !answered => OnFailure::Hold,
+            rule @ (OnFailure::Hold | OnFailure::Defer | OnFailure::Accept) => rule,
+        };
         let (verdict, said) = match finding.said {
-            Err(trouble) => failed(&name, finding.conf.on_failure, &trouble),
+            Err(trouble) => failed(&name, rule, &trouble),
             Ok(opinion) => {
                 if !matches!(opinion, Opinion::Excepted(_)) {
                     self.checked.push(finding.conf.kind.check());
@@ -214,7 +218,7 @@ mod tests {
     }
 
     fn word(findings: Vec<Finding>) -> String {
-        match scanned(findings).verdict {
+        match scanned(findings, true).verdict {
             Verdict::Accept => "accept".to_owned(),
             Verdict::Defer(reply) | Verdict::Reject(reply) => reply.code().to_string(),
             Verdict::Hold(hold) => format!("{} {}", hold.queue, hold.reason),
@@ -272,7 +276,7 @@ mod tests {
             (large, false),
             (Trouble::Unread("lost".to_owned()), false),
         ] {
-            let found = scanned(vec![finding(OnFailure::Hold, Err(trouble.clone()))]);
+            let found = scanned(vec![finding(OnFailure::Hold, Err(trouble.clone()))], true);
             let Verdict::Hold(hold) = found.verdict else {
                 panic!("{trouble}: let through unseen");
             };
@@ -282,10 +286,22 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_waits_for_a_reply_putting_off_is_holding() {
+        let found = scanned(vec![slow(OnFailure::Defer)], false);
+        let Verdict::Hold(hold) = found.verdict else {
+            panic!("{:?}", found.verdict);
+        };
+        assert_eq!(hold.failed_scanner(), Some("clam"));
+    }
+
+    #[test]
     fn what_was_not_asked_was_not_looked_at() {
-        let found = scanned(vec![good(Opinion::Excepted("ours".to_owned()))]);
+        let found = scanned(vec![good(Opinion::Excepted("ours".to_owned()))], true);
         assert_eq!(found.checked, []);
         assert_eq!(found.said, ["clam: not asked: ours"]);
-        assert_eq!(scanned(vec![good(Opinion::Clean)]).checked, [Check::Virus]);
+        assert_eq!(
+            scanned(vec![good(Opinion::Clean)], true).checked,
+            [Check::Virus]
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use postwerk::journal::event::EventKind;
 use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::mail::state::State;
+use postwerk::queue::verbs::Verb;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -126,6 +127,30 @@ async fn a_mail_on_which_a_scanner_fails_each_time_waits_for_a_person_at_last() 
         .await;
     assert_eq!(place.hold, BAD);
     assert_eq!(asked.load(Ordering::SeqCst), 6);
+}
+
+#[tokio::test]
+async fn what_a_scanner_found_is_not_let_go_because_nobody_looks_again() {
+    let remote = Remote::friendly().await;
+    let mut house = House::before(&remote, CLAM).await;
+    clamd(house.dir.path(), Some(b"stream: Test.Virus FOUND\0"));
+    let id = house
+        .send("a@sender.example", &["b@example.org"], &letter("infected"))
+        .await;
+    let virus = Some((HoldQueue::Quarantine, HoldReason::Virus));
+    let event = house.told(EventKind::Held).await;
+    assert_eq!(event.text, "virus: Test.Virus");
+    let careless = CLAM.replace("clamd.ctl\"", "gone.ctl\"\non_failure = \"accept\"");
+    for more in ["", &careless] {
+        house = house.restart(remote.address, more).await;
+        house.act(Verb::Requeue { undo: false }, &id).await;
+        house.told(EventKind::Held).await;
+        house
+            .until_place("b@example.org", |place| place.hold == virus)
+            .await;
+    }
+    house.act(Verb::Release { undo: false }, &id).await;
+    house.told(EventKind::Delivered).await;
 }
 
 #[tokio::test]

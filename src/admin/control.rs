@@ -111,6 +111,9 @@ impl Control {
                 context.queue.clone(),
                 context.site.clone(),
             ));
+        if let Some(site) = context.site.clone() {
+            router = router.merge(super::certs::api::router(site));
+        }
         if let Some(digests) = context.digests.clone() {
             router = router.merge(super::digests::router(digests));
         }

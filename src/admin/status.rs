@@ -8,9 +8,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use super::certs::say::days;
+use super::certs::{CertView, views};
 use super::problem::Problem;
 use super::web::Site;
-use crate::base::clock::Wall;
 use crate::base::limit::STATUS_COUNT_MAX;
 use crate::mail::date;
 use crate::queue::Queue;
@@ -46,9 +47,30 @@ pub struct Status {
     /// None: `[admin] public_url` is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url: Option<Public>,
-    /// Whole days until the certificate ends; below zero: it has ended.
+    /// Whole days until the first certificate ends; below zero: it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_days: Option<i64>,
+    /// Each of them, the default first.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate in brief; `GET /api/v1/certs` says the rest.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Its first name.
+    pub name: String,
+    /// How long it lasts, in words.
+    pub left: String,
+    /// It ends soon, or has ended.
+    pub ends_soon: bool,
+    /// Self-signed until the first order is done.
+    pub stand_in: bool,
+    /// Orders that failed since the last that did not.
+    pub failures: u32,
+    /// Why the last one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// Holds of one queue and reason.
@@ -143,15 +165,22 @@ async fn status(
             trouble: last.trouble.clone(),
         });
         let end = site.certs.valid_until();
-        status.certificate_days = end.map(|end| days(queue.clock().wall(), end));
+        status.certificate_days = end.map(|end| days(end, queue.clock().wall().secs()));
+        let certificates = views(&site).into_iter();
+        status.certificates = certificates.map(Certificate::of).collect();
     }
     Ok(Json(status))
 }
 
-/// Whole days from now to `end`, in seconds since 1970.
-fn days(now: Wall, end: u64) -> i64 {
-    let seconds = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
-    seconds(end)
-        .saturating_sub(seconds(now.secs()))
-        .div_euclid(86_400)
+impl Certificate {
+    fn of(view: CertView) -> Self {
+        Self {
+            name: view.title().to_owned(),
+            left: view.left,
+            ends_soon: view.ends_soon,
+            stand_in: view.stand_in,
+            failures: view.failures,
+            last_error: view.last_error,
+        }
+    }
 }

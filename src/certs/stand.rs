@@ -4,6 +4,7 @@
 
 use super::plan::Plan;
 use super::table::Shown;
+use crate::base::limit::CERT_WARN;
 
 /// One certificate: what is shown to clients, and what happens with it next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,20 @@ impl CertSource {
 }
 
 impl CertStand {
+    /// Its first name.
+    pub fn title(&self) -> &str {
+        self.names.first().map_or("without a name", String::as_str)
+    }
+
+    /// Whether its end is so near that somebody should look; `now` in seconds since 1970.
+    pub fn ends_soon(&self, now: u64) -> bool {
+        let Some(until) = self.until else {
+            return false;
+        };
+        let third = until.saturating_sub(self.from.unwrap_or(0)) / 3;
+        until.saturating_sub(now) < CERT_WARN.as_secs().min(third)
+    }
+
     pub(super) fn of(shown: &Shown, plan: Option<&Plan>, next_key: Option<String>) -> Self {
         let facts = &shown.facts;
         Self {

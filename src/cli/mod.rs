@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod cert;
 pub mod check;
 pub mod control;
 pub mod demo;
@@ -47,6 +48,8 @@ enum Command {
     Links(links::Args),
     /// What a digest would say now, and one at once
     Digest(digest::Args),
+    /// The certificates: how they stand, what is wrong, and a new order
+    Cert(cert::Args),
     /// How the running server is
     Status(status::Args),
     /// Into the pages: a login link
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Account(args) => account::run(args),
         Command::Links(args) => links::run(args),
         Command::Digest(args) => digest::run(args),
+        Command::Cert(args) => cert::run(args),
         Command::Status(args) => status::run(args),
         Command::Admin(args) => admin::run(args),
         Command::TestMail(args) => test_mail::run(args),

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use super::control::Place;
-use crate::admin::status::Status;
+use crate::admin::status::{Certificate, Status};
 use crate::base::text::clean;
 
 /// What follows `postwerk status`.
@@ -21,8 +21,8 @@ pub struct Args {
 
 /// Characters of a trouble that are printed.
 const WHY_MAX: usize = 300;
-/// A certificate that ends sooner is worth a `!`.
-const DAYS_MIN: i64 = 14;
+/// With more certificates only those are listed that somebody should look at.
+const CERTIFICATES_MAX: usize = 5;
 
 /// Prints it; the exit code says whether a server answered.
 pub fn run(args: Args) -> ExitCode {
@@ -87,10 +87,41 @@ fn printed(status: &Status) -> String {
         let text = format!("{} {found}", public.url);
         line(public.trouble.is_some(), "public url", &text);
     }
-    if let Some(days) = status.certificate_days {
-        line(days < DAYS_MIN, "certificate", &format!("{days} days left"));
+    for (mark, text) in certificates(&status.certificates) {
+        line(mark, "certificate", &text);
     }
     out
+}
+
+/// A line each; of many only those that somebody should look at, and how many others there are.
+fn certificates(all: &[Certificate]) -> Vec<(bool, String)> {
+    let mut lines = Vec::new();
+    let mut quiet = 0;
+    for one in all {
+        let why = clean(one.last_error.as_deref().unwrap_or_default(), WHY_MAX);
+        let (name, left) = (&one.name, &one.left);
+        let text = match one.failures {
+            0 if one.stand_in => {
+                format!("{name} a self-signed one stands in until the first order is done")
+            }
+            0 => format!("{name} {left}"),
+            1 => format!("{name} {left}; the last order failed: {why}"),
+            many => format!("{name} {left}; {many} orders in a row failed: {why}"),
+        };
+        let mark = one.ends_soon || one.stand_in || one.failures > 0;
+        if mark || all.len() <= CERTIFICATES_MAX {
+            lines.push((mark, text));
+        } else {
+            quiet += 1;
+        }
+    }
+    if quiet > 0 {
+        lines.push((
+            false,
+            format!("{quiet} without trouble: postwerk cert list"),
+        ));
+    }
+    lines
 }
 
 fn span(seconds: u64) -> String {
@@ -134,6 +165,21 @@ mod tests {
                 trouble: Some("connection refused".into()),
             }),
             certificate_days: Some(63),
+            certificates: vec![
+                Certificate {
+                    name: "mail.example.org".into(),
+                    left: "63 days left".into(),
+                    ..Certificate::default()
+                },
+                Certificate {
+                    name: "lists.example.org".into(),
+                    left: "5 days left".into(),
+                    ends_soon: true,
+                    failures: 3,
+                    last_error: Some("the directory\r\nis down".into()),
+                    ..Certificate::default()
+                },
+            ],
         };
         let wanted = "  server       postwerk 0.1.0 on mail.example.org, up 1 d 2 h
   deliveries   going on
@@ -143,8 +189,33 @@ mod tests {
                bad internal: 3
 ! digest       7 to chef@example.org of 2026-11-21T07:00:00.000Z did not arrive: 550 no??! such user
 ! public url   https://mail.example.org:444 cannot be reached from here: connection refused
-  certificate  63 days left
+  certificate  mail.example.org 63 days left
+! certificate  lists.example.org 5 days left; 3 orders in a row failed: the directory??is down
 ";
         assert_eq!(printed(&status), wanted);
+    }
+
+    #[test]
+    fn of_many_certificates_only_those_with_trouble_are_listed() {
+        let quiet = Certificate {
+            name: "a.example".into(),
+            left: "63 days left".into(),
+            ..Certificate::default()
+        };
+        let mut all = vec![quiet; 6];
+        all.push(Certificate {
+            name: "b.example".into(),
+            stand_in: true,
+            ..Certificate::default()
+        });
+        let lines = certificates(&all);
+        let stands_in = "b.example a self-signed one stands in until the first order is done";
+        assert_eq!(
+            lines,
+            [
+                (true, stands_in.to_owned()),
+                (false, "6 without trouble: postwerk cert list".to_owned())
+            ]
+        );
     }
 }

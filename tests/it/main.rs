@@ -28,6 +28,7 @@ mod remote;
 
 mod accept_is_durable;
 mod attachments;
+mod certpage;
 mod conf_bad;
 mod deliver;
 mod dialog;

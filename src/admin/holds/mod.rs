@@ -84,7 +84,7 @@ fn answer(
             title,
             body,
             status,
-            session: Some(&session.token),
+            session: Some(session),
             again,
         }
         .into_response(),

@@ -16,8 +16,11 @@ use serde::Serialize;
 use super::page::refusal;
 use super::site::Site;
 use super::visit::Visit;
+use crate::admin::certs::views;
 use crate::store::{Key, Room};
 
+/// Certificates with trouble that are named.
+const TROUBLES_MAX: usize = 5;
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One component.
@@ -70,6 +73,7 @@ async fn ready(State(site): State<Site>) -> Response {
             ready: !stopping,
             detail: if stopping { "stopping" } else { "running" }.to_owned(),
         },
+        certificates(&site),
     ];
     let good = all.iter().all(|one| one.ready);
     let lines: String = all
@@ -83,6 +87,29 @@ async fn ready(State(site): State<Site>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, [(header::CONTENT_TYPE, "application/jsonl")], lines).into_response()
+}
+
+/// Always ready: mail goes on with an old certificate, and who takes this server out of service makes it worse.
+fn certificates(site: &Site) -> Component {
+    let troubles: Vec<String> = views(site)
+        .iter()
+        .filter(|view| view.ends_soon || view.stand_in || view.failures > 0)
+        .take(TROUBLES_MAX)
+        .map(|view| match (view.stand_in, view.failures) {
+            (true, _) => format!("{}: self-signed until its first order", view.title()),
+            (false, 0) => format!("{}: {}", view.title(), view.left),
+            (false, many) => format!("{}: {}, {many} failed", view.title(), view.left),
+        })
+        .collect();
+    Component {
+        component: "certificates",
+        ready: true,
+        detail: if troubles.is_empty() {
+            "ok".to_owned()
+        } else {
+            troubles.join("; ")
+        },
+    }
 }
 
 async fn metrics(

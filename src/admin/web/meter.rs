@@ -30,7 +30,7 @@ struct Counts {
     requests: [AtomicU64; 5],
 }
 
-const KINDS: [(EventKind, &str); 8] = [
+const KINDS: [(EventKind, &str); 10] = [
     (EventKind::Accepted, "accepted"),
     (EventKind::Delivered, "delivered"),
     (EventKind::Deferred, "deferred"),
@@ -39,6 +39,8 @@ const KINDS: [(EventKind, &str); 8] = [
     (EventKind::Released, "released"),
     (EventKind::Requeued, "requeued"),
     (EventKind::Deleted, "deleted"),
+    (EventKind::CertRenewed, "renewed"),
+    (EventKind::CertFailed, "failed"),
 ];
 
 type Labels = Vec<(&'static str, String)>;
@@ -76,6 +78,7 @@ impl Meter {
         let mut registry = Registry::with_prefix("postwerk");
         self.register_counts(&mut registry);
         register_space(&mut registry, site);
+        register_certificates(&mut registry, site);
         let holds = Gauges::default();
         for (queue, reason, count) in site.queue.held_counts().await? {
             let labels = vec![
@@ -107,8 +110,9 @@ impl Meter {
     }
 
     fn register_counts(&self, registry: &mut Registry) {
-        let (received, deliveries, acts) = (
-            Counter::<u64>::default(),
+        let received = Counter::<u64>::default();
+        let (deliveries, acts, orders) = (
+            Counters::default(),
             Counters::default(),
             Counters::default(),
         );
@@ -126,7 +130,11 @@ impl Meter {
                 | EventKind::Deleted => {
                     acts.get_or_create(&labels).inc_by(count);
                 }
-                EventKind::CertRenewed | EventKind::CertFailed | EventKind::CertExpiring => {}
+                EventKind::CertRenewed | EventKind::CertFailed => {
+                    let labels = vec![("result", (*word).to_owned())];
+                    orders.get_or_create(&labels).inc_by(count);
+                }
+                EventKind::CertExpiring => {}
             }
         }
         registry.register(
@@ -140,6 +148,11 @@ impl Meter {
             deliveries,
         );
         registry.register("decisions", "Recipients held, released and so on", acts);
+        registry.register(
+            "cert_renewals",
+            "Orders of certificates by what became of them",
+            orders,
+        );
         let requests = Counters::default();
         for (class, count) in (1..).zip(&self.0.requests) {
             let labels = vec![("status", format!("{class}xx"))];
@@ -149,6 +162,24 @@ impl Meter {
         }
         registry.register("admin_requests", "Answers of the endpoint", requests);
     }
+}
+
+/// Names are of our own configuration or files, so there are few.
+fn register_certificates(registry: &mut Registry, site: &Site) {
+    let now = site.clock.wall().secs();
+    let ends = Gauges::default();
+    for stand in site.certs.stands() {
+        let Some(until) = stand.until else { continue };
+        let seconds = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
+        let labels = vec![("name", stand.title().to_owned())];
+        ends.get_or_create(&labels)
+            .set(seconds(until).saturating_sub(seconds(now)));
+    }
+    registry.register(
+        "cert_expiry_seconds",
+        "Seconds until a certificate ends; below zero: it has ended",
+        ends,
+    );
 }
 
 fn register_space(registry: &mut Registry, site: &Site) {

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::session::Session;
 use crate::base::lang::Lang;
 use crate::words::{Arg, say};
 
@@ -21,8 +22,8 @@ pub struct Page<'a> {
     pub body: String,
     /// Of the answer.
     pub status: StatusCode,
-    /// Shows the navigation, and its logout with this token: somebody is logged in.
-    pub session: Option<&'a str>,
+    /// Shows the navigation, its logout and what administrators should know: somebody is logged in.
+    pub session: Option<&'a Session>,
     /// Asks for itself again after so many seconds: progress.
     pub again: Option<u32>,
 }

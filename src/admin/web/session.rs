@@ -36,6 +36,8 @@ pub struct Session {
     pub by: String,
     /// What its forms carry.
     pub token: String,
+    /// What every page shows to administrators: a certificate that ends soon.
+    pub alert: Option<String>,
     key: Key,
 }
 
@@ -93,6 +95,7 @@ pub async fn session(
     Ok(found.map(|(key, _, _)| Session {
         by: ADMIN.to_owned(),
         token: token_of(secret),
+        alert: crate::admin::certs::alert(site, visit.lang),
         key,
     }))
 }

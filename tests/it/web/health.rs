@@ -41,7 +41,7 @@ async fn a_healthy_server_says_so_component_by_component() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
     assert!(lines.iter().all(|line| line["ready"] == true), "{lines:?}");
 }
 

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod api;
 pub mod certs;
+pub mod checks;
 pub mod control;
 pub mod digests;
 pub mod find;

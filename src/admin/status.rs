@@ -16,6 +16,7 @@ use crate::base::limit::STATUS_COUNT_MAX;
 use crate::mail::date;
 use crate::queue::Queue;
 use crate::queue::record::Message;
+use crate::scan::ScannerStand;
 use crate::store::Room;
 
 /// What `GET /api/v1/status` says.
@@ -47,6 +48,9 @@ pub struct Status {
     /// None: `[admin] public_url` is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_url: Option<Public>,
+    /// `[[scanner]]`, in their order.
+    #[serde(default)]
+    pub scanners: Vec<ScannerState>,
     /// Whole days until the first certificate ends; below zero: it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_days: Option<i64>,
@@ -82,6 +86,43 @@ pub struct Held {
     pub reason: String,
     /// Recipients.
     pub count: u64,
+}
+
+/// How a scanner is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScannerState {
+    /// As configured.
+    pub name: String,
+    /// clamd, rspamd, milter.
+    pub kind: String,
+    /// Where it is.
+    pub address: String,
+    /// Why it failed when it was asked last; none: it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Since when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+    /// When it answered last; none: never since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<String>,
+    /// What becomes of mails meanwhile: hold, defer, accept.
+    pub on_failure: String,
+}
+
+impl ScannerState {
+    fn of(stand: ScannerStand) -> Self {
+        let (conf, health) = (stand.conf, stand.health);
+        Self {
+            kind: conf.kind.word().to_owned(),
+            address: conf.address.to_string(),
+            on_failure: conf.on_failure.word().to_owned(),
+            name: conf.name,
+            trouble: health.failure.map(|(why, _)| why),
+            failing: health.failing.map(date::rfc3339),
+            answered: health.answered.map(date::rfc3339),
+        }
+    }
 }
 
 /// A digest that did not arrive.
@@ -164,6 +205,8 @@ async fn status(
             checked: last.at.map(date::rfc3339),
             trouble: last.trouble.clone(),
         });
+        let stands = site.scanners.stands().into_iter();
+        status.scanners = stands.map(ScannerState::of).collect();
         let end = site.certs.valid_until();
         status.certificate_days = end.map(|end| days(end, queue.clock().wall().secs()));
         let certificates = views(&site).into_iter();

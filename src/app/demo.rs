@@ -1,11 +1,12 @@
 //! The demo: the real server with a configuration of its own, and a sink that plays the outside world.
 //!
-//! No root, no DNS, no network, no file: it listens on loopback, keeps its store in a temporary directory, and sends
-//! everything to the sink. Nothing here changes how the product works; only the configuration is the demo's.
+//! No root, no DNS, no network, no file: it listens on loopback, keeps its store in a temporary directory, has mails
+//! looked at by scanners of its own (`peers`), and sends everything to the sink. Nothing here changes how the product works; only the configuration is the demo's.
 
 pub mod conf;
 pub mod inbox;
 pub mod pages;
+pub mod peers;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -112,6 +113,7 @@ pub async fn run(
         smtp,
         web,
         sink: sink.address,
+        clamd: peers::clamd().await?,
         lang: options.lang,
     })?;
     let pages = pages::router(inbox, options.lang);
@@ -205,6 +207,7 @@ fn block(program: &str, smtp: SocketAddr, web: SocketAddr, login: &str, place: &
          \n  send to    {smtp} (SMTP, no password)\
          \n  try        {program} test-mail{server} held@demo.test\
          \n             It is held; a digest follows into the inbox, and its link releases it.\
+         \n             virus@demo.test too, found by a scanner: its link asks for the login above.\
          \n             Also success@ broken@ loop@ bounce@ defer@ timeout@ 451@ 550@demo.test\
          \n  look       {program} queue list --data {dir}\
          \n  stop       {end}\n"

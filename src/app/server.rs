@@ -211,6 +211,7 @@ impl Server {
             self.digests.clone(),
             accounts,
             self.certs.clone(),
+            self.scanners.clone(),
             self.shutdown.clone(),
         )
     }

@@ -289,6 +289,8 @@ pub const SCAN_FAILURES: u32 = 3;
 pub const SCAN_PAUSE: Duration = Duration::from_secs(5);
 /// See `SCAN_PAUSE`; a scanner that comes back is noticed within this time.
 pub const SCAN_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// A person who asks on a page whether a scanner answers waits so long; well below `WEB_ANSWER_TIMEOUT`.
+pub const SCAN_ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Octets of an answer: a clamd line has 100, rspamd's JSON with every symbol 50 KiB.
 pub const SCAN_ANSWER_MAX: usize = 1 << 20;
 /// Characters of a scanner's words in reasons and facts.

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use super::control::Place;
-use crate::admin::status::{Certificate, Status};
+use crate::admin::status::{Certificate, ScannerState, Status};
 use crate::base::text::clean;
 
 /// What follows `postwerk status`.
@@ -90,6 +90,9 @@ fn printed(status: &Status) -> String {
     for (mark, text) in certificates(&status.certificates) {
         line(mark, "certificate", &text);
     }
+    for one in &status.scanners {
+        line(one.trouble.is_some(), "scanner", &scanner(one));
+    }
     out
 }
 
@@ -124,6 +127,23 @@ fn certificates(all: &[Certificate]) -> Vec<(bool, String)> {
     lines
 }
 
+fn scanner(one: &ScannerState) -> String {
+    let found = match (&one.trouble, &one.answered) {
+        (Some(why), _) => {
+            let since = one.failing.as_deref().unwrap_or_default();
+            let what = match one.on_failure.as_str() {
+                "defer" => "mails are put off",
+                "accept" => "mails pass unseen",
+                _ => "mails are held",
+            };
+            format!("fails since {since}; {what}: {}", clean(why, WHY_MAX))
+        }
+        (None, Some(at)) => format!("answered at {at}"),
+        (None, None) => "not asked yet".to_owned(),
+    };
+    format!("{} ({}, {}) {found}", one.name, one.kind, one.address)
+}
+
 fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours) {
@@ -137,6 +157,18 @@ fn span(seconds: u64) -> String {
 mod tests {
     use super::*;
     use crate::admin::status::{Held, Public, Undelivered};
+
+    fn state(name: &str, trouble: Option<&str>, answered: Option<&str>) -> ScannerState {
+        ScannerState {
+            name: name.into(),
+            kind: "clamd".into(),
+            address: "127.0.0.1:3310".into(),
+            failing: trouble.map(|_| "2026-11-21T08:00:00.000Z".into()),
+            trouble: trouble.map(Into::into),
+            answered: answered.map(Into::into),
+            on_failure: "hold".into(),
+        }
+    }
 
     #[test]
     fn what_needs_attention_is_marked() {
@@ -164,6 +196,11 @@ mod tests {
                 checked: None,
                 trouble: Some("connection refused".into()),
             }),
+            scanners: vec![
+                state("clam", None, Some("2026-11-21T07:00:00.000Z")),
+                state("spam", Some("no answer\nwithin 30s"), None),
+                state("sign", None, None),
+            ],
             certificate_days: Some(63),
             certificates: vec![
                 Certificate {
@@ -191,6 +228,9 @@ mod tests {
 ! public url   https://mail.example.org:444 cannot be reached from here: connection refused
   certificate  mail.example.org 63 days left
 ! certificate  lists.example.org 5 days left; 3 orders in a row failed: the directory??is down
+  scanner      clam (clamd, 127.0.0.1:3310) answered at 2026-11-21T07:00:00.000Z
+! scanner      spam (clamd, 127.0.0.1:3310) fails since 2026-11-21T08:00:00.000Z; mails are held: no answer?within 30s
+  scanner      sign (clamd, 127.0.0.1:3310) not asked yet
 ";
         assert_eq!(printed(&status), wanted);
     }

@@ -37,6 +37,8 @@ struct State {
 pub struct Health {
     /// Whether it is left alone.
     pub paused: bool,
+    /// Since when it fails; none after it answered.
+    pub failing: Option<Wall>,
     /// The last failure in words, and when; none after it answered.
     pub failure: Option<(String, Wall)>,
     /// When it answered last.
@@ -103,6 +105,7 @@ impl Breaker {
                 state.failures = 0;
                 state.until = None;
                 state.health.paused = false;
+                state.health.failing = None;
                 state.health.failure = None;
                 state.health.answers += 1;
                 state.health.answered = Some(clock.wall());
@@ -111,6 +114,7 @@ impl Breaker {
         };
         state.failures = state.failures.saturating_add(1);
         state.health.failures += 1;
+        state.health.failing.get_or_insert(clock.wall());
         state.health.failure = Some((trouble.to_string(), clock.wall()));
         if state.failures >= SCAN_FAILURES {
             let doubled = SCAN_PAUSE.saturating_mul(1 << (state.failures - SCAN_FAILURES).min(8));

@@ -11,6 +11,7 @@ pub mod clamd;
 pub mod milter;
 pub mod rspamd;
 pub mod socket;
+pub mod tally;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
 use breaker::Breaker;
+use tally::Tally;
 
 pub use attachments::Looked;
 
@@ -252,6 +254,7 @@ struct Inner {
     clock: Clock,
     breakers: Mutex<HashMap<String, Arc<Breaker>>>,
     looks: Semaphore,
+    tally: Tally,
 }
 
 /// How a scanner is, for pages, `/readyz` and `/metrics`.
@@ -271,6 +274,7 @@ impl Scanners {
             clock,
             breakers: Mutex::default(),
             looks: Semaphore::new(LOOKS_MAX),
+            tally: Tally::default(),
         }))
     }
 
@@ -285,6 +289,7 @@ impl Scanners {
                 None => self.ask(scanner, mail).await,
             };
             let took = self.0.clock.mono() - began;
+            self.0.tally.count(&scanner.name, &said, took);
             let last = ends(scanner, &said);
             found.push(Finding {
                 conf: scanner.clone(),
@@ -340,6 +345,11 @@ impl Scanners {
         };
         breaker.note(conf, clock, said.as_ref().err());
         said
+    }
+
+    /// What they said about mails since the start.
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 
     /// How they are, in their order.

@@ -21,6 +21,7 @@ use postwerk::base::clock::Clock;
 /// The most real time that a test waits for one thing; it is reached only when the test fails.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+mod checks;
 mod client;
 mod dns;
 mod house;

@@ -17,16 +17,22 @@ use super::page::refusal;
 use super::site::Site;
 use super::visit::Visit;
 use crate::admin::certs::views;
+use crate::base::text::clean;
+use crate::config::OnFailure;
+use crate::scan::ScannerStand;
 use crate::store::{Key, Room};
 
 /// Certificates with trouble that are named.
 const TROUBLES_MAX: usize = 5;
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Characters of a detail.
+const DETAIL_MAX: usize = 300;
+
 /// One component.
 #[derive(Serialize)]
 struct Component {
-    component: &'static str,
+    component: String,
     ready: bool,
     detail: String,
 }
@@ -42,7 +48,7 @@ async fn live() -> &'static str {
     "ok\n"
 }
 
-async fn ready(State(site): State<Site>) -> Response {
+async fn ready(State(site): State<Site>, Extension(visit): Extension<Visit>) -> Response {
     let room = match site.queue.store().room() {
         Room::Plenty => "plenty",
         Room::Low => "low",
@@ -55,26 +61,29 @@ async fn ready(State(site): State<Site>) -> Response {
         .get(vec![Key::of(b'c', &[b"ready"])])
         .await;
     let stopping = site.shutdown.begun();
-    let all = [
+    let mut all = vec![
         Component {
-            component: "store",
+            component: "store".to_owned(),
             ready: read.is_ok(),
             detail: read
                 .err()
                 .map_or_else(|| "ok".to_owned(), |error| error.to_string()),
         },
         Component {
-            component: "disk",
+            component: "disk".to_owned(),
             ready: site.queue.store().room() == Room::Plenty,
             detail: room.to_owned(),
         },
         Component {
-            component: "server",
+            component: "server".to_owned(),
             ready: !stopping,
             detail: if stopping { "stopping" } else { "running" }.to_owned(),
         },
         certificates(&site),
     ];
+    let near = is_near(&visit);
+    let stands = site.scanners.stands();
+    all.extend(stands.iter().map(|stand| scanner(stand, near)));
     let good = all.iter().all(|one| one.ready);
     let lines: String = all
         .iter()
@@ -102,7 +111,7 @@ fn certificates(site: &Site) -> Component {
         })
         .collect();
     Component {
-        component: "certificates",
+        component: "certificates".to_owned(),
         ready: true,
         detail: if troubles.is_empty() {
             "ok".to_owned()
@@ -112,13 +121,39 @@ fn certificates(site: &Site) -> Component {
     }
 }
 
+/// A scanner that fails makes the server unready only where its mails are put off by it: then nothing is accepted, as on
+/// a full disk. Where they are held or let through the server does its work, and the detail tells. Why it fails, which
+/// names inner addresses, is for this machine.
+fn scanner(stand: &ScannerStand, near: bool) -> Component {
+    let (conf, health) = (&stand.conf, &stand.health);
+    let (ready, mut detail) = match (&health.failure, conf.on_failure) {
+        (None, _) if health.answered.is_none() => (true, "not asked yet".to_owned()),
+        (None, _) => (true, "ok".to_owned()),
+        (Some(_), OnFailure::Hold) => (true, "failing; mails are held".to_owned()),
+        (Some(_), OnFailure::Accept) => (true, "failing; mails pass unseen".to_owned()),
+        (Some(_), OnFailure::Defer) => (!health.paused, "failing; mails are put off".to_owned()),
+    };
+    if let (Some((why, _)), true) = (&health.failure, near) {
+        detail = clean(&format!("{detail}: {why}"), DETAIL_MAX);
+    }
+    Component {
+        component: format!("scanner {}", conf.name),
+        ready,
+        detail,
+    }
+}
+
+/// This machine.
+fn is_near(visit: &Visit) -> bool {
+    visit.peer.ip().to_canonical().is_loopback() && !visit.proxied
+}
+
 async fn metrics(
     State(site): State<Site>,
     Extension(visit): Extension<Visit>,
     headers: HeaderMap,
 ) -> Response {
-    let near = visit.peer.ip().to_canonical().is_loopback() && !visit.proxied;
-    if !near && !has_token(&site, &headers) {
+    if !is_near(&visit) && !has_token(&site, &headers) {
         return refusal(visit.lang, StatusCode::FORBIDDEN);
     }
     match site.meter.text(&site).await {

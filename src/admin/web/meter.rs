@@ -79,6 +79,7 @@ impl Meter {
         self.register_counts(&mut registry);
         register_space(&mut registry, site);
         register_certificates(&mut registry, site);
+        register_scanners(&mut registry, site);
         let holds = Gauges::default();
         for (queue, reason, count) in site.queue.held_counts().await? {
             let labels = vec![
@@ -180,6 +181,18 @@ fn register_certificates(registry: &mut Registry, site: &Site) {
         "Seconds until a certificate ends; below zero: it has ended",
         ends,
     );
+}
+
+fn register_scanners(registry: &mut Registry, site: &Site) {
+    site.scanners.tally().register(registry);
+    let up = Gauges::default();
+    for stand in site.scanners.stands() {
+        let labels = vec![("scanner", stand.conf.name)];
+        let well = stand.health.failure.is_none();
+        up.get_or_create(&labels).set(i64::from(well));
+    }
+    let help = "1 unless the scanner failed when it was asked last";
+    registry.register("scan_up", help, up);
 }
 
 fn register_space(registry: &mut Registry, site: &Site) {

@@ -22,6 +22,7 @@ pub(super) fn router(site: Site) -> Router {
         .merge(super::login::router())
         .merge(crate::admin::holds::router())
         .merge(crate::admin::certs::router())
+        .merge(crate::admin::checks::router())
         .fallback(unknown)
         .method_not_allowed_fallback(no_such_method)
         .with_state(site.clone())

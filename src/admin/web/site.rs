@@ -19,6 +19,7 @@ use crate::digest::desk::Desk;
 use crate::digest::key::Keys;
 use crate::net::limiter::Limiter;
 use crate::queue::Queue;
+use crate::scan::Scanners;
 
 /// The state of the endpoint's handlers.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Site {
     pub visits: Arc<Visits>,
     /// What handshakes show.
     pub certs: Certs,
+    /// Who looks at mails.
+    pub scanners: Scanners,
     /// Time.
     pub clock: Clock,
     /// The signal to stop.
@@ -59,6 +62,7 @@ impl Site {
         digests: Digests,
         accounts: Accounts,
         certs: Certs,
+        scanners: Scanners,
         shutdown: Shutdown,
     ) -> Self {
         Self {
@@ -73,6 +77,7 @@ impl Site {
             visits: Arc::default(),
             queue,
             certs,
+            scanners,
             shutdown,
             wrong_logins: Arc::new(Limiter::new(WRONG_LINKS_MAX, WRONG_LINKS_SPAN)),
         }

@@ -2,6 +2,7 @@
 //! that hold what a visitor wants to see held.
 //!
 //! `held@` and `broken@` are held by hold rules; `loop@` by nothing but the server's own counting of Received fields.
+//! `virus@` is found by a scanner that is configured like any other.
 //! Not here: the sink's magic names (`sink`), and starting it all (`demo`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,9 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::base::lang::Lang;
+use crate::base::limit::{SCAN_CONNECTIONS, SCAN_TIMEOUT};
+use crate::base::size::ByteSize;
 use crate::config::{
     AddressPattern, BareNewline, Config, DomainPattern, HoldRule, ListenerConf, ListenerTls,
-    Network, NextHop, PublicUrl, RelayTls, Role, RouteConf, RuleMatch, SaslRule, Timing,
+    Network, NextHop, OnFailure, PublicUrl, RelayTls, Role, RouteConf, RuleMatch, SaslRule,
+    ScannerAddress, ScannerConf, ScannerKind, Timing,
 };
 use crate::mail::domain::{BadDomain, Domain};
 use crate::mail::hold::HoldQueue;
@@ -31,6 +35,8 @@ pub struct Wanted<'a> {
     pub web: SocketAddr,
     /// Mail goes out there.
     pub sink: SocketAddr,
+    /// Looks for viruses.
+    pub clamd: SocketAddr,
     /// Of digests.
     pub lang: Lang,
 }
@@ -80,7 +86,21 @@ pub fn configuration(wanted: &Wanted<'_>) -> Result<Config, BadName> {
         rule("held", HoldQueue::Quarantine, wanted.lang)?,
         rule("broken", HoldQueue::Defect, wanted.lang)?,
     ];
+    config.scanners = vec![scanner("clam", ScannerKind::Clamd, wanted.clamd)];
     Ok(config)
+}
+
+fn scanner(name: &str, kind: ScannerKind, at: SocketAddr) -> ScannerConf {
+    ScannerConf {
+        name: name.to_owned(),
+        kind,
+        address: ScannerAddress::Tcp(at.ip().to_string(), at.port()),
+        timeout: SCAN_TIMEOUT,
+        max_size: ByteSize::mib(25),
+        connections: SCAN_CONNECTIONS,
+        on_failure: OnFailure::Hold,
+        listeners: vec![Role::Mx, Role::Submission],
+    }
 }
 
 fn listener(bind: SocketAddr) -> ListenerConf {

@@ -1,6 +1,7 @@
 # Der Rahmen der Seiten, Anmeldung, und Antworten auf Anfragen, die nicht gehen.
 web-skip = Zum Inhalt
 web-holds = Angehaltene Nachrichten
+web-checks = Prüfungen
 web-logout = Abmelden
 web-unknown = Nicht gefunden
 web-unknown-text = Unter dieser Adresse gibt es hier nichts. Prüfen Sie, ob die Adresse vollständig übernommen wurde.

@@ -1,6 +1,7 @@
 # The frame of pages, login, and answers to requests that cannot be met.
 web-skip = To the content
 web-holds = Held messages
+web-checks = Checks
 web-logout = Log out
 web-unknown = Not found
 web-unknown-text = There is nothing at this address. Check that the whole address was copied.

@@ -14,7 +14,12 @@
 //!   `application/x-dosexec` mean `application/vnd.microsoft.portable-executable`. By content the scan knows: Windows
 //!   programs, ELF, shortcuts, scripts, zip, Office documents (`application/vnd.openxmlformats-officedocument`, old ones
 //!   `application/x-ole-storage`), OpenDocument, Java archives, rar, 7z, gzip, bzip2, xz, cab, pdf, rtf, html, png, jpeg,
-//!   gif, webp. What is inside an archive is a scanner's work.
+//!   gif, webp. What is inside an archive counts for `[attachments]`.
 //! * **Of a mail in a mail both count**: it is an attachment, and its own attachments are looked at.
+//! * **`[attachments]` sees what any program may see** (`mail::archive`): every name that a part's fields give, zips by
+//!   their directory and from header to header, what stands before and behind them, names up to a NUL, members of a
+//!   gzip file as one content. What it cannot see is told: a bound is named and the mail held in `bad`, and so is a
+//!   damaged archive, after all that can be read of it. 7z, rar, xz, bzip2, cab, disk images and zip methods other than
+//!   stored and deflated are not unpacked; block their types (`application/vnd.rar`) to keep them out.
 //! * **Order:** loop, broken MIME, account, rate, then rules. The first that holds the whole mail ends it; a rule holds
 //!   single recipients. The hold names what was looked at before it, and a release records what was not.

@@ -295,6 +295,8 @@ pub const SCAN_ASK_TIMEOUT: Duration = Duration::from_secs(10);
 pub const SCAN_ANSWER_MAX: usize = 1 << 20;
 /// Characters of a scanner's words in reasons and facts.
 pub const SCAN_WORDS_MAX: usize = 200;
+/// Characters of a subject that a scanner rewrote.
+pub const SUBJECT_WRITTEN_MAX: usize = 500;
 /// Mails that are requeued when a scanner is back, in `WHEN_BACK_SPAN`: less than it takes in ordinary traffic.
 pub const WHEN_BACK_COUNT: u32 = 600;
 /// See `WHEN_BACK_COUNT`.

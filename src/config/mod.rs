@@ -17,6 +17,7 @@ mod kind;
 mod load;
 pub mod pem;
 pub mod problem;
+mod rspamd;
 mod rule;
 mod scan;
 mod scanner;
@@ -44,9 +45,10 @@ pub use held::{
 };
 pub use load::{load, parse};
 pub use problem::{Problem, Problems, Severity};
+pub use rspamd::{HeadersFor, RspamdConf, SpamAct};
 pub use scan::{
-    ChecksConf, MilterConf, OnFailure, RspamdConf, ScanException, ScannerAddress, ScannerConf,
-    ScannerKind, Stage,
+    ChecksConf, MilterConf, OnFailure, ScanException, ScannerAddress, ScannerConf, ScannerKind,
+    Stage,
 };
 pub use secret::is_phc;
 pub use tls::{AcmeConf, Binding, CertConf, CertFiles, CertName, Challenge, TlsConf, TlsMode};

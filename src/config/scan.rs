@@ -8,9 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AddressPattern, Network, Role};
+use super::{AddressPattern, HeadersFor, Network, Role, RspamdConf};
 use crate::base::limit;
-use crate::base::secret::Secret;
 use crate::base::size::ByteSize;
 use crate::mail::hold::Check;
 
@@ -99,6 +98,8 @@ pub struct ScannerConf {
     pub on_failure: OnFailure,
     /// Listeners of these roles; mail of this program and requeued mail is looked at as its listener's was.
     pub listeners: Vec<Role>,
+    /// Which mail gets its fields on top; never of a milter, which writes its own.
+    pub headers: HeadersFor,
 }
 
 /// What a scanner speaks.
@@ -107,16 +108,9 @@ pub enum ScannerKind {
     /// ClamAV's daemon.
     Clamd,
     /// rspamd's HTTP.
-    Rspamd(RspamdConf),
+    Rspamd(Box<RspamdConf>),
     /// Sendmail's filter protocol, version 6.
     Milter(MilterConf),
-}
-
-/// Keys of `kind = "rspamd"`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RspamdConf {
-    /// Of the controller, for learning.
-    pub password: Option<Secret>,
 }
 
 /// Keys of `kind = "milter"`.
@@ -158,6 +152,18 @@ pub struct ScanException {
     pub networks: Vec<Network>,
     /// The listener's address as configured.
     pub listener: Option<SocketAddr>,
+}
+
+impl ScannerConf {
+    /// Whether it writes fields on top of mail that came by a listener of this role.
+    pub fn writes(&self, role: Role) -> bool {
+        self.listeners.contains(&role)
+            && match self.headers {
+                HeadersFor::Mx => role == Role::Mx,
+                HeadersFor::All => true,
+                HeadersFor::None => false,
+            }
+    }
 }
 
 impl ScannerKind {

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::file::{Fault, Section};
 use super::kind::{choice, list, string, whole};
-use super::secret::{self, Purpose};
+use super::rspamd::{headers, rspamd};
 use super::section::{Placed, ROLES};
 use super::value::{bytes, name, parsed, socket, span};
 use super::{
-    AddressPattern, ChecksConf, MilterConf, Network, OnFailure, Rate, RateAction, Role, RspamdConf,
+    AddressPattern, ChecksConf, HeadersFor, MilterConf, Network, OnFailure, Rate, RateAction, Role,
     ScanException, ScannerAddress, ScannerConf, ScannerKind, Stage,
 };
 use crate::base::limit;
@@ -123,9 +123,15 @@ fn scanner<'n, 'i>(
     }
     let kind = kind.map(|kind| match kind {
         Kind::Clamd => ScannerKind::Clamd,
-        Kind::Rspamd => ScannerKind::Rspamd(rspamd(&at, folder)),
+        Kind::Rspamd => ScannerKind::Rspamd(Box::new(rspamd(&at, folder))),
         Kind::Milter => ScannerKind::Milter(MilterConf::default()),
     });
+    let headers = match &kind {
+        Some(ScannerKind::Milter(_)) => HeadersFor::None,
+        Some(ScannerKind::Clamd | ScannerKind::Rspamd(_)) | None => {
+            at.get("headers", headers).unwrap_or_default()
+        }
+    };
     at.finish();
     let conf = ScannerConf {
         name: called.unwrap_or_else(|| format!("scanner {n}")),
@@ -136,18 +142,9 @@ fn scanner<'n, 'i>(
         connections,
         on_failure: on_failure.unwrap_or(OnFailure::Hold),
         listeners: listeners.unwrap_or_else(|| vec![Role::Mx, Role::Submission]),
+        headers,
     };
     Some(Placed { conf, at })
-}
-
-/// Keys of `kind = "rspamd"`.
-fn rspamd(at: &Section<'_, '_>, folder: &Path) -> RspamdConf {
-    let password = at
-        .has("password")
-        .then(|| secret::read(at, "password", folder, Purpose::Sent));
-    RspamdConf {
-        password: password.flatten(),
-    }
 }
 
 /// `[[exception]]`

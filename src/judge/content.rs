@@ -17,7 +17,7 @@ use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
 use crate::mail::structure::Structure;
 use crate::mail::trace::count_received;
-use crate::policy::{self, Client, Moment, Permit, RuleFacts, TextFacts, Verdict};
+use crate::policy::{self, Client, Moment, Permit, Place, RuleFacts, TextFacts, Verdict};
 use crate::queue::Origin;
 use crate::queue::record::MessageId;
 use crate::scan::{Body, ScanMail, Scanners};
@@ -214,7 +214,14 @@ impl<'a> Course<'a> {
         let mailboxes: Vec<&Mailbox> = left.iter().map(|(_, mailbox)| *mailbox).collect();
         let id = content.id.to_string();
         let mail = asked_about(content, &id, &mailboxes);
-        let found = policy::scanned(Box::pin(scanners.scan(&mail)).await, self.answered);
+        let place = Place {
+            hostname: self.conf.server.hostname.as_str(),
+            role: content.role,
+            from: content.from,
+            helo: &content.origin.helo,
+            answered: self.answered,
+        };
+        let found = policy::scanned(Box::pin(scanners.scan(&mail)).await, &place);
         self.checked.extend(&found.checked);
         self.judged.said.extend(found.said);
         self.judged.edits.extend(found.edits);

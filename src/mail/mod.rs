@@ -13,6 +13,7 @@ pub mod mailbox;
 pub mod outcome;
 pub mod path;
 pub mod reply;
+pub mod results;
 pub mod state;
 pub mod structure;
 pub mod trace;

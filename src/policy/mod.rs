@@ -5,10 +5,12 @@
 //! Not here: gathering facts (`judge`), and limits of a connection (`net::limiter`).
 
 mod attachments;
+mod fields;
 mod hidden;
 mod rcpt;
 mod rules;
 mod scanned;
+mod spam;
 mod text;
 
 use std::net::IpAddr;
@@ -35,6 +37,21 @@ pub enum Verdict {
     Reject(Reply),
     /// Accept it, and keep it for a person.
     Hold(Hold),
+}
+
+/// Where a mail that scanners looked at came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Our name.
+    pub hostname: &'a str,
+    /// What its listener is for.
+    pub role: Role,
+    /// Its reverse-path.
+    pub from: &'a ReversePath,
+    /// What its client called itself.
+    pub helo: &'a str,
+    /// Whether somebody is there who can be refused.
+    pub answered: bool,
 }
 
 /// Who is at the other end; the same at every stage.

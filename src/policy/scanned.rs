@@ -4,13 +4,14 @@
 //! dangerous one. What a scanner could not look at is never let through unseen, unless `on_failure` says so.
 //! Not here: asking them (`scan`).
 
-use super::{Verdict, reply};
+use super::spam::spam;
+use super::{Place, Verdict, fields, reply};
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean;
-use crate::config::OnFailure;
+use crate::config::{OnFailure, ScannerConf, ScannerKind};
 use crate::mail::edit::Edits;
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason, SCANNER};
-use crate::scan::{Action, End, Filtered, Finding, Opinion, Score, Trouble};
+use crate::scan::{End, Filtered, Finding, Opinion, Score, Trouble};
 
 /// What all of them together mean.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub struct Scanned {
     pub said: Vec<String>,
 }
 
-/// Judges them. `answered`: somebody is there who can be told to try again later; else that is a hold.
-pub fn scanned(findings: Vec<Finding>, answered: bool) -> Scanned {
+/// Judges them. Where nobody can be told to try again later, that is a hold.
+pub fn scanned(findings: Vec<Finding>, place: &Place<'_>) -> Scanned {
     let mut all = Scanned {
         verdict: Verdict::Accept,
         refused: Vec::new(),
@@ -37,7 +38,7 @@ pub fn scanned(findings: Vec<Finding>, answered: bool) -> Scanned {
         said: Vec::new(),
     };
     for finding in findings {
-        let verdict = all.add(finding, answered);
+        let verdict = all.add(finding, place);
         if rank(&verdict) > rank(&all.verdict) {
             all.verdict = verdict;
         }
@@ -46,10 +47,10 @@ pub fn scanned(findings: Vec<Finding>, answered: bool) -> Scanned {
 }
 
 impl Scanned {
-    fn add(&mut self, finding: Finding, answered: bool) -> Verdict {
+    fn add(&mut self, finding: Finding, place: &Place<'_>) -> Verdict {
         let name = finding.conf.name.clone();
         let rule = match finding.conf.on_failure {
-            OnFailure::Defer if !answered => OnFailure::Hold,
+            OnFailure::Defer if !place.answered => OnFailure::Hold,
             rule @ (OnFailure::Hold | OnFailure::Defer | OnFailure::Accept) => rule,
         };
         let (verdict, said) = match finding.said {
@@ -58,7 +59,7 @@ impl Scanned {
                 if !matches!(opinion, Opinion::Excepted(_)) {
                     self.checked.push(finding.conf.kind.check());
                 }
-                self.judge(&name, opinion)
+                self.judge(&finding.conf, opinion, place)
             }
         };
         self.said
@@ -66,9 +67,23 @@ impl Scanned {
         verdict
     }
 
-    fn judge(&mut self, name: &str, opinion: Opinion) -> (Verdict, String) {
+    fn judge(
+        &mut self,
+        conf: &ScannerConf,
+        opinion: Opinion,
+        place: &Place<'_>,
+    ) -> (Verdict, String) {
+        let name = conf.name.as_str();
         match opinion {
-            Opinion::Clean => (Verdict::Accept, "clean".to_owned()),
+            Opinion::Clean => {
+                if conf.writes(place.role) {
+                    self.edits.push(Edits {
+                        top: vec![fields::virus(place)],
+                        ..Edits::default()
+                    });
+                }
+                (Verdict::Accept, "clean".to_owned())
+            }
             Opinion::Excepted(why) => (Verdict::Accept, format!("not asked: {why}")),
             Opinion::Infected(virus) => {
                 let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Virus, &virus)
@@ -76,9 +91,29 @@ impl Scanned {
                     .with("scanner", name);
                 (Verdict::Hold(hold), format!("infected with {virus}"))
             }
-            Opinion::Scored(score) => spam(name, &score),
+            Opinion::Scored(score) => self.scored(conf, &score, place),
             Opinion::Filtered(filtered) => self.filtered(name, *filtered),
         }
+    }
+
+    fn scored(
+        &mut self,
+        conf: &ScannerConf,
+        score: &Score,
+        place: &Place<'_>,
+    ) -> (Verdict, String) {
+        let ScannerKind::Rspamd(own) = &conf.kind else {
+            return (
+                Verdict::Accept,
+                "a score of a scanner that gives none".to_owned(),
+            );
+        };
+        let spam = spam(conf, own, score, place);
+        self.edits.push(spam.edits);
+        if spam.dmarc {
+            self.checked.push(Check::Dmarc);
+        }
+        (spam.verdict, spam.said)
     }
 
     fn filtered(&mut self, name: &str, filtered: Filtered) -> (Verdict, String) {
@@ -135,25 +170,6 @@ fn failed(name: &str, rule: OnFailure, trouble: &Trouble) -> (Verdict, String) {
     (verdict, text)
 }
 
-fn spam(name: &str, score: &Score) -> (Verdict, String) {
-    let said = format!("{:.1} of {:.1} points", score.score, score.required);
-    let verdict = match score.action {
-        Action::None | Action::Greylist => Verdict::Accept,
-        Action::AddHeader
-        | Action::RewriteSubject
-        | Action::SoftReject
-        | Action::Quarantine
-        | Action::Reject
-        | Action::Discard => Verdict::Hold(
-            Hold::new(HoldQueue::Quarantine, HoldReason::Spam, "")
-                .with("score", format!("{:.1}", score.score))
-                .with("limit", format!("{:.1}", score.required))
-                .with("scanner", name),
-        ),
-    };
-    (verdict, said)
-}
-
 /// What counts more.
 fn rank(verdict: &Verdict) -> u8 {
     match verdict {
@@ -186,7 +202,8 @@ mod tests {
     use std::time::Duration;
 
     use crate::base::size::ByteSize;
-    use crate::config::{ScannerAddress, ScannerConf, ScannerKind};
+    use crate::config::{HeadersFor, Role, ScannerAddress};
+    use crate::mail::path::ReversePath;
     use crate::mail::reply::Reply;
 
     fn finding(on_failure: OnFailure, said: Result<Opinion, Trouble>) -> Finding {
@@ -200,10 +217,22 @@ mod tests {
                 connections: 1,
                 on_failure,
                 listeners: Vec::new(),
+                headers: HeadersFor::None,
             },
             said,
             took: Duration::ZERO,
         }
+    }
+
+    fn scanned(findings: Vec<Finding>, answered: bool) -> Scanned {
+        let place = Place {
+            hostname: "mx.example.org",
+            role: Role::Mx,
+            from: &ReversePath::Null,
+            helo: "client.example",
+            answered,
+        };
+        super::scanned(findings, &place)
     }
 
     fn good(opinion: Opinion) -> Finding {

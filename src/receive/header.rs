@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::base::clock::Wall;
 use crate::base::limit::{HEADER_BUDGET, HEADER_FREE, HEADER_MAX};
 use crate::mail::date;
+use crate::mail::results::claims;
 
 /// Shared memory for long header sections.
 #[derive(Clone, Debug)]
@@ -36,6 +37,15 @@ pub(super) struct Header {
     /// The empty line came, or something follows that needs one.
     separated: bool,
     _loan: Option<OwnedSemaphorePermit>,
+}
+
+/// Which fields are ours alone, because a scanner of ours writes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ours {
+    /// X-Spam-*, and Authentication-Results with our name.
+    pub(super) spam: bool,
+    /// X-Virus-Scanned.
+    pub(super) virus: bool,
 }
 
 /// Why a section cannot be kept.
@@ -156,6 +166,17 @@ impl Header {
         }
     }
 
+    /// Takes away what claims to come from us and what only our scanners may say: whole fields, nothing else.
+    pub(super) fn disown(&mut self, ours: &Ours, hostname: &str) {
+        self.remove_if(|name, value| {
+            let name = name.to_ascii_lowercase();
+            let spam = || name == b"x-spam" || name.starts_with(b"x-spam-");
+            ours.virus && name == b"x-virus-scanned"
+                || ours.spam && spam()
+                || ours.spam && name == b"authentication-results" && claims(value, hostname)
+        });
+    }
+
     /// The fields.
     pub(super) fn fields(&self) -> &[u8] {
         &self.bytes
@@ -175,15 +196,25 @@ impl Header {
     }
 
     fn remove(&mut self, names: &[&[u8]]) {
-        let gone: Vec<Range<usize>> = ranges(&self.bytes)
-            .filter(|range| {
-                names
-                    .iter()
-                    .any(|name| is_named(self.bytes.get(range.clone()), name))
-            })
-            .collect();
-        for range in gone.into_iter().rev() {
-            self.bytes.drain(range);
+        self.remove_if(|name, _| names.iter().any(|other| name.eq_ignore_ascii_case(other)));
+    }
+
+    /// Removes the fields of whose name and value this is true.
+    fn remove_if(&mut self, gone: impl Fn(&[u8], &[u8]) -> bool) {
+        let mut kept = Vec::new();
+        let mut found = false;
+        for range in ranges(&self.bytes) {
+            let field = self.bytes.get(range).unwrap_or_default();
+            let colon = memchr(b':', field).unwrap_or(field.len());
+            let (name, value) = field.split_at(colon);
+            if gone(name.trim_ascii_end(), value.get(1..).unwrap_or_default()) {
+                found = true;
+            } else {
+                kept.extend_from_slice(field);
+            }
+        }
+        if found {
+            self.bytes = kept;
         }
     }
 }
@@ -300,6 +331,66 @@ mod tests {
         let text = String::from_utf8(header.into_stored()).unwrap();
         assert!(text.starts_with("Subject: x\r\nDate: "), "got {text}");
         assert!(text.ends_with("\r\nMessage-ID: <0643E1B2A90C7701@mail.example.org>\r\n\r\n"));
+    }
+
+    /// Fields of others that stay, and those that claim to be ours.
+    const THEIRS: [&str; 7] = [
+        "Received: from x\r\n\tby mx.example.org\r\n",
+        "Authentication-Results: other.example; spf=pass\r\n smtp.mailfrom=mx.example.org\r\n",
+        "X-Spamd-Result: mine\r\n",
+        "X-Spammer: no\r\n",
+        "Subject: X-Spam-Flag: YES\r\n",
+        "Subject:\r\n X-Spam-Flag: YES\r\n\tAuthentication-Results: mx.example.org\r\n",
+        "ARC-Authentication-Results: i=1; mx.example.org; spf=pass\r\n",
+    ];
+    const CLAIMED: [&str; 7] = [
+        "Authentication-Results: mx.example.org; spf=pass\r\n",
+        "AUTHENTICATION-RESULTS :\r\n\t(x) \"MX.example.org\" 1\r\n ; dmarc=pass\r\n",
+        "X-Spam-Flag: NO\r\n",
+        "x-spam-STATUS \t: No,\r\n score=-100\r\n",
+        "X-Spam: \r\n\tno\r\n",
+        "X-Spam-: \r\n",
+        "X-Virus-Scanned: clean\r\n",
+    ];
+
+    #[test]
+    fn what_claims_to_be_ours_goes_and_everything_else_stays_as_it_came() {
+        let both = Ours {
+            spam: true,
+            virus: true,
+        };
+        let mut random = fastrand::Rng::with_seed(4);
+        for round in 0..2_000 {
+            let (mut text, mut wanted) = (String::new(), String::new());
+            for _ in 0..random.usize(0..12) {
+                let n = random.usize(0..7);
+                if random.bool() {
+                    text.push_str(THEIRS[n]);
+                    wanted.push_str(THEIRS[n]);
+                } else {
+                    text.push_str(CLAIMED[n]);
+                }
+            }
+            text.push_str("\r\nX-Spam-Flag: a body\r\n");
+            wanted.push_str("\r\nX-Spam-Flag: a body\r\n");
+            let (mut header, rest) = gathered(text.as_bytes(), random.usize(1..200));
+            header.disown(&both, "mx.example.org");
+            let mut all = header.into_stored();
+            all.extend_from_slice(&rest);
+            assert_eq!(
+                String::from_utf8(all).unwrap(),
+                wanted,
+                "round {round}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_scanner_that_writes_them_nothing_goes() {
+        let all = CLAIMED.concat();
+        let (mut header, _) = gathered(all.as_bytes(), 1_000);
+        header.disown(&Ours::default(), "mx.example.org");
+        assert_eq!(header.fields(), all.as_bytes());
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! Not here: reading the socket (`driver`), and the verdict (`judge`).
 
 use super::Hall;
-use super::header::{Gather, Gathered, Header, HeaderFault};
-use crate::config::BareNewline;
+use super::header::{Gather, Gathered, Header, HeaderFault, Ours};
+use crate::config::{BareNewline, ScannerKind};
 use crate::judge::{HeaderFacts, Reception};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::queue::{AcceptError, BodyWriter, StoredBody};
@@ -183,8 +183,9 @@ async fn stream(place: Place, text: &[u8]) -> Place {
 
 /// The header section is complete: look at it, edit it, and begin the body with it.
 async fn begin(mut header: Header, hall: &Hall, reception: &Reception) -> Place {
-    let facts = reception.header_facts(header.fields());
     let conf = reception.conf();
+    header.disown(&ours(reception), conf.server.hostname.as_str());
+    let facts = reception.header_facts(header.fields());
     let writer = hall.queue.begin_body();
     if reception.completes() {
         header.complete(
@@ -198,6 +199,21 @@ async fn begin(mut header: Header, hall: &Hall, reception: &Reception) -> Place 
         Ok(()) => Place::Body(body),
         Err(error) => Place::Refused(of_accept(&error)),
     }
+}
+
+/// The fields that our scanners write on what comes by this listener.
+fn ours(reception: &Reception) -> Ours {
+    let mut ours = Ours::default();
+    let role = reception.listener().role;
+    let all = reception.conf().scanners.iter();
+    for scanner in all.filter(|scanner| scanner.writes(role)) {
+        match scanner.kind {
+            ScannerKind::Clamd => ours.virus = true,
+            ScannerKind::Rspamd(_) => ours.spam = true,
+            ScannerKind::Milter(_) => {}
+        }
+    }
+    ours
 }
 
 /// What a client is told when the queue does not take its mail; the reason goes into the log.

@@ -28,7 +28,7 @@ use crate::base::clock::Clock;
 use crate::base::limit::LOOKS_MAX;
 use crate::base::size::{ByteSize, show_span};
 use crate::config::{Config, OnFailure, Role, ScanException, ScannerConf, ScannerKind, Shared};
-use crate::mail::edit::Edits;
+use crate::mail::edit::{Edits, Field};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
@@ -121,6 +121,10 @@ pub struct Score {
     pub subject: Option<String>,
     /// What it would say to the client.
     pub message: Option<String>,
+    /// Its own settings let the mail pass unseen.
+    pub skipped: bool,
+    /// Fields that it wants on top.
+    pub add: Vec<Field>,
 }
 
 /// One thing that rspamd found.

@@ -1,0 +1,203 @@
+//! One request to rspamd, with the text streamed from where it lies.
+//!
+//! Connection, sending and reading run in the caller's task, so that nothing goes on when its time is over. Its answer is
+//! read up to `SCAN_ANSWER_MAX` octets; a fault of our store is told apart from a fault of the connection.
+//! Not here: what is asked, and what an answer means.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::sync::mpsc;
+
+use crate::base::limit::{SCAN_ANSWER_MAX, SCAN_WORDS_MAX};
+use crate::base::text::clean;
+use crate::config::ScannerAddress;
+use crate::scan::socket::connect;
+use crate::scan::{Body, Trouble};
+
+/// A request.
+pub(super) struct Asked<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    pub(super) fields: &'a [(&'static str, Vec<u8>)],
+    /// A text and its octets.
+    pub(super) body: Option<(&'a dyn Body, u64)>,
+}
+
+/// An answer.
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+/// The octets of a text on their way into a request whose length is known.
+struct Flow {
+    chunks: mpsc::Receiver<Bytes>,
+    left: u64,
+}
+
+impl hyper::body::Body for Flow {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.chunks.poll_recv(context).map(|chunk| {
+            let chunk = chunk?;
+            let octets = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            self.left = self.left.saturating_sub(octets);
+            Some(Ok(Frame::data(chunk)))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// Asks, and reads the answer whatever its status is.
+pub(super) async fn ask(address: &ScannerAddress, asked: Asked<'_>) -> Result<Answered, Trouble> {
+    let stream = TokioIo::new(connect(address).await?);
+    let (chunks, flow) = mpsc::channel(1);
+    let body = asked.body;
+    let request = request(address, asked, flow)?;
+    let (mut requests, connection) = hyper::client::conn::http1::handshake(stream)
+        .await
+        .map_err(broken)?;
+    let exchange = async move {
+        let response = requests.send_request(request).await.map_err(broken)?;
+        let status = response.status();
+        let announced = response.body().size_hint().lower();
+        if announced > u64::try_from(SCAN_ANSWER_MAX).unwrap_or(u64::MAX) {
+            return Err(too_long());
+        }
+        let limited = Limited::new(response.into_body(), SCAN_ANSWER_MAX).collect();
+        match limited.await {
+            Ok(read) => Ok(Answered {
+                status,
+                body: read.to_bytes(),
+            }),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
+            Err(error) => Err(Trouble::Broken(clean(&error.to_string(), SCAN_WORDS_MAX))),
+        }
+    };
+    let sending = async move {
+        match body {
+            Some((body, size)) => send(body, size, chunks).await,
+            None => Ok(()),
+        }
+    };
+    let (exchange, sending) = (Box::pin(exchange), Box::pin(sending));
+    let driving = async move {
+        // Its faults reach the exchange too, with what was waited for.
+        drop(connection.await);
+        std::future::pending::<Infallible>().await
+    };
+    let failing = async move {
+        match sending.await {
+            Err(trouble) => trouble,
+            Ok(()) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        trouble = failing => Err(trouble),
+        answered = exchange => answered,
+        never = driving => match never {},
+    }
+}
+
+/// Puts the text into the request; more or less than was announced is a fault of the store.
+async fn send(body: &dyn Body, size: u64, chunks: mpsc::Sender<Bytes>) -> Result<(), Trouble> {
+    let mut octets = body.open();
+    let mut sent = 0;
+    loop {
+        let chunk = octets.next().await;
+        let chunk = chunk.map_err(|error| Trouble::Unread(error.to_string()))?;
+        let Some(chunk) = chunk else { break };
+        sent += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if sent > size {
+            break;
+        }
+        // An empty frame would only wake the connection.
+        if !chunk.is_empty() && chunks.send(chunk).await.is_err() {
+            // It answered before the end, or it is gone: the exchange knows.
+            return Ok(());
+        }
+    }
+    if sent == size {
+        Ok(())
+    } else {
+        let text = format!("it should have {size} octets, and {sent} were found");
+        Err(Trouble::Unread(text))
+    }
+}
+
+fn request(
+    address: &ScannerAddress,
+    asked: Asked<'_>,
+    chunks: mpsc::Receiver<Bytes>,
+) -> Result<Request<BoxBody<Bytes, Infallible>>, Trouble> {
+    let host = match address {
+        ScannerAddress::Tcp(..) => address.to_string(),
+        ScannerAddress::Unix(_) => "localhost".to_owned(),
+    };
+    let mut request = Request::builder()
+        .method(asked.method)
+        .uri(asked.path)
+        .header(HOST, host)
+        .header(USER_AGENT, "postwerk")
+        // One mail, one connection: rspamd answers at once, and nothing is kept that may have died meanwhile.
+        .header(CONNECTION, "close");
+    for (name, value) in asked.fields {
+        // Cleaned text has no octet that a field cannot carry; what still had one is left out.
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            request = request.header(*name, value);
+        }
+    }
+    let body = match asked.body {
+        Some((_, size)) => {
+            request = request.header(CONTENT_TYPE, "message/rfc822");
+            Flow { chunks, left: size }.boxed()
+        }
+        None => Empty::new().boxed(),
+    };
+    request.body(body).map_err(|error| {
+        // Only an address that no request line can carry leads here.
+        Trouble::Unreachable(address.to_string(), error.to_string())
+    })
+}
+
+fn too_long() -> Trouble {
+    Trouble::Garbage(format!("it has more than {SCAN_ANSWER_MAX} octets"))
+}
+
+/// hyper's words with the cause that stands behind them.
+fn broken(error: hyper::Error) -> Trouble {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    let text = clean(&text, SCAN_WORDS_MAX);
+    if error.is_parse() {
+        Trouble::Garbage(text)
+    } else {
+        Trouble::Broken(text)
+    }
+}

@@ -56,7 +56,7 @@ const ROLES: &[Role] = &[
     role(
         "hyper",
         "hyper",
-        &["admin", "net", "cli"],
+        &["admin", "net", "scan", "cli"],
         "src/admin/control",
     ),
     role(

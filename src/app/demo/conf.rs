@@ -13,9 +13,9 @@ use crate::base::lang::Lang;
 use crate::base::limit::{SCAN_CONNECTIONS, SCAN_TIMEOUT};
 use crate::base::size::ByteSize;
 use crate::config::{
-    AddressPattern, BareNewline, Config, DomainPattern, HoldRule, ListenerConf, ListenerTls,
-    Network, NextHop, OnFailure, PublicUrl, RelayTls, Role, RouteConf, RuleMatch, SaslRule,
-    ScannerAddress, ScannerConf, ScannerKind, Timing,
+    AddressPattern, BareNewline, Config, DomainPattern, HeadersFor, HoldRule, ListenerConf,
+    ListenerTls, Network, NextHop, OnFailure, PublicUrl, RelayTls, Role, RouteConf, RuleMatch,
+    SaslRule, ScannerAddress, ScannerConf, ScannerKind, Timing,
 };
 use crate::mail::domain::{BadDomain, Domain};
 use crate::mail::hold::HoldQueue;
@@ -100,6 +100,7 @@ fn scanner(name: &str, kind: ScannerKind, at: SocketAddr) -> ScannerConf {
         connections: SCAN_CONNECTIONS,
         on_failure: OnFailure::Hold,
         listeners: vec![Role::Mx, Role::Submission],
+        headers: HeadersFor::All,
     }
 }
 

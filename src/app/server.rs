@@ -349,7 +349,7 @@ impl Server {
             &self.scanners,
             &judge::Content {
                 id: body.id,
-                from: &envelope.from.path,
+                from: &envelope.from,
                 origin: &origin,
                 role: Role::Submission,
                 header: &judge::HeaderFacts::read(&conf, &content),

@@ -307,6 +307,8 @@ pub const RECHECK_AFTER: Duration = Duration::from_secs(10);
 pub const RECHECK_PAUSE: Duration = Duration::from_secs(10);
 /// How often one mail is requeued by itself: what fails so often has the fault in itself.
 pub const WHEN_BACK_TRIES: u32 = 5;
+/// Octets of new bodies that filters write, of all mails at once: they wait in memory until the text is made.
+pub const NEW_BODIES_MAX: usize = 64 << 20;
 /// Octets of the fields that checks put on top of a mail.
 pub const TOP_MAX: usize = 16 << 10;
 /// Octets of archives that are kept at once while one mail is looked into: a zip is read from its end. The largest that

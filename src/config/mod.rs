@@ -47,8 +47,8 @@ pub use load::{load, parse};
 pub use problem::{Problem, Problems, Severity};
 pub use rspamd::{HeadersFor, RspamdConf, SpamAct};
 pub use scan::{
-    ChecksConf, MilterConf, OnFailure, ScanException, ScannerAddress, ScannerConf, ScannerKind,
-    Stage,
+    ChecksConf, MilterConf, OnFailure, OnReject, ScanException, ScannerAddress, ScannerConf,
+    ScannerKind, Stage,
 };
 pub use secret::is_phc;
 pub use tls::{AcmeConf, Binding, CertConf, CertFiles, CertName, Challenge, TlsConf, TlsMode};

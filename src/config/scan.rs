@@ -115,7 +115,20 @@ pub enum ScannerKind {
 
 /// Keys of `kind = "milter"`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct MilterConf {}
+pub struct MilterConf {
+    /// What becomes of a mail that it refuses for good.
+    pub on_reject: OnReject,
+}
+
+/// What becomes of a mail that a milter refuses for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnReject {
+    /// The client gets the milter's reply.
+    #[default]
+    Reject,
+    /// Held in `quarantine`.
+    Hold,
+}
 
 /// `127.0.0.1:3310`, `name:3310`, `unix:/run/clamav/clamd.ctl`, `http://127.0.0.1:11333`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +186,14 @@ impl ScannerKind {
             Self::Clamd => Check::Virus,
             Self::Rspamd(_) => Check::Spam,
             Self::Milter(_) => Check::Filter,
+        }
+    }
+
+    /// Whether what it refuses is held instead.
+    pub fn holds_refused(&self) -> bool {
+        match self {
+            Self::Milter(own) => own.on_reject == OnReject::Hold,
+            Self::Clamd | Self::Rspamd(_) => false,
         }
     }
 

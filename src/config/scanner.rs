@@ -10,8 +10,8 @@ use super::rspamd::{headers, rspamd};
 use super::section::{Placed, ROLES};
 use super::value::{bytes, name, parsed, socket, span};
 use super::{
-    AddressPattern, ChecksConf, HeadersFor, MilterConf, Network, OnFailure, Rate, RateAction, Role,
-    ScanException, ScannerAddress, ScannerConf, ScannerKind, Stage,
+    AddressPattern, ChecksConf, HeadersFor, MilterConf, Network, OnFailure, OnReject, Rate,
+    RateAction, Role, ScanException, ScannerAddress, ScannerConf, ScannerKind, Stage,
 };
 use crate::base::limit;
 use crate::base::size::ByteSize;
@@ -124,7 +124,7 @@ fn scanner<'n, 'i>(
     let kind = kind.map(|kind| match kind {
         Kind::Clamd => ScannerKind::Clamd,
         Kind::Rspamd => ScannerKind::Rspamd(Box::new(rspamd(&at, folder))),
-        Kind::Milter => ScannerKind::Milter(MilterConf::default()),
+        Kind::Milter => ScannerKind::Milter(milter(&at)),
     });
     let headers = match &kind {
         Some(ScannerKind::Milter(_)) => HeadersFor::None,
@@ -145,6 +145,14 @@ fn scanner<'n, 'i>(
         headers,
     };
     Some(Placed { conf, at })
+}
+
+/// Keys of `kind = "milter"`.
+fn milter(at: &Section<'_, '_>) -> MilterConf {
+    let words = &[("reject", OnReject::Reject), ("hold", OnReject::Hold)];
+    MilterConf {
+        on_reject: at.get("on_reject", choice(words)).unwrap_or_default(),
+    }
 }
 
 /// `[[exception]]`

@@ -11,9 +11,9 @@ use crate::base::clock::Wall;
 use crate::base::text::visible;
 use crate::config::{Config, HoldRule, Role, SaslRule, Stage};
 use crate::mail::edit::{self, Edits};
+use crate::mail::envelope::MailFrom;
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
-use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
 use crate::mail::structure::Structure;
 use crate::mail::trace::count_received;
@@ -39,7 +39,7 @@ pub struct Content<'a> {
     /// Its id.
     pub id: MessageId,
     /// The reverse-path.
-    pub from: &'a ReversePath,
+    pub from: &'a MailFrom,
     /// Where it came from.
     pub origin: &'a Origin,
     /// What its listener is for.
@@ -217,7 +217,7 @@ impl<'a> Course<'a> {
         let place = Place {
             hostname: self.conf.server.hostname.as_str(),
             role: content.role,
-            from: content.from,
+            from: &content.from.path,
             helo: &content.origin.helo,
             answered: self.answered,
         };
@@ -257,7 +257,7 @@ impl<'a> Course<'a> {
         if !self.conf.hold_rules.is_empty() {
             let facts = RuleFacts {
                 account: content.origin.account.as_deref(),
-                from: content.from,
+                from: &content.from.path,
                 fields: &content.header.fields,
                 size: content.size,
                 structure: content.structure,
@@ -280,7 +280,8 @@ fn asked_about<'c>(
     let origin = content.origin;
     ScanMail {
         id,
-        from: content.from,
+        from: &content.from.path,
+        declared: Some(content.from),
         recipients,
         peer: origin.peer,
         helo: &origin.helo,

@@ -88,7 +88,7 @@ async fn check(
     let conf = queue.conf().load();
     let content = Content {
         id: message.id,
-        from: &message.from.path,
+        from: &message.from,
         origin: &message.origin,
         role: role_of(&conf, &message.origin.listener),
         header: &HeaderFacts::read(&conf, &start),

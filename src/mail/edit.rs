@@ -4,6 +4,11 @@
 //! everything else makes a new text.
 //! Not here: making it (`judge`).
 
+use std::any::Any;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::mailbox::Mailbox;
 use super::path::ReversePath;
 use crate::base::limit::TOP_MAX;
@@ -36,15 +41,25 @@ pub enum FieldEdit {
     },
 }
 
+/// A body that a filter wrote: its pieces, with CRLF line ends, and whatever lends them memory.
+#[derive(Clone, Debug)]
+pub struct NewBody {
+    /// In their order.
+    pub pieces: Vec<Bytes>,
+    _loan: Arc<dyn Any + Send + Sync>,
+}
+
 /// All changes of one filter, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
+    /// The filter.
+    pub by: String,
     /// New fields, on top.
     pub top: Vec<Field>,
     /// Changes of the section.
     pub fields: Vec<FieldEdit>,
     /// A new body.
-    pub body: Option<Vec<u8>>,
+    pub body: Option<NewBody>,
     /// A new reverse-path.
     pub from: Option<ReversePath>,
     /// New recipients.
@@ -52,6 +67,24 @@ pub struct Edits {
     /// Recipients that go.
     pub remove: Vec<Mailbox>,
 }
+
+impl NewBody {
+    /// `loan` is given back with the last copy.
+    pub fn new(pieces: Vec<Bytes>, loan: impl Any + Send + Sync) -> Self {
+        Self {
+            pieces,
+            _loan: Arc::new(loan),
+        }
+    }
+}
+
+impl PartialEq for NewBody {
+    fn eq(&self, other: &Self) -> bool {
+        self.pieces == other.pieces
+    }
+}
+
+impl Eq for NewBody {}
 
 impl Edits {
     /// Whether the stored text must be made anew.
@@ -82,28 +115,35 @@ impl Field {
         }
     }
 
-    /// With its line end. Whatever the value has, it stays one field: a line end in it becomes a fold.
+    /// With its line end, US-ASCII.
     pub fn to_line(&self) -> String {
-        let lines = self.value.split(['\r', '\n']).map(str::trim);
-        let lines: Vec<String> = lines
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                line.chars()
-                    .map(|c| {
-                        if c == '\t' || (c.is_ascii() && !c.is_control()) {
-                            c
-                        } else {
-                            '?'
-                        }
-                    })
-                    .collect()
-            })
-            .collect();
-        let name = self
-            .name
-            .chars()
-            .filter(|c| c.is_ascii_graphic() && *c != ':');
-        format!("{}: {}\r\n", name.collect::<String>(), lines.join("\r\n\t"))
+        self.written(|c| c.is_ascii())
+    }
+
+    /// With its line end, as it stands in a stored text, which may have more characters than US-ASCII.
+    pub fn to_stored(&self) -> String {
+        self.written(|_| true)
+    }
+
+    /// Whatever the value has, it stays one field: a line end in it becomes a fold. A fold keeps its blanks, because a
+    /// signature may count them.
+    fn written(&self, good: impl Fn(char) -> bool) -> String {
+        let name = self.name.chars();
+        let mut text: String = name.filter(|c| c.is_ascii_graphic() && *c != ':').collect();
+        text.push_str(": ");
+        let lines = self.value.split(['\r', '\n']).enumerate();
+        for (n, line) in lines.filter(|(n, line)| *n == 0 || !line.trim().is_empty()) {
+            if n > 0 {
+                text.push_str("\r\n");
+                if !line.starts_with([' ', '\t']) {
+                    text.push('\t');
+                }
+            }
+            let shown = |c: char| c == '\t' || (!c.is_control() && good(c));
+            text.extend(line.chars().map(|c| if shown(c) { c } else { '?' }));
+        }
+        text.push_str("\r\n");
+        text
     }
 }
 
@@ -115,7 +155,8 @@ mod tests {
     fn a_value_never_leaves_its_field() {
         for (value, line) in [
             ("a", "X: a\r\n"),
-            ("a\n b", "X: a\r\n\tb\r\n"),
+            ("a\n b", "X: a\r\n b\r\n"),
+            ("a;\r\n\t b ", "X: a;\r\n\t b \r\n"),
             (
                 "a\r\nEvil: b\r\n\r\nbody",
                 "X: a\r\n\tEvil: b\r\n\tbody\r\n",
@@ -124,6 +165,7 @@ mod tests {
         ] {
             assert_eq!(Field::new("X", value).to_line(), line, "case: {value:?}");
         }
+        assert_eq!(Field::new("X", "ü").to_stored(), "X: ü\r\n");
         assert_eq!(Field::new("X:\r\nY", "a").to_line(), "XY: a\r\n");
     }
 }

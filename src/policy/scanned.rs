@@ -92,7 +92,7 @@ impl Scanned {
                 (Verdict::Hold(hold), format!("infected with {virus}"))
             }
             Opinion::Scored(score) => self.scored(conf, &score, place),
-            Opinion::Filtered(filtered) => self.filtered(name, *filtered),
+            Opinion::Filtered(filtered) => self.filtered(name, &conf.kind, *filtered),
         }
     }
 
@@ -116,19 +116,32 @@ impl Scanned {
         (spam.verdict, spam.said)
     }
 
-    fn filtered(&mut self, name: &str, filtered: Filtered) -> (Verdict, String) {
+    fn filtered(
+        &mut self,
+        name: &str,
+        kind: &ScannerKind,
+        filtered: Filtered,
+    ) -> (Verdict, String) {
         let hold = |cause: &str| {
             Hold::new(HoldQueue::Quarantine, HoldReason::Filter, cause).with("name", name)
         };
         for (place, reply) in filtered.refused {
             self.refused.push((place, hold(&reply.to_string())));
         }
-        self.edits.push(filtered.edits);
+        self.edits.push(Edits {
+            by: name.to_owned(),
+            ..filtered.edits
+        });
         match filtered.end {
             End::Accept => (Verdict::Accept, "accepted".to_owned()),
             End::Reject(reply) => {
                 let said = format!("refused: {reply}");
-                (Verdict::Reject(reply), said)
+                let verdict = if kind.holds_refused() {
+                    Verdict::Hold(hold(&reply.to_string()))
+                } else {
+                    Verdict::Reject(reply)
+                };
+                (verdict, said)
             }
             End::Defer(reply) => {
                 let said = format!("put off: {reply}");

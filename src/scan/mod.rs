@@ -8,8 +8,10 @@
 mod attachments;
 pub mod breaker;
 pub mod clamd;
+pub mod edited;
 pub mod milter;
 pub mod rspamd;
+mod section;
 pub mod socket;
 pub mod tally;
 
@@ -25,14 +27,16 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
-use crate::base::limit::LOOKS_MAX;
+use crate::base::limit::{LOOKS_MAX, NEW_BODIES_MAX};
 use crate::base::size::{ByteSize, show_span};
 use crate::config::{Config, OnFailure, Role, ScanException, ScannerConf, ScannerKind, Shared};
 use crate::mail::edit::{Edits, Field};
+use crate::mail::envelope::MailFrom;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
 use breaker::Breaker;
+use edited::Edited;
 use tally::Tally;
 
 pub use attachments::Looked;
@@ -43,6 +47,8 @@ pub struct ScanMail<'a> {
     pub id: &'a str,
     /// The reverse-path.
     pub from: &'a ReversePath,
+    /// What else MAIL said, where it is known.
+    pub declared: Option<&'a MailFrom>,
     /// Who shall get it.
     pub recipients: &'a [&'a Mailbox],
     /// The client; none for mail of this program.
@@ -210,6 +216,9 @@ pub enum Trouble {
     /// Above `max_size`.
     #[error("the mail has {0}, and max_size of this scanner is {1}")]
     TooLarge(ByteSize, ByteSize),
+    /// Something of it does not fit into what the scanner takes.
+    #[error("the mail does not fit its protocol: {0}")]
+    Unfit(String),
     /// All its connections were busy.
     #[error("all {0} connections to it were busy for {span}", span = show_span(*.1))]
     Busy(usize, Duration),
@@ -232,7 +241,7 @@ impl Trouble {
             | Self::Unable(_)
             | Self::Busy(..)
             | Self::Paused(_) => true,
-            Self::TooLarge(..) | Self::Unread(_) => false,
+            Self::TooLarge(..) | Self::Unfit(_) | Self::Unread(_) => false,
         }
     }
 
@@ -242,6 +251,7 @@ impl Trouble {
             Self::Unreachable(..) | Self::Slow(_) | Self::Broken(_) | Self::Garbage(_) => true,
             Self::Unable(_)
             | Self::TooLarge(..)
+            | Self::Unfit(_)
             | Self::Busy(..)
             | Self::Paused(_)
             | Self::Unread(_) => false,
@@ -259,6 +269,8 @@ struct Inner {
     breakers: Mutex<HashMap<String, Arc<Breaker>>>,
     looks: Semaphore,
     tally: Tally,
+    /// Octets of new bodies that filters may still write.
+    room: Arc<Semaphore>,
 }
 
 /// How a scanner is, for pages, `/readyz` and `/metrics`.
@@ -279,32 +291,62 @@ impl Scanners {
             breakers: Mutex::default(),
             looks: Semaphore::new(LOOKS_MAX),
             tally: Tally::default(),
+            room: Arc::new(Semaphore::new(NEW_BODIES_MAX)),
         }))
     }
 
     /// Asks them in their order about one mail. An end (infected, refused, held) is the last that is asked.
     pub async fn scan(&self, mail: &ScanMail<'_>) -> Vec<Finding> {
         let conf = self.0.conf.load_full();
+        let mut asked = asked(&conf, mail).collect::<Vec<_>>().into_iter();
         let mut found = Vec::new();
-        for scanner in asked(&conf, mail) {
-            let began = self.0.clock.mono();
-            let said = match exception(&conf, &scanner.name, mail) {
-                Some(reason) => Ok(Opinion::Excepted(reason)),
-                None => self.ask(scanner, mail).await,
-            };
-            let took = self.0.clock.mono() - began;
-            self.0.tally.count(&scanner.name, &said, took);
-            let last = ends(scanner, &said);
-            found.push(Finding {
-                conf: scanner.clone(),
-                said,
-                took,
-            });
-            if last {
-                break;
-            }
-        }
+        self.scan_from(&conf, &mut asked, mail, &mut found).await;
         found
+    }
+
+    /// Those that are left. What a filter changed, the next ones see.
+    fn scan_from<'s>(
+        &'s self,
+        conf: &'s Config,
+        asked: &'s mut std::vec::IntoIter<&ScannerConf>,
+        mail: &'s ScanMail<'_>,
+        found: &'s mut Vec<Finding>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 's>> {
+        Box::pin(async move {
+            while let Some(scanner) = asked.next() {
+                let began = self.0.clock.mono();
+                let said = match exception(conf, &scanner.name, mail) {
+                    Some(reason) => Ok(Opinion::Excepted(reason)),
+                    None => self.ask(scanner, mail).await,
+                };
+                let took = self.0.clock.mono() - began;
+                self.0.tally.count(&scanner.name, &said, took);
+                let last = ends(scanner, &said);
+                let edits = edits_of(&said);
+                found.push(Finding {
+                    conf: scanner.clone(),
+                    said,
+                    took,
+                });
+                if last {
+                    return;
+                }
+                let Some(edits) = edits else {
+                    continue;
+                };
+                let text = Edited::whole(mail.body, &edits);
+                // Unreadable it is for the next one too, who says so.
+                let size = edited::length(&text).await.unwrap_or(mail.size);
+                let from = edits.from.as_ref().unwrap_or(mail.from);
+                let mail = ScanMail {
+                    body: &text,
+                    size,
+                    from,
+                    ..*mail
+                };
+                return self.scan_from(conf, asked, &mail, found).await;
+            }
+        })
     }
 
     async fn ask(&self, conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opinion, Trouble> {
@@ -319,7 +361,10 @@ impl Scanners {
             match &conf.kind {
                 ScannerKind::Clamd => clamd::scan(conf, mail).await,
                 ScannerKind::Rspamd(own) => rspamd::scan(conf, own, mail, &hostname).await,
-                ScannerKind::Milter(own) => milter::scan(conf, own, mail, &hostname).await,
+                ScannerKind::Milter(_) => {
+                    let filtered = milter::scan(conf, mail, &hostname, &self.0.room).await?;
+                    Ok(Opinion::Filtered(Box::new(filtered)))
+                }
             }
         };
         let said = match clock.timeout(conf.timeout, Box::pin(asking)).await {
@@ -425,6 +470,19 @@ impl ScanException {
                 .listener
                 .is_none_or(|listener| listener.to_string() == mail.listener)
             && mail.from.mailbox().map_or(self.sender.is_none(), sender)
+    }
+}
+
+/// What changes the text for those that are asked next.
+fn edits_of(said: &Result<Opinion, Trouble>) -> Option<Edits> {
+    match said {
+        Ok(Opinion::Filtered(filtered)) => {
+            let edits = &filtered.edits;
+            let some = edits.rewrites() || !edits.top.is_empty() || edits.from.is_some();
+            some.then(|| edits.clone())
+        }
+        Ok(Opinion::Clean | Opinion::Infected(_) | Opinion::Scored(_) | Opinion::Excepted(_))
+        | Err(_) => None,
     }
 }
 

@@ -121,7 +121,7 @@ fn result(said: &Result<Opinion, Trouble>) -> &'static str {
             Trouble::Broken(_) => "broken",
             Trouble::Garbage(_) => "garbage",
             Trouble::Unable(_) => "unable",
-            Trouble::TooLarge(..) => "too_large",
+            Trouble::TooLarge(..) | Trouble::Unfit(_) => "too_large",
             Trouble::Busy(..) => "busy",
             Trouble::Paused(_) => "paused",
             Trouble::Unread(_) => "unread",

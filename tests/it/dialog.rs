@@ -20,6 +20,7 @@ use postwerk::config::{
     Role, SaslRule,
 };
 use postwerk::judge::{Content, Reception};
+use postwerk::mail::envelope::MailFrom;
 use postwerk::mail::mailbox::Mailbox;
 use postwerk::mail::path::ReversePath;
 use postwerk::mail::structure::Structure;
@@ -325,7 +326,7 @@ impl Stage {
         let facts = self.reception.header_facts(&self.text);
         let content = Content {
             id: MessageId(1),
-            from: &ReversePath::Null,
+            from: &MailFrom::new(ReversePath::Null),
             origin: &Origin::default(),
             role: Role::Mx,
             text: &Unread,

@@ -44,6 +44,7 @@ mod hostile;
 mod limits;
 mod links;
 mod loops;
+mod milter;
 mod mx;
 mod open_relay;
 mod pause;

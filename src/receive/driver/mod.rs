@@ -347,7 +347,7 @@ impl Driver {
         let origin = self.origin(&envelope);
         let content = Content {
             id: complete.body.id,
-            from: &envelope.from.path,
+            from: &envelope.from,
             origin: &origin,
             role: self.reception.listener().role,
             header: &complete.facts,

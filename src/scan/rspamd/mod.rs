@@ -111,6 +111,7 @@ mod tests {
         let mail = ScanMail {
             id: "1",
             from: &ReversePath::Null,
+            declared: None,
             recipients: &[&to, &to],
             peer: Some("[::ffff:192.0.2.1]:5".parse().unwrap()),
             helo: "a\r\nRcpt: x\u{202E}",

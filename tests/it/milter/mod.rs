@@ -1,0 +1,7 @@
+//! Milters: what they are shown, and what becomes of a mail by each of their answers.
+//!
+//! Not here: filters that we did not write (`tests/peers/milter.py`).
+
+mod changes;
+mod dialog;
+mod peer;

@@ -8,6 +8,7 @@
 #[allow(dead_code, reason = "ordering uses it")]
 mod facts;
 mod load;
+mod look;
 mod own;
 #[allow(dead_code, reason = "ordering uses it")]
 mod plan;
@@ -33,6 +34,7 @@ use crate::config::Config;
 use crate::config::pem::PemError;
 use crate::store::StoreError;
 
+pub use look::{Found, look};
 pub use own::OwnError;
 pub use shelf::ShelfError;
 pub use stand::{CertSource, CertStand};

@@ -92,5 +92,5 @@ pub(super) fn stand_in(names: &[CertName], key: &KeyPair) -> Result<CertifiedKey
     Ok(CertifiedKey::new(vec![cert.der().clone()], key))
 }
 
-const CERT: &str = "self-signed.pem";
-const KEY: &str = "self-signed.key";
+pub(super) const CERT: &str = "self-signed.pem";
+pub(super) const KEY: &str = "self-signed.key";

@@ -54,7 +54,7 @@ impl Shelf {
         }
     }
 
-    fn cert(&self) -> PathBuf {
+    pub(super) fn cert(&self) -> PathBuf {
         self.folder.join(format!("{}.pem", self.name))
     }
 

@@ -29,6 +29,7 @@ mod remote;
 
 mod accept_is_durable;
 mod attachments;
+mod certcheck;
 mod certpage;
 mod conf_bad;
 mod deliver;

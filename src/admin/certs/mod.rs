@@ -5,7 +5,10 @@
 //! text: cleaned where they are read, escaped where HTML is made. Not here: certificates themselves (`certs`).
 
 pub mod api;
+pub mod check;
+mod doors;
 mod page;
+pub mod reach;
 pub mod say;
 pub mod tlsa;
 pub mod view;
@@ -21,7 +24,9 @@ pub use view::CertView;
 
 /// The pages.
 pub fn router() -> Router<Site> {
-    Router::new().route("/certificates", get(page::show).post(page::renew))
+    Router::new()
+        .route("/certificates", get(page::show).post(page::renew))
+        .route("/certificates/check", get(page::check))
 }
 
 /// How each stands now, the default first.

@@ -11,11 +11,13 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use serde::Deserialize;
 
-use super::say;
+use super::check::{self, Beside, Finding, Level, Section};
 use super::tlsa::{self, Tlsa};
+use super::{reach, say};
 use crate::admin::link::facts::Tongue;
 use crate::admin::web::{Page, Session, Site, Visit, Words, foreign, refusal};
 use crate::base::clock::Wall;
+use crate::base::lang::Lang;
 use crate::base::limit::SHOWN_MAX;
 use crate::certs::{CertSource, CertStand};
 use crate::config::Config;
@@ -61,6 +63,26 @@ struct Body<'a> {
     blocks: Vec<Block>,
 }
 
+/// What was found about one certificate, or about this server.
+struct Part {
+    title: String,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    tone: &'static str,
+    word: String,
+    text: String,
+}
+
+#[derive(Template)]
+#[template(config = "src/askama.toml", path = "admin/certs/check.html")]
+struct Checked<'a> {
+    words: Words,
+    title: &'a str,
+    parts: Vec<Part>,
+}
+
 #[derive(Template)]
 #[template(config = "src/askama.toml", path = "admin/certs/done.html")]
 struct Done<'a> {
@@ -93,6 +115,53 @@ pub(super) async fn show(
             .collect(),
     };
     answer(&visit, &session, StatusCode::OK, &title, body.render())
+}
+
+pub(super) async fn check(
+    State(site): State<Site>,
+    Extension(visit): Extension<Visit>,
+    session: Session,
+) -> Response {
+    let conf = site.conf.load_full();
+    let beside = Beside {
+        running: Some(&super::views(&site)),
+        now: site.clock.wall(),
+    };
+    let mut sections = check::check(&conf, &beside);
+    let reached = reach::reach(&conf, &site.clock, reach::PORTS).await;
+    check::add_reached(&mut sections, reached);
+    let words = Words(visit.lang);
+    let title = words.of("certs-check");
+    let part = |section: &Section| Part {
+        title: match &section.name {
+            Some(name) => name.clone(),
+            None => words.of("certs-check-general"),
+        },
+        lines: section
+            .findings
+            .iter()
+            .map(|one| line_of(visit.lang, one))
+            .collect(),
+    };
+    let body = Checked {
+        words,
+        title: &title,
+        parts: sections.iter().map(part).collect(),
+    };
+    answer(&visit, &session, StatusCode::OK, &title, body.render())
+}
+
+fn line_of(lang: Lang, finding: &Finding) -> Line {
+    let (tone, key) = match finding.level {
+        Level::Good => ("good", "certs-check-good"),
+        Level::Note => ("", "certs-check-note"),
+        Level::Bad => ("bad", "certs-check-bad"),
+    };
+    Line {
+        tone,
+        word: Words(lang).of(key),
+        text: finding.text(lang),
+    }
 }
 
 pub(super) async fn renew(

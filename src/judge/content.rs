@@ -193,7 +193,8 @@ impl<'a> Course<'a> {
     async fn attachments(&mut self, scanners: &Scanners, content: &Content<'_>) {
         let id = content.id.to_string();
         let mail = asked_about(content, &id, &[]);
-        let Some(looked) = Box::pin(scanners.attachments(self.conf, &mail)).await else {
+        let bare = content.structure.attachments.is_empty() && !content.structure.cut;
+        let Some(looked) = Box::pin(scanners.attachments(self.conf, &mail, bare)).await else {
             return;
         };
         let found = policy::attachments(&self.conf.attachments, &looked);

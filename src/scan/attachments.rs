@@ -25,13 +25,27 @@ pub enum Looked {
 }
 
 impl Scanners {
-    /// Looks into one mail; none if `[attachments]` is not about mail of its listener.
-    pub async fn attachments(&self, conf: &Config, mail: &ScanMail<'_>) -> Option<Looked> {
+    /// Looks into one mail; none if `[attachments]` is not about mail of its listener. `bare`: it is known to have no
+    /// attachment, so that all there can be is uuencoded text.
+    pub async fn attachments(
+        &self,
+        conf: &Config,
+        mail: &ScanMail<'_>,
+        bare: bool,
+    ) -> Option<Looked> {
         if !conf.attachments.listeners.contains(&mail.role) {
             return None;
         }
         if let Some(why) = exception(conf, Stage::Attachments.word(), mail) {
             return Some(Looked::Excepted(why));
+        }
+        // Another thread and a turn would cost most mails more than the look itself.
+        if bare && mail.size <= BARE_MAX {
+            let inspector = Inspector::new(Arc::clone(&conf.attachments.rules));
+            return Some(match look_here(inspector, mail).await {
+                Ok(findings) => Looked::Found(findings),
+                Err(trouble) => Looked::Failed(trouble),
+            });
         }
         // Never closed.
         let _turn = self.0.looks.acquire().await.ok()?;
@@ -41,6 +55,16 @@ impl Scanners {
             Err(trouble) => Looked::Failed(trouble),
         })
     }
+}
+
+/// In the caller's thread: at most `BARE_MAX` octets.
+async fn look_here(mut inspector: Inspector, mail: &ScanMail<'_>) -> Result<Findings, Trouble> {
+    let mut octets = mail.body.open();
+    let unread = |error: std::io::Error| Trouble::Unread(error.to_string());
+    while let Some(chunk) = octets.next().await.map_err(unread)? {
+        inspector.feed(&chunk);
+    }
+    Ok(inspector.finish())
 }
 
 async fn look(mut inspector: Inspector, mail: &ScanMail<'_>) -> Result<Findings, Trouble> {
@@ -70,3 +94,6 @@ async fn look(mut inspector: Inspector, mail: &ScanMail<'_>) -> Result<Findings,
     }
     Ok(inspector.finish())
 }
+
+/// Octets of a mail without attachments that are looked at at once: a few milliseconds at most, whatever they are.
+const BARE_MAX: u64 = 32 << 10;

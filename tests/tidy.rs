@@ -52,6 +52,7 @@ const ROLES: &[Role] = &[
         "src/net/tls",
     ),
     role("rcgen", "rcgen", &["certs"], "src/certs/"),
+    role("instant_acme", "instant-acme", &["certs"], "src/certs/"),
     role("redb", "redb", &["store"], "src/store/redb"),
     role(
         "hyper",

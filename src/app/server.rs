@@ -31,7 +31,7 @@ use crate::receive::Listeners;
 use crate::scan::Scanners;
 use crate::store::redb::OpenError;
 use crate::store::{Band, Store, StoreError};
-use crate::{admin, bounce, deliver, judge, receive, store};
+use crate::{admin, bounce, certs, deliver, judge, receive, store};
 
 /// Waited for tasks beyond `[queue] stop_timeout` before they are ended.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -223,6 +223,13 @@ impl Server {
         site: &Site,
     ) -> Result<(), StartError> {
         let (conf, queue, clock, shutdown) = (&self.conf, &self.queue, &self.clock, &self.shutdown);
+        self.certs.begin(certs::Tools {
+            conf: Arc::clone(conf),
+            store: queue.store().clone(),
+            clock: clock.clone(),
+            events: queue.events().clone(),
+        });
+        self.tasks.spawn(self.certs.clone().run(shutdown.clone()));
         let upkeep = {
             let (queue, shutdown) = (queue.clone(), shutdown.clone());
             async move { queue.upkeep(&shutdown).await }
@@ -295,6 +302,12 @@ impl Server {
     #[doc(hidden)]
     pub fn digests(&self) -> &Digests {
         &self.digests
+    }
+
+    /// What handshakes show, for the tests of the product itself.
+    #[doc(hidden)]
+    pub fn certs(&self) -> &Certs {
+        &self.certs
     }
 
     /// Signs and reads the links of digests.
@@ -401,6 +414,7 @@ impl Server {
             tracing::warn!("the addresses of [admin] changed; that takes a restart");
         }
         self.conf.store(Arc::new(config));
+        self.certs.reloaded();
         // New recipients are told from now on; whoever is told no more ends here.
         if let Err(error) = self.digests.keep_streams(false).await {
             tracing::warn!(%error, "who gets digests is looked up again within a minute");

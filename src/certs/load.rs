@@ -14,6 +14,7 @@ use super::own;
 use super::shelf::Shelf;
 use super::stand::CertSource;
 use super::table::{Shown, Table};
+use super::watch;
 use crate::config::{CertConf, CertFiles, CertName, Config, TlsMode, pem};
 
 /// All that the configuration names.
@@ -37,8 +38,12 @@ pub(super) fn table(config: &Config) -> Result<Table, CertError> {
 
 /// A pair of somebody else.
 pub(super) fn of_files(names: &[CertName], files: &CertFiles) -> Result<Shown, CertError> {
+    // Before they are read: what changes meanwhile is read again.
+    let stamp = watch::stamp(files);
     let pair = pem::read_pair(&files.cert, &files.key)?;
-    shown(names.to_vec(), CertSource::Files, pair, Some(files.clone()))
+    let mut shown = shown(names.to_vec(), CertSource::Files, pair, Some(files.clone()))?;
+    shown.stamp = Some(stamp);
+    Ok(shown)
 }
 
 /// What was ordered last, or what stands in for it.
@@ -83,5 +88,6 @@ pub(super) fn shown(
         key: Arc::new(pair),
         facts,
         files,
+        stamp: None,
     })
 }

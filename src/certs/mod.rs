@@ -5,34 +5,48 @@
 //! configurations around it live as long as the server: connections under way keep what they began with, and tickets
 //! work over every swap. Not here: reading PEM and proving pairs (`config::pem`), the roots for next hops (`net`).
 
-#[allow(dead_code, reason = "ordering uses it")]
+mod account;
+mod answer;
+mod check;
 mod facts;
+mod failure;
+mod hook;
+mod http;
 mod load;
 mod look;
+mod order;
 mod own;
-#[allow(dead_code, reason = "ordering uses it")]
 mod plan;
-#[allow(dead_code, reason = "ordering uses it")]
+mod renewal;
 mod shelf;
 mod stand;
-#[allow(dead_code, reason = "ordering uses it")]
 mod table;
+mod tell;
+mod watch;
+mod work;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::ClientHello;
+use tokio::sync::Notify;
 
+use self::answer::Answers;
 use self::plan::Plan;
+use self::shelf::Shelf;
 use self::table::{Resolver, Shown, Table};
+use crate::base::clock::Clock;
 use crate::base::limit::SHOWN_MAX;
+use crate::base::shutdown::Shutdown;
 use crate::base::text::clean;
-use crate::config::Config;
 use crate::config::pem::PemError;
-use crate::store::StoreError;
+use crate::config::{Config, Shared};
+use crate::journal::event::Events;
+use crate::store::{Store, StoreError};
 
 pub use look::{Found, look};
 pub use own::OwnError;
@@ -49,6 +63,28 @@ struct Inner {
     web: Arc<ServerConfig>,
     /// The due records as they were last read or written, by title, and the digest of the key the next order will use.
     plans: ArcSwap<HashMap<String, Known>>,
+    answers: Answers,
+    /// What a validation by tls-alpn-01 gets.
+    validation: Arc<ServerConfig>,
+    /// Set at the start.
+    tools: OnceLock<Tools>,
+    /// Another configuration is in force.
+    changed: Notify,
+    /// Held while a table is made from what lies on disk.
+    swap: Mutex<()>,
+}
+
+/// What ordering works with.
+#[derive(Clone)]
+pub struct Tools {
+    /// In force.
+    pub conf: Shared,
+    /// Keeps the due records.
+    pub store: Store,
+    /// Time.
+    pub clock: Clock,
+    /// Told of what happens.
+    pub events: Events,
 }
 
 /// What is known of a certificate's next order.
@@ -107,6 +143,7 @@ impl Certs {
     pub fn load(config: &Config) -> Result<Self, CertError> {
         let table = Arc::new(ArcSwap::from_pointee(load::table(config)?));
         let mail = server_config(Resolver(Arc::clone(&table)))?;
+        let answers = Answers::default();
         let mut web = mail.clone();
         // RFC 9113 section 3.2.
         web.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -115,13 +152,102 @@ impl Certs {
             mail: Arc::new(mail),
             web: Arc::new(web),
             plans: ArcSwap::default(),
+            validation: Arc::new(answers.config()?),
+            answers,
+            tools: OnceLock::new(),
+            changed: Notify::new(),
+            swap: Mutex::new(()),
         })))
     }
 
     /// Reads again and swaps; on failure the old ones stay in force.
     pub fn reload(&self, config: &Config) -> Result<(), CertError> {
+        let held = self.0.swap.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.table.store(Arc::new(load::table(config)?));
+        drop(held);
         Ok(())
+    }
+
+    /// The configuration that was reloaded is in force: its orders begin, others end.
+    pub fn reloaded(&self) {
+        self.0.changed.notify_one();
+    }
+
+    /// From now on [`Self::renew`] works.
+    pub fn begin(&self, tools: Tools) {
+        // Twice would be a fault of ours, and the first ones are as good.
+        drop(self.0.tools.set(tools));
+    }
+
+    /// Orders, renews and watches until the signal to stop.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Some(tools) = self.0.tools.get() else {
+            return shutdown.wait().await;
+        };
+        tokio::join!(self.work(tools, &shutdown), self.watch(tools, &shutdown));
+    }
+
+    /// Puts one in force.
+    fn install(&self, shown: Shown) {
+        let held = self.0.swap.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = Arc::new(shown);
+        self.0.table.rcu(|table| table.with(&shown));
+        drop(held);
+    }
+
+    fn answers(&self) -> &Answers {
+        &self.0.answers
+    }
+
+    /// The answer to a validation by http-01.
+    pub fn http_answer(&self, token: &str) -> Option<String> {
+        self.0.answers.token(token)
+    }
+
+    /// Whether a handshake may be a validation by tls-alpn-01: then its hello is looked at first.
+    pub fn expects_validation(&self) -> bool {
+        self.0.answers.expects_handshake()
+    }
+
+    /// What a validation by tls-alpn-01 gets; none: the hello is a client's.
+    pub fn validation(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        let asked = hello.alpn()?.any(|protocol| protocol == answer::ALPN);
+        asked.then(|| Arc::clone(&self.0.validation))
+    }
+
+    /// Whether a handshake was a validation: nothing follows it (RFC 8737 section 3).
+    pub fn was_validation(protocol: Option<&[u8]>) -> bool {
+        protocol == Some(answer::ALPN)
+    }
+
+    /// Keeps what is known of the next order where `stands` finds it.
+    fn know(&self, tools: &Tools, title: &str, plan: Option<Plan>) {
+        let conf = tools.conf.load();
+        let fresh = conf.tls.acme.as_ref().is_some_and(|acme| acme.new_key);
+        let key = Shelf::new(&conf.tls.dir, title).next_key(fresh);
+        let next_key = key.ok().map(|key| shelf::spki(&key));
+        self.0.plans.rcu(|plans| {
+            let mut plans = HashMap::clone(plans);
+            match &plan {
+                Some(plan) => plans.insert(
+                    title.to_owned(),
+                    Known {
+                        plan: plan.clone(),
+                        next_key: next_key.clone(),
+                    },
+                ),
+                None => plans.remove(title),
+            };
+            plans
+        });
+    }
+
+    fn forget_others(&self, conf: &Config) {
+        self.0.plans.rcu(|plans| {
+            let mut plans = HashMap::clone(plans);
+            plans.retain(|title, _| work::of_title(conf, title).is_some());
+            plans
+        });
     }
 
     /// For a handshake of mail.
@@ -145,8 +271,29 @@ impl Certs {
     /// # Errors
     /// See [`RenewError`]; then nothing changed.
     pub async fn renew(&self, name: Option<&str>) -> Result<Vec<String>, RenewError> {
-        self.chosen(name)?;
-        Err(RenewError::NotRunning)
+        let titles = self.chosen(name)?;
+        let tools = self.0.tools.get().ok_or(RenewError::NotRunning)?;
+        let mut told = Vec::new();
+        for title in titles {
+            let (now, store) = (tools.clock.wall().secs(), tools.store.now());
+            self.change(tools, &title, |plan| plan.ask(now, store))
+                .await?;
+            let plans = self.0.plans.load();
+            let plan = plans.get(&title).map(|known| &known.plan);
+            told.push(match plan {
+                Some(plan) if plan.order_at > now => {
+                    let at = check::day(plan.order_at);
+                    let why = if plan.not_before > now {
+                        "the directory asked to wait"
+                    } else {
+                        "it was ordered or tried just now"
+                    };
+                    format!("{title}: to be ordered on {at}, not earlier: {why}")
+                }
+                Some(_) | None => format!("{title}: is being ordered now"),
+            });
+        }
+        Ok(told)
     }
 
     /// The titles of those that are ordered and meant by `name`.

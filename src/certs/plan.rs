@@ -44,6 +44,9 @@ pub(super) struct Plan {
     /// The URL of an order that was begun and not finished.
     #[cbor(n(8), default)]
     pub(super) order: String,
+    /// What kind of failure the last one was.
+    #[cbor(n(9), default)]
+    pub(super) kind: String,
 }
 
 /// Where the record of a certificate lies.

@@ -14,6 +14,7 @@ use rustls::sign::CertifiedKey;
 
 use super::facts::Facts;
 use super::stand::CertSource;
+use super::watch::Stamp;
 use crate::config::{CertFiles, CertName};
 use crate::mail::domain::Domain;
 
@@ -28,6 +29,8 @@ pub(super) struct Shown {
     pub(super) facts: Facts,
     /// Where it was read, if it is not ours.
     pub(super) files: Option<CertFiles>,
+    /// How these looked when they were read.
+    pub(super) stamp: Option<Stamp>,
 }
 
 /// All of them; the first is the default.
@@ -77,10 +80,13 @@ impl Table {
         Self { all, exact, wild }
     }
 
-    /// The same with `new` in the place of what has its title.
+    /// The same with `new` in the place of what has its files, or its title if it has none.
     pub(super) fn with(&self, new: &Arc<Shown>) -> Self {
         let swap = |old: &Arc<Shown>| {
-            let same = old.title() == new.title();
+            let same = match &new.files {
+                Some(files) => old.files.as_ref() == Some(files),
+                None => old.files.is_none() && old.title() == new.title(),
+            };
             Arc::clone(if same { new } else { old })
         };
         Self::of(self.all.iter().map(swap).collect())

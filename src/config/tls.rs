@@ -47,7 +47,7 @@ pub struct CertConf {
 }
 
 /// A chain and its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertFiles {
     /// Chain.
     pub cert: PathBuf,

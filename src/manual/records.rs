@@ -31,3 +31,7 @@
 //! * **A bulk job is a due record with a cursor**, `x/<job>`. A page's acts and the cursor behind them are one batch, so a
 //!   kill repeats nothing; ids above the job's own are not its business, or a requeue would chase its own new holds.
 //! * **A digest's mail is marked in its message.** It is never held, and its failure becomes Digest work, not a DSN.
+//! * **An order of a certificate is written as failed before it begins**, `y/<first name>` (owner `certs`), and the claim
+//!   ends with that batch: a crash in the middle is one failed try with its back-off, never a loop. Dates, failures,
+//!   reloads and people only change this record, and meet the same floor (one order a minute, eight a day, and what a
+//!   directory asked to wait). The URL of the order under way stands in it, so that the next try goes on with it.

@@ -3,6 +3,7 @@
 //! Listeners and permits, the strict line reader, DNS, TLS towards others, limits per address.
 
 pub mod dns;
+pub mod https;
 pub mod limiter;
 pub mod line;
 pub mod listen;

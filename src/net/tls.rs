@@ -14,12 +14,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::{Acceptor, ClientHello};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
 use crate::mail::mailbox::Host;
 
@@ -175,6 +177,22 @@ impl ClientTls {
     }
 }
 
+/// Shakes hands as a server whose configuration depends on what the client says first.
+///
+/// # Errors
+/// The line or the handshake broke; the client was told why.
+pub async fn accept_by_hello<S>(
+    stream: S,
+    choose: impl FnOnce(&ClientHello<'_>) -> Arc<ServerConfig>,
+) -> std::io::Result<tokio_rustls::server::TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let config = choose(&start.client_hello());
+    start.into_stream(config).await
+}
+
 /// `TLSv1.3 TLS_AES_256_GCM_SHA384`, as logs and Received fields say it.
 pub fn facts(
     version: Option<ProtocolVersion>,
@@ -270,13 +288,12 @@ mod tests {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let key =
             rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let config =
-            rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![made.cert.der().clone()], key)
-                .unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
         Peer {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             certificate: made.cert.pem(),

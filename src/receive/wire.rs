@@ -5,16 +5,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::ServerConfig;
+use rustls::server::ClientHello;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::base::limit::{LINGER_MAX, READ_SMALL};
+use crate::certs::Certs;
 use crate::mail::reply::Reply;
 use crate::net::line::LineBuffer;
 use crate::net::tls;
@@ -91,14 +91,32 @@ impl Wire {
     }
 
     /// The handshake; what TLS was agreed on.
-    pub(super) async fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<String> {
+    pub(super) async fn secure(&mut self, certs: &Certs) -> io::Result<String> {
         let Stream::Clear(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         // Nothing that came in the clear is read as if it had come under TLS.
         self.buffer.clear();
-        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        let stream = if certs.expects_validation() {
+            // While an order is under way, a hello may be the directory's (RFC 8737).
+            let choose = |hello: &ClientHello<'_>| {
+                let validation = certs.validation(hello);
+                validation.unwrap_or_else(|| certs.server_config())
+            };
+            tls::accept_by_hello(stream, choose).await?
+        } else {
+            TlsAcceptor::from(certs.server_config())
+                .accept(stream)
+                .await?
+        };
         let (_, agreed) = stream.get_ref();
+        if Certs::was_validation(agreed.alpn_protocol()) {
+            tracing::info!("a name was validated by tls-alpn-01");
+            // Nothing follows it (RFC 8737 section 3).
+            let mut stream = stream;
+            stream.shutdown().await?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let facts = tls::facts(agreed.protocol_version(), agreed.negotiated_cipher_suite());
         self.stream = Stream::Secret(Box::new(stream));
         Ok(facts)

@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::remote::Remote;
 
 /// 2026-11-21 20:00:00 UTC.
-const START: Wall = Wall(1_795_291_200_000_000);
+pub const START: Wall = Wall(1_795_291_200_000_000);
 
 /// Our own name; loops are counted by it.
 pub const HOSTNAME: &str = "mail.postwerk.example";

@@ -31,6 +31,7 @@ mod accept_is_durable;
 mod attachments;
 mod certcheck;
 mod certpage;
+mod certs;
 mod conf_bad;
 mod deliver;
 mod dialog;

@@ -1,17 +1,29 @@
-//! `[admin] http_bind`: sends whoever comes without TLS to `public_url`, and does nothing else.
+//! `[admin] http_bind`: sends whoever comes without TLS to `public_url`, and answers validations of certificates.
 //!
 //! The host comes from the configuration, never from the request. Without an `https://` address to send anybody to, the
 //! answer is 404.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
 use super::site::Site;
 
 pub(super) fn router(site: Site) -> Router {
-    Router::new().fallback(redirect).with_state(site)
+    Router::new()
+        .route("/.well-known/acme-challenge/{token}", get(validation))
+        .fallback(redirect)
+        .with_state(site)
+}
+
+/// RFC 8555 section 8.3. A token that no order of ours has placed is a path like any other.
+async fn validation(State(site): State<Site>, Path(token): Path<String>, uri: Uri) -> Response {
+    match site.certs.http_answer(&token) {
+        Some(text) => ([(header::CONTENT_TYPE, "application/octet-stream")], text).into_response(),
+        None => redirect(State(site), uri).await,
+    }
 }
 
 async fn redirect(State(site): State<Site>, uri: Uri) -> Response {

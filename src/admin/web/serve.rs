@@ -20,9 +20,11 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::server::ClientHello;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::headers::seal;
 use super::page::refusal;
@@ -34,7 +36,9 @@ use crate::base::limit::{
     HANDSHAKE_TIMEOUT, LINGER, WEB_ANSWER_TIMEOUT, WEB_BODY_MAX, WEB_BODY_TIMEOUT,
     WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_OF_ADDRESS, WEB_FIELDS_MAX, WEB_HEAD_MAX, WEB_STREAMS_MAX,
 };
+use crate::certs::Certs;
 use crate::net::listen::{self, Permits};
+use crate::net::tls;
 
 /// One listening socket and what it serves.
 #[derive(Debug)]
@@ -112,13 +116,17 @@ async fn connection(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
     if door.plain {
         return talk(door, stream, line).await;
     }
-    let acceptor = TlsAcceptor::from(door.site.certs.web_config());
     let shaken = tokio::select! {
         biased;
         () = door.site.shutdown.wait() => return,
-        shaken = door.site.clock.timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => shaken,
+        shaken = door.site.clock.timeout(HANDSHAKE_TIMEOUT, shake(&door.site.certs, stream)) => shaken,
     };
     match shaken {
+        Ok(Ok(mut stream)) if Certs::was_validation(stream.get_ref().1.alpn_protocol()) => {
+            tracing::info!(%peer, "a name was validated by tls-alpn-01");
+            // Nothing follows it (RFC 8737 section 3).
+            drop(stream.shutdown().await);
+        }
         Ok(Ok(stream)) => {
             let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             talk(door, stream, Line { h2, ..line }).await;
@@ -126,6 +134,18 @@ async fn connection(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
         Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with a client of the endpoint"),
         Err(_) => tracing::debug!(%peer, "a TLS handshake of the endpoint took too long"),
     }
+}
+
+/// While an order is under way, a hello may be the directory's (RFC 8737).
+async fn shake(certs: &Certs, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    if !certs.expects_validation() {
+        return TlsAcceptor::from(certs.web_config()).accept(stream).await;
+    }
+    let choose = |hello: &ClientHello<'_>| {
+        let validation = certs.validation(hello);
+        validation.unwrap_or_else(|| certs.web_config())
+    };
+    tls::accept_by_hello(stream, choose).await
 }
 
 async fn talk<S>(door: &Arc<Door>, stream: S, line: Line)

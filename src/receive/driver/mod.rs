@@ -147,7 +147,7 @@ impl Driver {
 
     async fn handshake(&mut self) -> io::Result<()> {
         let hall = Arc::clone(&self.hall);
-        let secured = Box::pin(self.wire.secure(hall.certs.server_config()));
+        let secured = Box::pin(self.wire.secure(&hall.certs));
         let facts = tokio::select! {
             biased;
             done = hall.clock.timeout(HANDSHAKE_TIMEOUT, secured) => {

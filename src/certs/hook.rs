@@ -1,0 +1,102 @@
+//! Runs the program of dns-01: `HOOK add NAME VALUE`, `HOOK remove NAME VALUE`.
+//!
+//! No shell, nothing on standard input, and a bound in time after which its whole process group is killed. What it writes
+//! to standard error becomes the error's text, cut and cleaned.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::base::clock::Clock;
+use crate::base::text::clean_bytes;
+
+/// Runs it once; an error says what went wrong, in words.
+pub(super) async fn run(
+    program: &Path,
+    verb: &'static str,
+    name: &str,
+    value: &str,
+    clock: &Clock,
+    span: Duration,
+) -> Result<(), String> {
+    let shown = program.display();
+    let mut child = Command::new(program)
+        .args([verb, name, value])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|why| format!("the hook {shown} cannot be run: {why}"))?;
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let waiting = tokio::task::spawn_blocking(move || {
+        let mut said = Vec::new();
+        if let Some(mut pipe) = child.stderr.take() {
+            // What is above the bound is read away: a program that cannot write stands still.
+            let kept = pipe.by_ref().take(SAID_MAX).read_to_end(&mut said);
+            let rest = std::io::copy(&mut pipe, &mut std::io::sink());
+            if let Err(error) = kept.and(rest) {
+                tracing::debug!(%error, "the hook's standard error broke off");
+            }
+        }
+        child.wait().map(|status| (status, said))
+    });
+    let guard = KillGroup(group);
+    let (status, said) = match clock.timeout(span, waiting).await {
+        Ok(Ok(Ok(ended))) => ended,
+        Ok(Ok(Err(why))) => return Err(format!("the hook {shown} cannot be waited for: {why}")),
+        Ok(Err(why)) => return Err(format!("the hook {shown} cannot be waited for: {why}")),
+        Err(_) => {
+            let secs = span.as_secs();
+            return Err(format!(
+                "the hook {shown} {verb} {name} took longer than {secs} seconds and was ended; see [acme] hook_timeout"
+            ));
+        }
+    };
+    guard.forget();
+    ended(status, &said).map_err(|why| format!("the hook {shown} {verb} {name} {why}"))
+}
+
+fn ended(status: ExitStatus, said: &[u8]) -> Result<(), String> {
+    if status.success() {
+        return Ok(());
+    }
+    let said = clean_bytes(said.trim_ascii(), SHOWN_MAX);
+    let said = if said.is_empty() {
+        "it said nothing on standard error".to_owned()
+    } else {
+        said
+    };
+    Err(match status.code() {
+        Some(code) => format!("returned {code}: {said}"),
+        None => format!("was killed: {said}"),
+    })
+}
+
+/// An order that is given up leaves no program behind.
+struct KillGroup(Option<Pid>);
+
+impl KillGroup {
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for KillGroup {
+    fn drop(&mut self) {
+        if let Some(group) = self.0
+            && let Err(error) = kill_process_group(group, Signal::KILL)
+        {
+            tracing::debug!(%error, "the hook had ended already");
+        }
+    }
+}
+
+/// Octets of standard error that are kept.
+const SAID_MAX: u64 = 16 << 10;
+/// Characters of it in an error.
+const SHOWN_MAX: usize = 300;

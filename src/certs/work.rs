@@ -1,0 +1,397 @@
+//! Claims Cert work: orders what is due, and asks for the window of renewal.
+//!
+//! A try is written into its record as if it had failed before it begins, and outside of the claim: whatever ends it,
+//! a crash included, the next one comes after its back-off and never at once. Orders come one after the other, each in
+//! a task of its own, so that a fault of ours in one is one failed try. Not here: the order itself (`order`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::sign::CertifiedKey;
+
+use super::failure::{Failure, Kind};
+use super::http::Way;
+use super::load;
+use super::order::Ordering;
+use super::plan::{self, Plan};
+use super::renewal;
+use super::stand::CertSource;
+use super::{Certs, Tools, account, hook, tell};
+use crate::base::limit::{ORDER_RETRY_FIRST, ORDER_TIME};
+use crate::base::shutdown::Shutdown;
+use crate::config::{AcmeConf, CertConf, Config};
+use crate::store::{Batch, Claimed, Op, Pre, StoreError, Work};
+
+/// Groups asked for at once: all there are.
+const GROUPS: usize = 16;
+/// Certificates claimed at once: an order takes minutes, and what is claimed cannot be asked for.
+const ROOM: usize = 1;
+/// Waited when nothing is known to become due.
+const IDLE: Duration = Duration::from_secs(60);
+/// Waited after a failure of the store.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Tries to write what came of an order, when somebody changes the record at the same time.
+const WRITE_TRIES: u32 = 5;
+/// A date has come when the wall is so near: store time and wall are read at two moments.
+const NEAR: u64 = 1;
+
+/// What came of a try that did not fail.
+struct Done {
+    pair: CertifiedKey,
+    order_at: u64,
+    look_at: u64,
+    notes: Vec<&'static str>,
+}
+
+impl Certs {
+    /// Orders what is due until the server stops.
+    pub(super) async fn work(&self, tools: &Tools, shutdown: &Shutdown) {
+        let mut hint = tools.store.hint(Work::Cert);
+        while !shutdown.begun() {
+            hint.mark_unchanged();
+            let wait = match self.round(tools, shutdown).await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::warn!(%error, "certificates cannot be looked after; trying again");
+                    PAUSE
+                }
+            };
+            if wait.is_zero() {
+                continue;
+            }
+            tokio::select! {
+                () = shutdown.wait() => {}
+                () = tools.clock.sleep(wait) => {}
+                changed = hint.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// One look at all groups; how long to wait before the next.
+    async fn round(&self, tools: &Tools, shutdown: &Shutdown) -> Result<Duration, StoreError> {
+        let mut done = false;
+        for head in tools.store.ready(Work::Cert, GROUPS).await? {
+            let now = tools.store.now();
+            if head.at > now {
+                let wait = Duration::from_micros(head.at.0 - now.0).min(IDLE);
+                return Ok(if done { Duration::ZERO } else { wait });
+            }
+            for claimed in tools.store.claim(Work::Cert, head.group, ROOM).await? {
+                done = true;
+                match Box::pin(self.due(tools, claimed, shutdown)).await {
+                    // Somebody else changed it first; it comes again if it still is due.
+                    Ok(()) | Err(StoreError::Conflict(_)) => {}
+                    Err(error) => return Err(error),
+                }
+                if shutdown.begun() {
+                    return Ok(Duration::ZERO);
+                }
+            }
+        }
+        Ok(if done { Duration::ZERO } else { IDLE })
+    }
+
+    async fn due(
+        &self,
+        tools: &Tools,
+        claimed: Claimed,
+        shutdown: &Shutdown,
+    ) -> Result<(), StoreError> {
+        let conf = tools.conf.load_full();
+        let key = claimed.record.key.clone();
+        let finish = |op| {
+            let mut batch = Batch::new();
+            batch.pre.push(Pre::Mine(claimed.guard.id()));
+            batch.ops.push(op);
+            batch
+        };
+        let found = plan::title(&key).and_then(|title| Some((title, of_title(&conf, title)?)));
+        let (Some((title, cert)), Some(acme)) = (found, &conf.tls.acme) else {
+            return tools.store.commit(finish(Op::Delete(key))).await.map(drop);
+        };
+        let (now, store) = (tools.clock.wall().secs(), tools.store.now());
+        let mut plan = match Plan::read(&key, &claimed.record.value) {
+            Ok(plan) => plan,
+            Err(error) => {
+                tracing::error!(certificate = title, %error, "the record of a certificate cannot be read; it begins anew");
+                let names = titles(cert);
+                Plan::fresh(names, &acme.directory, now + ORDER_RETRY_FIRST.as_secs())
+            }
+        };
+        let before = plan.clone();
+        let ordering = plan.order_at <= now + NEAR;
+        if ordering {
+            plan.order_at = plan.order_at.max(plan.earliest(now, store));
+        }
+        if ordering && plan.order_at <= now + NEAR {
+            plan.begin(now, store, jitter());
+            tools.store.commit(finish(plan.put(title, now))).await?;
+            self.know(tools, title, Some(plan));
+            drop(claimed);
+            return self
+                .try_order(tools, &conf, cert, title, before, shutdown)
+                .await;
+        }
+        if plan.look_at != 0 && plan.look_at <= now + NEAR {
+            self.look(tools, acme, &conf, title, &mut plan).await;
+        }
+        tools.store.commit(finish(plan.put(title, now))).await?;
+        self.know(tools, title, Some(plan));
+        Ok(())
+    }
+
+    /// Asks whether the window of renewal moved (RFC 9773 section 4.3).
+    async fn look(
+        &self,
+        tools: &Tools,
+        acme: &AcmeConf,
+        conf: &Config,
+        title: &str,
+        plan: &mut Plan,
+    ) {
+        let now = tools.clock.wall().secs();
+        let Some(shown) = self.0.table.load().titled(title).map(Arc::clone) else {
+            return;
+        };
+        let asking = async {
+            let way = Way::new(acme, tools.clock.clone()).ok()?;
+            let account = account::known(acme, &conf.tls.dir, &way).await.ok()??;
+            renewal::ask(&account, &shown.key).await.ok()
+        };
+        let window = tools.clock.timeout(ORDER_TIME, Box::pin(asking)).await;
+        match window {
+            Ok(Some(window)) => {
+                let date = renewal::date(&shown.facts, window, Some(plan.order_at), now, jitter());
+                (plan.order_at, plan.look_at) = date;
+            }
+            // What is known stays: the date was drawn from a window, or from the lifetime.
+            Ok(None) | Err(_) => plan.look_at = now + renewal::LOOK_AGAIN.as_secs(),
+        }
+    }
+
+    /// One try, and what came of it.
+    async fn try_order(
+        &self,
+        tools: &Tools,
+        conf: &Arc<Config>,
+        cert: &CertConf,
+        title: &str,
+        before: Plan,
+        shutdown: &Shutdown,
+    ) -> Result<(), StoreError> {
+        let trying = {
+            let (certs, tools, conf) = (self.clone(), tools.clone(), Arc::clone(conf));
+            let (cert, title, before) = (cert.clone(), title.to_owned(), before.clone());
+            tokio::spawn(async move { certs.attempt(&tools, &conf, &cert, &title, &before).await })
+        };
+        let stop = trying.abort_handle();
+        let ended = tokio::select! {
+            biased;
+            ended = trying => Some(ended),
+            () = shutdown.wait() => None,
+        };
+        stop.abort();
+        self.clear_answers(tools, conf).await;
+        let result = match ended {
+            // The record says already when it goes on.
+            None => return Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(fault)) => {
+                let why = format!("a fault of this program: {fault}; please report it");
+                Err(Failure::new(Kind::Broken, why))
+            }
+        };
+        match result {
+            Ok(done) => self.succeeded(tools, conf, cert, title, done).await,
+            Err(failure) => self.failed(tools, title, &before, failure).await,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        tools: &Tools,
+        conf: &Config,
+        cert: &CertConf,
+        title: &str,
+        before: &Plan,
+    ) -> Result<Done, Failure> {
+        let Some(acme) = &conf.tls.acme else {
+            return Err(Failure::new(Kind::Broken, "[acme] is gone"));
+        };
+        let way = Way::new(acme, tools.clock.clone())
+            .map_err(|error| Failure::new(Kind::Unreachable, error.to_string()))?;
+        let shown = self.0.table.load().titled(title).map(Arc::clone);
+        let old = shown.filter(|shown| before.look_at != 0 && !shown.stand_in);
+        let mut ordering = Ordering {
+            certs: self,
+            tools,
+            acme,
+            dir: &conf.tls.dir,
+            cert,
+            title,
+            replaces: old.and_then(|shown| renewal::identifier(&shown.key)),
+            begun: before.order.clone(),
+            notes: Vec::new(),
+        };
+        let ordered = tools
+            .clock
+            .timeout(ORDER_TIME, Box::pin(ordering.run(&way)))
+            .await;
+        let ordered = ordered.unwrap_or_else(|_| {
+            let minutes = ORDER_TIME.as_secs() / 60;
+            let why = format!("the order was not done within {minutes} minutes");
+            Err(Failure::new(Kind::Slow, why))
+        });
+        if ordering.begun.is_empty() {
+            self.remember(tools, title, "").await;
+        }
+        let (pair, account) = match ordered {
+            Ok(ordered) => ordered,
+            Err(mut failure) => {
+                failure.wait = way.noted().retry_after.filter(|_| failure.heeds());
+                for note in ordering.notes {
+                    failure.why = format!("{} ({note})", failure.why);
+                }
+                return Err(failure);
+            }
+        };
+        let now = tools.clock.wall().secs();
+        let window = renewal::ask(&account, &pair).await.unwrap_or_default();
+        let facts = super::facts::Facts::read(&pair.cert).unwrap_or_default();
+        let (order_at, look_at) = renewal::date(&facts, window, None, now, jitter());
+        // A window that is over for what was issued just now is a fault, and would order all day.
+        let order_at = order_at.max(renewal::rest(&facts, now));
+        Ok(Done {
+            pair,
+            order_at,
+            look_at,
+            notes: ordering.notes,
+        })
+    }
+
+    async fn succeeded(
+        &self,
+        tools: &Tools,
+        conf: &Config,
+        cert: &CertConf,
+        title: &str,
+        done: Done,
+    ) -> Result<(), StoreError> {
+        match load::shown(cert.names.clone(), CertSource::Acme, done.pair, None) {
+            Ok(shown) => {
+                let text = tell::renewed(tools, title, &shown, done.order_at, &done.notes);
+                self.install(shown);
+                tell::event(tools, tell::RENEWED, title, text);
+            }
+            Err(error) => tracing::error!(certificate = title, %error, "it cannot be used"),
+        }
+        let (names, directory) = (titles(cert), conf.tls.acme.as_ref());
+        let directory = directory.map_or_else(String::new, |acme| acme.directory.clone());
+        self.change(tools, title, |plan| {
+            *plan = Plan {
+                names: names.clone(),
+                directory: directory.clone(),
+                order_at: done.order_at,
+                look_at: done.look_at,
+                tries: plan.tries.clone(),
+                ..Plan::default()
+            };
+        })
+        .await
+    }
+
+    async fn failed(
+        &self,
+        tools: &Tools,
+        title: &str,
+        before: &Plan,
+        failure: Failure,
+    ) -> Result<(), StoreError> {
+        let now = tools.clock.wall().secs();
+        self.change(tools, title, |plan| {
+            plan.kind = failure.word().to_owned();
+            plan.failed(failure.why.clone(), failure.wait, now);
+        })
+        .await?;
+        let shown = self.0.table.load().titled(title).map(Arc::clone);
+        let plans = self.0.plans.load();
+        let next = plans.get(title).map_or(now, |known| known.plan.order_at);
+        let text = tell::failed(title, shown.as_deref(), &failure, next, now);
+        // The same trouble again is in the log, not in another event.
+        if before.failures == 0 || before.kind != failure.word() {
+            tell::event(tools, tell::FAILED, title, text);
+        }
+        Ok(())
+    }
+
+    async fn clear_answers(&self, tools: &Tools, conf: &Config) {
+        let records = self.answers().clear();
+        let Some(acme) = &conf.tls.acme else { return };
+        let Some(program) = &acme.hook else { return };
+        for (name, value) in records {
+            let span = acme.hook_timeout;
+            let removed = hook::run(program, "remove", &name, &value, &tools.clock, span).await;
+            if let Err(why) = removed {
+                tracing::warn!(%name, why, "a TXT record of a validation may be left behind; it does no harm");
+            }
+        }
+    }
+
+    /// Notes the URL of an order under way, so that it can be gone on with after a crash.
+    pub(super) async fn remember(&self, tools: &Tools, title: &str, url: &str) {
+        let noted = self.change(tools, title, |plan| url.clone_into(&mut plan.order));
+        if let Err(error) = noted.await {
+            tracing::warn!(certificate = title, %error, "an order cannot be noted; after a crash it would begin anew");
+        }
+    }
+
+    /// Changes a record that nobody has claimed, whoever else does.
+    pub(super) async fn change(
+        &self,
+        tools: &Tools,
+        title: &str,
+        change: impl Fn(&mut Plan),
+    ) -> Result<(), StoreError> {
+        let key = plan::key(title);
+        for left in (0..WRITE_TRIES).rev() {
+            let found = tools.store.get(vec![key.clone()]).await?;
+            let Some(record) = found.into_iter().flatten().next() else {
+                return Ok(());
+            };
+            let mut plan = Plan::read(&key, &record.value)?;
+            change(&mut plan);
+            let mut batch = Batch::new();
+            let unchanged = Pre::Is(key.clone(), record.version);
+            batch.pre.extend([unchanged, Pre::Free(key.clone())]);
+            batch.ops.push(plan.put(title, tools.clock.wall().secs()));
+            match tools.store.commit(batch).await {
+                Ok(_) => {
+                    self.know(tools, title, Some(plan));
+                    return Ok(());
+                }
+                Err(StoreError::Conflict(_)) if left > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is ordered under this title.
+pub(super) fn of_title<'a>(conf: &'a Config, title: &str) -> Option<&'a CertConf> {
+    let is = |cert: &&CertConf| {
+        cert.names
+            .first()
+            .is_some_and(|name| name.to_string() == title)
+    };
+    conf.tls.ordered().find(is)
+}
+
+/// Its names as texts.
+pub(super) fn titles(cert: &CertConf) -> Vec<String> {
+    cert.names.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn jitter() -> u16 {
+    fastrand::u16(..)
+}

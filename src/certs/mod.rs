@@ -347,6 +347,8 @@ fn server_config(resolver: Resolver) -> Result<ServerConfig, rustls::Error> {
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
+    // testssl.sh and auditors ask for it: every suite is strong, and ours stand strongest first.
+    tls.ignore_client_order = true;
     // A client that comes back resumes without a signature. Tickets keep no state here; their key turns every six
     // hours. One ticket per handshake: mail clients open one connection at a time, and each ticket costs a record.
     tls.ticketer = aws_lc_rs::Ticketer::new()?;

@@ -366,6 +366,7 @@ async fn hold(queue: &Queue, n: u64) {
     let shelf = HoldQueue::ALL[usize::try_from(n % 3).expect("small")];
     let mail = NewMail {
         top: String::new(),
+        worked: Vec::new(),
         said: Vec::new(),
         body: body.finish(),
         envelope: Envelope {

@@ -369,17 +369,20 @@ impl Server {
                 structure: &body.structure,
                 size: body.size,
                 text: &judge::StoredText::new(self.queue.read_back(&body)),
+                worked: None,
                 now: self.clock.wall(),
             },
             &envelope.numbered(),
         )
         .await;
+        let done = Box::pin(judge::rewrite::finish(&self.queue, body, envelope, judged)).await?;
         let mail = NewMail {
-            top: judged.top(),
-            held: judged.held,
-            said: judged.said,
-            body,
-            envelope,
+            top: done.top,
+            worked: done.worked,
+            held: done.held,
+            said: done.said,
+            body: done.body,
+            envelope: done.envelope,
             origin,
             digest: None,
             band: Band::Normal,

@@ -64,6 +64,7 @@ impl Stage {
         };
         let mail = NewMail {
             top: String::new(),
+            worked: Vec::new(),
             said: Vec::new(),
             held: NewMail::held_all(&envelope, hold),
             body: writer.finish(),

@@ -141,6 +141,7 @@ impl Context {
         }
         let mail = NewMail {
             top: String::new(),
+            worked: Vec::new(),
             said: Vec::new(),
             body,
             envelope: Envelope {

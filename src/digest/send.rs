@@ -193,6 +193,7 @@ impl Digests {
         batch.ops.push(record.put(number, making.now));
         let mail = NewMail {
             top: String::new(),
+            worked: Vec::new(),
             said: Vec::new(),
             body: body.finish(),
             envelope: envelope(conf, making.to, number)?,

@@ -8,9 +8,10 @@ use mail_parser::parsers::MessageStream;
 use memchr::memchr;
 
 use crate::base::clock::Wall;
-use crate::base::text::visible;
+use crate::base::limit::SCAN_WORDS_MAX;
+use crate::base::text::{clean, visible};
 use crate::config::{Config, HoldRule, Role, SaslRule, Stage};
-use crate::mail::edit::{self, Edits};
+use crate::mail::edit::Edits;
 use crate::mail::envelope::MailFrom;
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
@@ -19,7 +20,7 @@ use crate::mail::structure::Structure;
 use crate::mail::trace::count_received;
 use crate::policy::{self, Client, Moment, Permit, Place, RuleFacts, TextFacts, Verdict};
 use crate::queue::Origin;
-use crate::queue::record::MessageId;
+use crate::queue::record::{MessageId, Worked};
 use crate::scan::{Body, ScanMail, Scanners};
 
 /// What a header section says that policy asks for.
@@ -52,6 +53,8 @@ pub struct Content<'a> {
     pub size: u64,
     /// All of it.
     pub text: &'a dyn Body,
+    /// Of requeued mail: filters that did their work on it. Its text and its envelope stay as they are.
+    pub worked: Option<&'a [Worked]>,
     /// When it is judged.
     pub now: Wall,
 }
@@ -66,6 +69,10 @@ pub struct Judged {
     pub held: Held,
     /// What filters change, one after another.
     pub edits: Vec<Edits>,
+    /// Recipients that filters add, with the numbers behind those that there are.
+    pub added: Vec<Mailbox>,
+    /// Recipients that filters remove.
+    pub removed: Vec<u32>,
     /// What each scanner said, a line each.
     pub said: Vec<String>,
     /// What it was really looked at for.
@@ -91,12 +98,6 @@ impl Judged {
                 self.held.push((*index, again.clone()));
             }
         }
-    }
-
-    /// The fields that stand on top of the mail from now on.
-    pub fn top(&self) -> String {
-        let fields = self.edits.iter().flat_map(|edits| &edits.top);
-        edit::to_text(fields)
     }
 }
 
@@ -168,10 +169,14 @@ pub(super) async fn judge(
 
 impl<'a> Course<'a> {
     /// Who is not held yet.
-    fn left(&self) -> Vec<(u32, &'a Mailbox)> {
-        let held = |index| self.judged.held.iter().any(|(of, _)| *of == index);
-        let each = self.recipients.iter().copied();
-        each.filter(|(index, _)| !held(*index)).collect()
+    fn left(&self) -> Vec<(u32, &Mailbox)> {
+        let judged = &self.judged;
+        let held = |index| judged.held.iter().any(|(of, _)| *of == index);
+        let behind = u32::try_from(self.recipients.len()).unwrap_or(u32::MAX);
+        let added = (behind..).zip(&judged.added);
+        let each = self.recipients.iter().copied().chain(added);
+        each.filter(|(index, _)| !held(*index) && !judged.removed.contains(index))
+            .collect()
     }
 
     fn hold(&mut self, hold: Hold) {
@@ -211,8 +216,9 @@ impl<'a> Course<'a> {
         if self.conf.scanners.is_empty() {
             return Ok(());
         }
-        let left = self.left();
-        let mailboxes: Vec<&Mailbox> = left.iter().map(|(_, mailbox)| *mailbox).collect();
+        let left = self.left().into_iter();
+        let left: Vec<(u32, Mailbox)> = left.map(|(n, mailbox)| (n, mailbox.clone())).collect();
+        let mailboxes: Vec<&Mailbox> = left.iter().map(|(_, mailbox)| mailbox).collect();
         let id = content.id.to_string();
         let mail = asked_about(content, &id, &mailboxes);
         let place = Place {
@@ -225,13 +231,15 @@ impl<'a> Course<'a> {
         let found = policy::scanned(Box::pin(scanners.scan(&mail)).await, &place);
         self.checked.extend(&found.checked);
         self.judged.said.extend(found.said);
-        self.judged.edits.extend(found.edits);
         for (place, hold) in found.refused {
             let checked = self.checked.clone();
             let index = left.get(place).map(|(index, _)| *index);
             self.judged
                 .held
                 .extend(index.map(|index| (index, Hold { checked, ..hold })));
+        }
+        for edits in found.edits {
+            self.change(edits, content.worked);
         }
         match found.verdict {
             Verdict::Accept => Ok(()),
@@ -252,6 +260,78 @@ impl<'a> Course<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// What a filter changes. Of requeued mail only fields on top can be new: others may have its text already.
+    fn change(&mut self, mut edits: Edits, worked: Option<&[Worked]>) {
+        if let Some(worked) = worked {
+            let done = worked.iter().any(|one| one.name == edits.by);
+            let deep = edits.rewrites() || edits.changes_envelope();
+            if deep && !done && !edits.by.is_empty() {
+                let by = &edits.by;
+                let why = format!(
+                    "{by}: it changes the text or the envelope, and only of a mail that arrives they can be changed; \
+                     release it as it is, or have it sent again"
+                );
+                let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Filter, why);
+                self.hold(hold.with("name", by));
+                return;
+            }
+            edits = Edits {
+                by: edits.by,
+                top: edits.top,
+                ..Edits::default()
+            };
+        }
+        let gone: Vec<u32> = self
+            .left()
+            .into_iter()
+            .filter_map(|(index, mailbox)| edits.remove.contains(mailbox).then_some(index))
+            .collect();
+        let new: Vec<Mailbox> = edits
+            .add
+            .iter()
+            .filter(|one| {
+                !self
+                    .left()
+                    .iter()
+                    .any(|(index, known)| known == one && !gone.contains(index))
+            })
+            .cloned()
+            .collect();
+        self.tell(&edits, &new, &gone);
+        if !gone.is_empty() && new.is_empty() && self.left().len() == gone.len() {
+            let why = "it would have removed every recipient";
+            let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Filter, why);
+            self.hold(hold.with("name", &edits.by));
+        } else {
+            self.judged.added.extend(new);
+            self.judged.removed.extend(gone);
+        }
+        self.judged.edits.push(edits);
+    }
+
+    /// Changes of the envelope stand in the history of the mail.
+    fn tell(&mut self, edits: &Edits, new: &[Mailbox], gone: &[u32]) {
+        let list = |all: Vec<String>| all.join(", ");
+        let removed = self
+            .left()
+            .into_iter()
+            .filter(|(index, _)| gone.contains(index));
+        let removed: Vec<String> = removed.map(|(_, mailbox)| mailbox.to_string()).collect();
+        let added: Vec<String> = new.iter().map(ToString::to_string).collect();
+        let mut told = Vec::new();
+        if !removed.is_empty() {
+            told.push(format!("{}: removed {}", edits.by, list(removed)));
+        }
+        if !added.is_empty() {
+            told.push(format!("{}: added {}", edits.by, list(added)));
+        }
+        if let Some(from) = &edits.from {
+            told.push(format!("{}: the sender is <{from}> now", edits.by));
+        }
+        let told = told.into_iter().map(|line| clean(&line, SCAN_WORDS_MAX));
+        self.judged.said.extend(told);
     }
 
     fn rules(&mut self, content: &Content<'_>) {

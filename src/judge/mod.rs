@@ -7,6 +7,7 @@
 pub mod again;
 pub mod body;
 pub mod content;
+pub mod rewrite;
 pub mod work;
 
 use std::net::IpAddr;

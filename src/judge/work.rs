@@ -9,6 +9,7 @@ use bytes::BytesMut;
 
 use super::body::StoredText;
 use super::content::{self, Content, HeaderFacts, Judged};
+use super::rewrite;
 use crate::base::limit::{HEADER_MAX, LOG_FIELD_MAX};
 use crate::base::shutdown::Shutdown;
 use crate::base::text::clean;
@@ -16,7 +17,8 @@ use crate::config::{Config, Role};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::structure::{Scan, Structure};
-use crate::queue::{Message, Queue, record::LOCAL, worker};
+use crate::queue::record::{LOCAL, Worked};
+use crate::queue::{Message, Queue, worker};
 use crate::scan::Scanners;
 use crate::store::{Claimed, StoreError, StoreTime, Work};
 
@@ -48,6 +50,7 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(
         queue.clone(),
         scanners.clone(),
         work.message.clone(),
+        work.worked().to_vec(),
         recipients.clone(),
     );
     let mut judged = match tokio::spawn(checks).await {
@@ -64,7 +67,8 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(
     if let Some(before) = &before {
         judged.keep_found(before, &recipients);
     }
-    let (top, said) = (judged.top(), judged.said);
+    let top = rewrite::requeued(&judged.edits, work.worked());
+    let said = judged.said;
     let held = judged.held.into_iter();
     let held = held.map(|(index, hold)| (index, hold.after(before.as_ref())));
     match queue.judged(work, held.collect(), top, &said).await {
@@ -78,6 +82,7 @@ async fn check(
     queue: Queue,
     scanners: Scanners,
     message: Message,
+    worked: Vec<Worked>,
     recipients: Vec<(u32, Mailbox)>,
 ) -> Result<Judged, StoreError> {
     // A digest tells of what is held; held itself it would tell nobody.
@@ -95,6 +100,7 @@ async fn check(
         structure: &structure,
         size: message.size,
         text: &StoredText::new(queue.open_body(&message)),
+        worked: Some(&worked),
         now: queue.clock().wall(),
     };
     let recipients = borrowed(&recipients);

@@ -87,6 +87,11 @@ impl PartialEq for NewBody {
 impl Eq for NewBody {}
 
 impl Edits {
+    /// Whether reverse-path or recipients change.
+    pub fn changes_envelope(&self) -> bool {
+        self.from.is_some() || !self.add.is_empty() || !self.remove.is_empty()
+    }
+
     /// Whether the stored text must be made anew.
     pub fn rewrites(&self) -> bool {
         !self.fields.is_empty() || self.body.is_some()

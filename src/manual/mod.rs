@@ -3,6 +3,7 @@
 pub mod bounds;
 pub mod configuration;
 pub mod delivery;
+pub mod filters;
 pub mod links;
 pub mod modules;
 pub mod records;

@@ -7,8 +7,8 @@ use super::body::StoredBody;
 use super::ledger;
 use super::pressure::Full;
 use super::record::{
-    BY_DOMAIN, BY_HOLD, Message, MessageId, Origin, Parcel, Slot, chunk_key, encode, hold_term,
-    message_key, sweep_key,
+    BY_DOMAIN, BY_HOLD, Message, MessageId, Origin, Parcel, Slot, Worked, chunk_key, encode,
+    hold_term, message_key, sweep_key,
 };
 use super::{Queue, group};
 use crate::base::clock::micros;
@@ -35,6 +35,8 @@ pub struct NewMail {
     pub held: Vec<(u32, Hold)>,
     /// Fields that checks put on top of it.
     pub top: String,
+    /// Filters that did their work on it.
+    pub worked: Vec<Worked>,
     /// What scanners said of it, a line each.
     pub said: Vec<String>,
     /// Urgency.
@@ -90,6 +92,7 @@ impl Queue {
             origin,
             held,
             top,
+            worked,
             said,
             band,
             digest,
@@ -97,6 +100,7 @@ impl Queue {
         let mut message = self.message(&body, &envelope, origin);
         message.digest = digest;
         message.top = top;
+        message.worked = worked;
         let mut batch = finishing.map(|work| work.batch).unwrap_or_default();
         self.put_body(&mut batch, body);
         self.put_message(&mut batch, &message);
@@ -135,6 +139,8 @@ impl Queue {
             attachments: kept.cloned().collect(),
             digest: None,
             top: String::new(),
+            worked: Vec::new(),
+            first: body.first,
         }
     }
 
@@ -142,6 +148,14 @@ impl Queue {
         if let Some(version) = body.swept {
             batch.pre.push(Pre::Is(sweep_key(body.id), version));
             batch.ops.push(Op::Delete(sweep_key(body.id)));
+        }
+        if body.first > 0 {
+            // The text before its filters changed it.
+            batch.ops.push(Op::DeleteRange {
+                from: chunk_key(body.id, 0),
+                to: chunk_key(body.id, body.first),
+                limit: usize::MAX,
+            });
         }
         let key = chunk_key(body.id, body.chunks - 1);
         batch.ops.push(Op::Put {
@@ -229,6 +243,7 @@ impl Queue {
             unchecked: false,
             last_site: None,
             top: None,
+            worked: None,
         }
     }
 

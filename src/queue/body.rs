@@ -28,6 +28,8 @@ pub struct BodyWriter {
     queue: Queue,
     id: MessageId,
     chunk: BytesMut,
+    /// The numbers of its first chunk and of the next one.
+    first: u32,
     chunks: u32,
     size: u64,
     eight_bit: bool,
@@ -47,6 +49,7 @@ pub struct StoredBody {
     pub eight_bit: bool,
     /// Its attachments, and whether it can be read.
     pub structure: Structure,
+    pub(super) first: u32,
     pub(super) chunks: u32,
     pub(super) last: Bytes,
     pub(super) swept: Option<Version>,
@@ -78,12 +81,26 @@ impl BodyWriter {
             queue,
             id,
             chunk: BytesMut::new(),
+            first: 0,
             chunks: 0,
             size: 0,
             eight_bit: false,
             fields: Fields::default(),
             scan: Box::default(),
             swept: None,
+        }
+    }
+
+    /// Another text of the same message: its chunks lie behind those of the first, which it takes the place of.
+    pub(super) fn behind(queue: Queue, body: &StoredBody) -> Self {
+        let now = queue.clock.mono();
+        // The last chunk of the first text was never stored.
+        let first = body.chunks - 1;
+        Self {
+            first,
+            chunks: first,
+            swept: body.swept.map(|version| (version, now)),
+            ..Self::new(queue, body.id)
         }
     }
 
@@ -121,6 +138,7 @@ impl BodyWriter {
             id: self.id,
             size: self.size,
             eight_bit: self.eight_bit,
+            first: self.first,
             chunks: self.chunks + 1,
             last: self.chunk.freeze(),
             swept: self.swept.map(|(version, _)| version),
@@ -164,12 +182,13 @@ impl BodyWriter {
 }
 
 impl BodyReader {
-    pub(super) fn new(store: Store, id: MessageId, chunks: u32) -> Self {
+    /// From the chunk `first` to the one before `end`.
+    pub(super) fn new(store: Store, id: MessageId, first: u32, end: u32) -> Self {
         Self {
             store,
             id,
-            next: 0,
-            chunks,
+            next: first,
+            chunks: end,
             last: None,
         }
     }

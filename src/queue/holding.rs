@@ -207,7 +207,10 @@ async fn what_a_requeue_holds_again_is_a_new_hold_that_the_old_card_names() {
     let work = stage.queue.to_judge(claimed).await.unwrap().unwrap();
     assert_eq!(work.recipients(store.now()).len(), 1);
     let held = vec![(0, rule())];
-    let done = stage.queue.judged(work, held, String::new(), &[]).await;
+    let done = stage
+        .queue
+        .judged(work, held, Default::default(), &[])
+        .await;
     done.unwrap();
     let new = stage.open().await.remove(0).id;
     assert!(new > old);

@@ -6,7 +6,7 @@
 use super::Queue;
 use super::hold::hold_of_key;
 use super::ledger;
-use super::record::{Kept, Message, Parcel};
+use super::record::{Kept, Message, Parcel, Worked};
 use crate::journal::fact::{Acted, Fact};
 use crate::mail::hold::Hold;
 use crate::mail::mailbox::Mailbox;
@@ -27,6 +27,11 @@ impl ToJudge {
     /// Why it was held before the requeue.
     pub fn before(&self) -> Option<&Hold> {
         self.parcel.hold.as_ref().map(|kept| &kept.hold)
+    }
+
+    /// Filters that did their work on it already.
+    pub fn worked(&self) -> &[Worked] {
+        self.parcel.worked.as_ref().unwrap_or(&self.message.worked)
     }
 
     /// Who waits to be judged.
@@ -60,7 +65,7 @@ impl Queue {
         &self,
         work: ToJudge,
         held: Vec<(u32, Hold)>,
-        top: String,
+        (top, worked): (String, Vec<Worked>),
         said: &[String],
     ) -> Result<(), StoreError> {
         let ToJudge {
@@ -99,6 +104,7 @@ impl Queue {
         let before = parcel.hold.take();
         parcel.next_try = now.0;
         parcel.top = Some(top);
+        parcel.worked = Some(worked);
         if !good.is_empty() {
             let fact = Acted {
                 verb: "judge".into(),

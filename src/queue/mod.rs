@@ -80,14 +80,25 @@ impl Queue {
         BodyWriter::new(self.clone(), MessageId(self.fresh_id()))
     }
 
+    /// Begins another text of a body that is complete but not accepted, which is read back meanwhile.
+    pub fn begin_again(&self, body: &StoredBody) -> BodyWriter {
+        BodyWriter::behind(self.clone(), body)
+    }
+
     /// Reads a body that is complete but not accepted.
     pub fn read_back(&self, body: &StoredBody) -> BodyReader {
-        BodyReader::new(self.store.clone(), body.id, body.chunks - 1).before(body.last.clone())
+        let reader = BodyReader::new(self.store.clone(), body.id, body.first, body.chunks - 1);
+        reader.before(body.last.clone())
     }
 
     /// Reads the body of a message.
     pub fn open_body(&self, message: &Message) -> BodyReader {
-        BodyReader::new(self.store.clone(), message.id, message.chunks)
+        BodyReader::new(
+            self.store.clone(),
+            message.id,
+            message.first,
+            message.chunks,
+        )
     }
 
     /// For delivery: what is due, and claims of it.

@@ -117,6 +117,23 @@ pub struct Message {
     /// Fields that checks put on top of the text; they go out with it.
     #[cbor(n(13), default)]
     pub top: String,
+    /// Filters that did their work on it when it came.
+    #[cbor(n(14), default)]
+    pub worked: Vec<Worked>,
+    /// The number of its first chunk; `chunks` is the number behind its last one.
+    #[cbor(n(15), default)]
+    pub first: u32,
+}
+
+/// A filter that did its work on a mail; asked again, only its verdict counts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Worked {
+    /// The filter.
+    #[n(0)]
+    pub name: String,
+    /// Its fields beside the text.
+    #[n(1)]
+    pub top: String,
 }
 
 /// `p/<msg>/<parcel>`: up to 100 recipients of one message in one group, each with its own state.
@@ -158,6 +175,9 @@ pub struct Parcel {
     /// What a requeue put on top, instead of the message's `top`.
     #[n(11)]
     pub top: Option<String>,
+    /// Filters that did their work since, too, instead of the message's `worked`.
+    #[n(12)]
+    pub worked: Option<Vec<Worked>>,
 }
 
 /// A hold, its id and since when.

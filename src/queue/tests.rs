@@ -79,6 +79,7 @@ impl Stage {
         };
         let mail = NewMail {
             top: String::new(),
+            worked: Vec::new(),
             said: Vec::new(),
             body: body.finish(),
             held: NewMail::held_all(&envelope, hold),
@@ -236,6 +237,7 @@ async fn a_body_longer_than_a_chunk_comes_back_byte_for_byte() {
     let id = body.id();
     let mail = NewMail {
         top: String::new(),
+        worked: Vec::new(),
         said: Vec::new(),
         body: body.finish(),
         envelope: Envelope {

@@ -103,6 +103,7 @@ impl Rig {
         let rcpt = |to: &&str| RcptTo::new(Mailbox::parse(to).unwrap());
         let mail = NewMail {
             top: String::new(),
+            worked: Vec::new(),
             said: Vec::new(),
             body: body.finish(),
             envelope: Envelope {

@@ -333,6 +333,7 @@ impl Stage {
             header: &facts,
             structure: &Structure::default(),
             size: 0,
+            worked: None,
             now: Wall(0),
         };
         let scanners = Scanners::new(

@@ -22,6 +22,8 @@ fn message(from: &str) -> Message {
     mail_from.envid = Some("QQ314159".to_owned());
     Message {
         top: String::new(),
+        worked: Vec::new(),
+        first: 0,
         id: MessageId(0x0643_E1B2_A90C_7701),
         from: mail_from,
         origin: Origin::default(),

@@ -70,6 +70,7 @@ impl Stage {
         let to = Mailbox::parse("anna@example.org").unwrap();
         let mail = NewMail {
             top: String::new(),
+            worked: Vec::new(),
             said: Vec::new(),
             body: body.finish(),
             envelope: Envelope {

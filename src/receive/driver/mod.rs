@@ -21,7 +21,7 @@ use crate::base::clock::Mono;
 use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER};
 use crate::config::{Config, ListenerConf, ListenerTls, SaslRule};
 use crate::journal::line;
-use crate::judge::{Content, Reception, StoredText};
+use crate::judge::{Content, Reception, StoredText, rewrite};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::net::line::Found;
@@ -354,6 +354,7 @@ impl Driver {
             structure: &complete.body.structure,
             size: complete.body.size,
             text: &StoredText::new(self.hall.queue.read_back(&complete.body)),
+            worked: None,
             now: self.hall.clock.wall(),
         };
         let recipients = envelope.numbered();
@@ -364,12 +365,18 @@ impl Driver {
             Ok(judged) => judged,
             Err(reply) => return self.refused(reply, &envelope.from, Answer::No),
         };
+        let finishing = rewrite::finish(&self.hall.queue, complete.body, envelope, judged);
+        let done = match Box::pin(finishing).await {
+            Ok(done) => done,
+            Err(error) => return Answer::No(of_accept(&error)),
+        };
         let new = NewMail {
-            top: judged.top(),
-            held: judged.held,
-            said: judged.said,
-            body: complete.body,
-            envelope,
+            top: done.top,
+            worked: done.worked,
+            held: done.held,
+            said: done.said,
+            body: done.body,
+            envelope: done.envelope,
             origin,
             band: Band::Normal,
             digest: None,

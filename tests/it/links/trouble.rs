@@ -26,6 +26,7 @@ async fn hold_for(house: &House, queue: HoldQueue, reason: HoldReason) -> HoldId
     };
     let mail = NewMail {
         top: String::new(),
+        worked: Vec::new(),
         said: Vec::new(),
         held: NewMail::held_all(&envelope, Some(Hold::new(queue, reason, "because"))),
         body: body.finish(),

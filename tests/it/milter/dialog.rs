@@ -246,7 +246,7 @@ fn faults() -> Vec<(&'static str, u8, Answer, &'static str)> {
             "half a packet",
             b'H',
             Answer::Raw(b"\0\0\0\x05cab".to_vec()),
-            "a packet \"c\"",
+            "octets that it does not have",
         ),
         (
             "a length of nought",

@@ -112,7 +112,9 @@ impl Control {
                 context.site.clone(),
             ));
         if let Some(site) = context.site.clone() {
-            router = router.merge(super::certs::api::router(site));
+            router = router
+                .merge(super::certs::api::router(site.clone()))
+                .merge(super::report::router(site));
         }
         if let Some(digests) = context.digests.clone() {
             router = router.merge(super::digests::router(digests));

@@ -17,6 +17,7 @@ pub mod links;
 pub mod logins;
 pub mod preview;
 pub mod problem;
+pub mod report;
 pub mod status;
 pub mod view;
 pub mod web;

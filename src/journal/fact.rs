@@ -137,7 +137,7 @@ pub struct Held {
 /// See `Fact::Acted`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Acted {
-    /// retry, requeue, release, delete, bounce, undo, judge, expire.
+    /// retry, requeue, release, delete, bounce, undo, judge, expire, report ham, report spam.
     #[n(0)]
     pub verb: String,
     /// Forward-paths.

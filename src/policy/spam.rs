@@ -148,7 +148,7 @@ fn told(symbol: &Symbol) -> String {
 }
 
 fn said(score: &Score, act: SpamAct, limit: f64) -> String {
-    if score.skipped {
+    if score.skipped && score.action == Action::None {
         return "passed unseen by its own settings".to_owned();
     }
     let points = format!("{:.1} of {limit:.1} points", score.score);

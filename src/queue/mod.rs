@@ -22,6 +22,7 @@ pub mod list;
 pub mod pressure;
 pub mod query;
 pub mod record;
+mod reported;
 pub mod retry;
 pub mod settle;
 pub mod shelf;

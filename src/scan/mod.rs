@@ -37,6 +37,7 @@ use crate::mail::path::ReversePath;
 use crate::mail::reply::Reply;
 use breaker::Breaker;
 use edited::Edited;
+use rspamd::learn::{Class, Learned};
 use tally::Tally;
 
 pub use attachments::Looked;
@@ -399,6 +400,45 @@ impl Scanners {
     /// What they said about mails since the start.
     pub fn tally(&self) -> &Tally {
         &self.0.tally
+    }
+
+    /// Who learns what people report: the first rspamd with a controller.
+    pub fn learner(&self) -> Option<ScannerConf> {
+        let conf = self.0.conf.load();
+        let mut all = conf.scanners.iter();
+        let learns = |one: &&ScannerConf| match &one.kind {
+            ScannerKind::Rspamd(own) => own.learn.is_some(),
+            ScannerKind::Clamd | ScannerKind::Milter(_) => false,
+        };
+        all.find(learns).cloned()
+    }
+
+    /// Reports a mail to its controller; what it learned is counted.
+    ///
+    /// # Errors
+    /// Why it learned nothing.
+    pub async fn learn(
+        &self,
+        conf: &ScannerConf,
+        class: Class,
+        body: &dyn Body,
+        size: u64,
+    ) -> Result<Learned, Trouble> {
+        let ScannerKind::Rspamd(own) = &conf.kind else {
+            return Err(Trouble::Unable("it does not learn".to_owned()));
+        };
+        let Some(at) = &own.learn else {
+            return Err(Trouble::Unable("it does not learn".to_owned()));
+        };
+        let asking = Box::pin(rspamd::learn::learn(at, own, class, body, size));
+        let learned = match self.0.clock.timeout(conf.timeout, asking).await {
+            Ok(learned) => learned,
+            Err(_) => Err(Trouble::Slow(conf.timeout)),
+        };
+        if learned == Ok(Learned::New) {
+            self.0.tally.learned(&conf.name, class);
+        }
+        learned
     }
 
     /// How they are, in their order.

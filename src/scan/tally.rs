@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::rspamd::learn::Class;
 use super::{Action, End, Opinion, Trouble};
 
 /// Upper ends of the histogram in seconds: an instant answer, an ordinary mail, a large archive, a time limit.
@@ -21,6 +22,7 @@ type Labels = Vec<(&'static str, String)>;
 #[derive(Clone, Debug)]
 pub struct Tally {
     said: Family<Labels, Counter>,
+    learned: Family<Labels, Counter>,
     seconds: Family<Labels, Histogram, fn() -> Histogram>,
 }
 
@@ -48,6 +50,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self {
             said: Family::default(),
+            learned: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
         }
     }
@@ -65,6 +68,13 @@ impl Tally {
         }
     }
 
+    /// A report that it learned from.
+    pub(super) fn learned(&self, name: &str, class: Class) {
+        let mut labels = labels(name, None);
+        labels.push(("class", class.word().to_owned()));
+        self.learned.get_or_create(&labels).inc();
+    }
+
     /// How often this scanner's answer was so.
     pub fn of(&self, name: &str, result: &'static str) -> u64 {
         let found = self.said.get(&labels(name, Some(result)));
@@ -77,6 +87,11 @@ impl Tally {
             "scan",
             "Mails by what a scanner said, since the start",
             self.said.clone(),
+        );
+        registry.register(
+            "scan_learned",
+            "Reports that a scanner learned from, since the start",
+            self.learned.clone(),
         );
         registry.register(
             "scan_seconds",

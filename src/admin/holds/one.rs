@@ -17,12 +17,14 @@ use crate::admin::link::answer::risk;
 use crate::admin::link::facts;
 use crate::admin::link::sheet::Row;
 use crate::admin::preview::{self, Preview};
+use crate::admin::report::{self, ReportError};
 use crate::admin::web::{Session, Site, Visit, Words, broken, foreign, plain, refusal};
 use crate::base::clock::Wall;
 use crate::config::ReleaseRule;
 use crate::queue::hold::{Card, Decision};
 use crate::queue::record::HoldId;
 use crate::queue::verbs::{Undecided, Verb};
+use crate::scan::rspamd::learn::{Class, Learned};
 use crate::store::StoreError;
 use crate::words::{Arg, say};
 
@@ -64,6 +66,7 @@ struct One<'a> {
     preview: Option<Preview>,
     release: bool,
     requeue: bool,
+    report: bool,
     steps: Vec<Step>,
 }
 
@@ -89,6 +92,9 @@ pub(super) async fn decide(
     };
     if let Some(refused) = foreign(&site, &visit, &headers, &session, &order.token) {
         return refused;
+    }
+    if let (Ok(hold), Some(class)) = (id.parse::<HoldId>(), Class::parse(&order.verb)) {
+        return learned(&site, &visit, &session, hold, class).await;
     }
     let (Ok(hold), Some(verb)) = (id.parse::<HoldId>(), verb_of(&site, &order.verb)) else {
         return refusal(visit.lang, StatusCode::BAD_REQUEST);
@@ -118,6 +124,36 @@ pub(super) async fn decide(
         Err(Undecided::Store(error)) => return broken(visit.lang, &error),
     };
     page(&site, &visit, &session, &id, status, Some(key)).await
+}
+
+/// Reports it, and shows the page with what came of that.
+async fn learned(
+    site: &Site,
+    visit: &Visit,
+    session: &Session,
+    hold: HoldId,
+    class: Class,
+) -> Response {
+    let card = match site.queue.card(hold).await {
+        Ok(Some(card)) => card,
+        Ok(None) => return unknown(visit),
+        Err(error) => return broken(visit.lang, &error),
+    };
+    let actor = actor(session, visit);
+    let told = report::tell(site, card.message, vec![card.to.to_string()], class, &actor);
+    let (status, key) = match told.await {
+        Ok(Learned::New) => (StatusCode::OK, "report-new"),
+        Ok(Learned::Already) => (StatusCode::OK, "report-already"),
+        Ok(Learned::Nothing(_)) => (StatusCode::OK, "report-nothing"),
+        Err(ReportError::Unknown) => (StatusCode::NOT_FOUND, "link-preview-gone"),
+        Err(ReportError::Nobody) => (StatusCode::CONFLICT, "report-nobody"),
+        Err(ReportError::Trouble(trouble)) => {
+            tracing::warn!(%trouble, "a report could not be learned");
+            (StatusCode::BAD_GATEWAY, "report-failed")
+        }
+        Err(ReportError::Store(error)) => return broken(visit.lang, &error),
+    };
+    page(site, visit, session, &hold.to_string(), status, Some(key)).await
 }
 
 /// Whether the configuration lets nobody release it.
@@ -179,7 +215,11 @@ async fn body(
         tone,
         text: say(lang, key, &[]),
     };
-    let mut notices: Vec<Notice> = notice.map(|key| note("bad", key)).into_iter().collect();
+    let tone = match notice {
+        Some("report-new" | "report-already") => "good",
+        Some(_) | None => "bad",
+    };
+    let mut notices: Vec<Notice> = notice.map(|key| note(tone, key)).into_iter().collect();
     let release = may_release(site, &card);
     if card.end.is_none() {
         let warning = risk(card.hold.queue, card.hold.reason);
@@ -211,6 +251,7 @@ async fn body(
         preview: preview::of(&site.queue, card.message).await?,
         release,
         requeue: release || card.hold.reason.is_found_again(),
+        report: report::possible(site),
         steps: steps(&tongue, &card, &facts),
     };
     let html = body.render();

@@ -91,6 +91,8 @@ fn verb(lang: Lang, word: &str) -> String {
         "release" | "requeue" | "delete" | "bounce" | "undo" => {
             say(lang, &format!("verb-{word}"), &[])
         }
+        "report ham" => say(lang, "report-step-ham", &[]),
+        "report spam" => say(lang, "report-step-spam", &[]),
         "judge" => say(lang, "holds-step-judged", &[]),
         "retry" => say(lang, "holds-step-retry", &[]),
         "expire" => say(lang, "link-by-expiry", &[]),

@@ -1,4 +1,4 @@
-//! `postwerk queue …`: list, show, retry, requeue, delete, hold, release, bounce, undo.
+//! `postwerk queue …`: list, show, retry, requeue, delete, hold, release, bounce, undo, report.
 //!
 //! Talks to the running server over its control socket. ID means all unfinished recipients of a message, `ID/ADDRESS`
 //! one of them, and `-` reads them from standard input, one a line. What could not be done is told one by one, exit 1;
@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use super::control::{Answer, Client, ClientError, Place, encoded};
 use crate::admin::api::{Done, Order};
 use crate::admin::jobs::BulkOrder;
+use crate::admin::report::{Report, Reported};
 use crate::admin::view::{Row, Story};
 use crate::base::clock::Clock;
 use crate::base::text::clean;
@@ -62,6 +63,18 @@ enum Action {
     Bounce(Ids),
     /// Take back a delete, release or requeue that still waits
     Undo(Ids),
+    /// Teach rspamd that a mail is spam, or is none; it stays where it is
+    Report {
+        /// Queue id, or id of a hold
+        #[arg(value_name = "ID")]
+        id: String,
+        /// It is no spam
+        #[arg(long, required_unless_present = "spam", conflicts_with = "spam")]
+        ham: bool,
+        /// It is spam
+        #[arg(long)]
+        spam: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -122,6 +135,19 @@ enum QueueError {
     Answer(#[from] serde_json::Error),
 }
 
+/// Says what rspamd made of it.
+async fn report(client: &Client, id: &str, ham: bool) -> Result<ExitCode, QueueError> {
+    let class = if ham { "ham" } else { "spam" };
+    let order = Report {
+        class: class.to_owned(),
+    };
+    let path = format!("/api/v1/report/{}", encoded(id));
+    let answer = client.post(&path, &order).await?;
+    let reported: Reported = client.read(&answer.body)?;
+    writeln!(io::stdout(), "{id}: {}", clean(&reported.text, 300))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Ids sent with one request: each is a commit, and somebody watches.
 const IDS_AT_ONCE: usize = 100;
 /// Messages asked for with one request.
@@ -160,6 +186,7 @@ async fn act(args: Args) -> Result<ExitCode, QueueError> {
     let (verb, ids, undo, now) = match args.action {
         Action::List(wanted) => return list(&client, &wanted).await,
         Action::Show { id, json, dialogue } => return show(&client, &id, json, dialogue).await,
+        Action::Report { id, ham, .. } => return report(&client, &id, ham).await,
         Action::Retry(ids) => ("retry", ids, false, false),
         Action::Requeue(Undoable { undo, ids }) => ("requeue", ids, undo, false),
         Action::Delete { now, ids } => ("delete", ids, false, now),

@@ -6,6 +6,7 @@
 
 mod answer;
 mod http;
+pub mod learn;
 
 use hyper::Method;
 

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes browser robots demo circle digest_mail bulk clients operate postfix_hop postfix_client kill undo_kill faults probes powercut testssl)
+readonly PARTS=(build cargo crashes browser robots demo circle digest_mail bulk clients operate rspamd postfix_hop postfix_client kill undo_kill faults probes powercut testssl)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -40,7 +40,7 @@ missing_packages() {
     local pair
     for pair in swaks:swaks curl:curl node:nodejs python3:python3 openssl:openssl testssl:testssl.sh ps:procps \
         mkfs.xfs:xfsprogs xfs_io:xfsprogs strace:strace mount:mount \
-        chromium:chromium chromedriver:chromium-driver; do
+        rspamd:rspamd chromium:chromium chromedriver:chromium-driver; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
     done
     perl -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ssleay-perl
@@ -123,6 +123,7 @@ part_demo() { peer_tests 300 demo; }
 part_circle() { peer_tests 200 circle; }
 part_digest_mail() { peer_tests 200 digest_mail; }
 part_clients() { peer_tests 300 clients; }
+part_rspamd() { peer_tests 300 rspamd; }
 part_operate() { peer_tests 300 operate; }
 part_faults() { peer_tests 500 faults; }
 part_postfix_hop() { peer_tests 600 postfix_hop; }

@@ -1,4 +1,6 @@
 //! A text in two: its header section, whole, and what follows, as it comes.
+//!
+//! The section is bounded; nothing of the body is kept but what came with its end.
 
 use std::io;
 

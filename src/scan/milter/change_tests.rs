@@ -1,4 +1,6 @@
 //! Positions and packets of changes.
+//!
+//! Not here: what they do to a text (`tests/it/milter`).
 
 use super::*;
 use crate::scan::milter::packet::Packet;

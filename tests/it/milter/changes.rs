@@ -1,4 +1,6 @@
 //! Changes: of fields, bodies and envelopes.
+//!
+//! Each through the real server, as it arrives at the next hop. Not here: verdicts (`dialog`).
 
 use super::peer::Filter;
 use crate::house::House;

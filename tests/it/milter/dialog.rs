@@ -1,4 +1,6 @@
 //! The dialogue: steps, macros, answers and faults.
+//!
+//! Each through the real server. Not here: what is changed (`changes`).
 
 use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::queue::hold::{Card, Shelf};

@@ -310,6 +310,11 @@ impl Server {
         &self.certs
     }
 
+    /// Who looks at mails.
+    pub fn scanners(&self) -> &Scanners {
+        &self.scanners
+    }
+
     /// Signs and reads the links of digests.
     pub fn keys(&self) -> &Keys {
         &self.keys

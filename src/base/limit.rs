@@ -283,6 +283,8 @@ pub const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SCAN_TIMEOUT_MAX: Duration = Duration::from_secs(240);
 /// Mails at one scanner at once: clamd and rspamd work on fewer, and the rest would wait there.
 pub const SCAN_CONNECTIONS: usize = 16;
+/// Whether a scanner lives: daemons answer at once, and pages and the requeue wait for it.
+pub const SCAN_PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Failures of a scanner in a row after which it is left alone for a while.
 pub const SCAN_FAILURES: u32 = 3;
 /// For so long at first; then twice as long each time, up to `SCAN_PAUSE_MAX`.

@@ -3,9 +3,12 @@
 //! The mail goes over in chunks with their length in front and ends with a length of nought; the answer is one line:
 //! `stream: OK`, `stream: NAME FOUND` or `... ERROR`. clamd may answer and close before it has read all of it.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::pin::pin;
 
-use super::socket::{Duplex, connect};
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::socket::connect;
 use super::{Opinion, ScanMail, Trouble};
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean_bytes;
@@ -13,27 +16,50 @@ use crate::config::ScannerConf;
 
 /// Octets of an answer: longer ones are garbage.
 const LINE_MAX: usize = 4_096;
+/// The length that ends a mail.
+const END: [u8; 4] = [0; 4];
 
 /// Asks about a mail.
 pub(super) async fn scan(conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opinion, Trouble> {
-    let mut wire = connect(&conf.address).await?;
-    let sent = send(&mut *wire, mail).await;
-    // An answer that came early is worth more than the end of the line.
-    let line = match (sent, read_line(&mut *wire).await) {
-        (Err(unread @ Trouble::Unread(_)), _) => return Err(unread),
-        (Ok(()), line) => line?,
-        (Err(_), Ok(line)) => line,
-        (Err(sent), Err(_)) => return Err(sent),
+    let wire = connect(&conf.address).await?;
+    let (mut reading, mut writing) = tokio::io::split(wire);
+    let mut line = pin!(read_line(&mut reading));
+    // Read meanwhile: it may stop reading and say why (StreamMaxLength), or have found enough.
+    let sent = tokio::select! {
+        biased;
+        sent = send(&mut writing, mail) => sent,
+        early = &mut line => return opinion(&early?).and_then(early_opinion),
     };
-    opinion(&line)
+    match sent {
+        Ok(()) => opinion(&line.await?),
+        Err(unread @ Trouble::Unread(_)) => Err(unread),
+        // It closed: what it said before is worth more than the end of the line.
+        Err(sent) => match line.await {
+            Ok(line) => opinion(&line).and_then(early_opinion),
+            Err(garbage @ Trouble::Garbage(_)) => Err(garbage),
+            Err(_) => Err(sent),
+        },
+    }
+}
+
+/// Nothing was found in a part of the mail: that says nothing of the rest.
+fn early_opinion(said: Opinion) -> Result<Opinion, Trouble> {
+    match said {
+        Opinion::Clean => Err(Trouble::Garbage(
+            "it said OK before it had the whole mail".to_owned(),
+        )),
+        found @ (Opinion::Infected(_)
+        | Opinion::Scored(_)
+        | Opinion::Filtered(_)
+        | Opinion::Excepted(_)) => Ok(found),
+    }
 }
 
 /// Whether it answers.
 pub(super) async fn ping(conf: &ScannerConf) -> Result<String, Trouble> {
     let mut wire = connect(&conf.address).await?;
-    let asked = wire.write_all(b"zPING\0").await;
-    asked.map_err(|error| Trouble::Broken(error.to_string()))?;
-    let line = read_line(&mut *wire).await?;
+    wire.write_all(b"zPING\0").await.map_err(broken)?;
+    let line = read_line(&mut wire).await?;
     if line == b"PONG" {
         Ok("PONG".to_owned())
     } else {
@@ -41,35 +67,58 @@ pub(super) async fn ping(conf: &ScannerConf) -> Result<String, Trouble> {
     }
 }
 
-async fn send(wire: &mut dyn Duplex, mail: &ScanMail<'_>) -> Result<(), Trouble> {
-    let broken = |error: std::io::Error| Trouble::Broken(error.to_string());
-    wire.write_all(b"zINSTREAM\0").await.map_err(broken)?;
+/// The command, each chunk with its length, and the end; a mail of one chunk is one write.
+async fn send(wire: &mut (impl AsyncWrite + Unpin), mail: &ScanMail<'_>) -> Result<(), Trouble> {
     let mut octets = mail.body.open();
-    loop {
-        let chunk = octets.next().await;
-        let Some(chunk) = chunk.map_err(|error| Trouble::Unread(error.to_string()))? else {
-            break;
-        };
-        // A length of nought would be the end.
-        if chunk.is_empty() {
-            continue;
+    let mut next = async || loop {
+        match octets.next().await {
+            // A length of nought would be the end.
+            Ok(Some(chunk)) if chunk.is_empty() => {}
+            Ok(chunk) => return Ok(chunk),
+            Err(error) => return Err(Trouble::Unread(error.to_string())),
         }
-        let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        wire.write_all(&length.to_be_bytes())
-            .await
-            .map_err(broken)?;
-        wire.write_all(&chunk).await.map_err(broken)?;
+    };
+    let mut before: &[u8] = b"zINSTREAM\0";
+    let mut now = next().await?;
+    loop {
+        let chunk = now.unwrap_or_default();
+        let following = if chunk.is_empty() {
+            None
+        } else {
+            next().await?
+        };
+        let last = following.is_none();
+        write(wire, before, chunk, last).await?;
+        if last {
+            break;
+        }
+        (before, now) = (&[], following);
     }
-    wire.write_all(&[0; 4]).await.map_err(broken)?;
     wire.flush().await.map_err(broken)
 }
 
+async fn write(
+    wire: &mut (impl AsyncWrite + Unpin),
+    before: &[u8],
+    chunk: Bytes,
+    last: bool,
+) -> Result<(), Trouble> {
+    let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let length: &[u8] = if chunk.is_empty() { &[] } else { &length };
+    let end: &[u8] = if last { &END } else { &[] };
+    let mut frame = Buf::chain(before, length).chain(chunk).chain(end);
+    wire.write_all_buf(&mut frame).await.map_err(broken)
+}
+
+fn broken(error: std::io::Error) -> Trouble {
+    Trouble::Broken(error.to_string())
+}
+
 /// Up to its NUL, or to the end of the connection.
-async fn read_line(wire: &mut dyn Duplex) -> Result<Vec<u8>, Trouble> {
+async fn read_line(wire: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Trouble> {
     let (mut line, mut part) = (Vec::new(), [0; 512]);
     loop {
-        let read = wire.read(&mut part).await;
-        let read = read.map_err(|error| Trouble::Broken(error.to_string()))?;
+        let read = wire.read(&mut part).await.map_err(broken)?;
         let octets = part.get(..read).unwrap_or_default();
         if let Some(end) = memchr::memchr(0, octets) {
             line.extend_from_slice(octets.get(..end).unwrap_or_default());
@@ -100,8 +149,94 @@ fn opinion(line: &[u8]) -> Result<Opinion, Trouble> {
     {
         return Ok(Opinion::Infected(name.to_owned()));
     }
-    match shown.strip_suffix("ERROR") {
-        Some(why) => Err(Trouble::Unable(why.trim().trim_end_matches('.').to_owned())),
-        None => Err(Trouble::Garbage(shown)),
+    let Some(why) = shown.strip_suffix("ERROR") else {
+        return Err(Trouble::Garbage(shown));
+    };
+    let why = why.trim().trim_end_matches('.');
+    if why.contains("size limit exceeded") {
+        let text = format!("{why}; set StreamMaxLength in clamd.conf to max_size of this scanner");
+        return Err(Trouble::OverLimit(text));
+    }
+    Err(Trouble::Unable(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_and_garbage_is_no_answer() {
+        for (line, wanted) in [
+            ("stream: OK", Ok(Opinion::Clean)),
+            (
+                "stream: Eicar-Test-Signature FOUND",
+                Ok(Opinion::Infected("Eicar-Test-Signature".to_owned())),
+            ),
+            (
+                "stream: Win.Test(0123456789abcdef:68) FOUND",
+                Ok(Opinion::Infected("Win.Test(0123456789abcdef:68)".to_owned())),
+            ),
+            (
+                "INSTREAM size limit exceeded. ERROR",
+                Err(Trouble::OverLimit(
+                    "INSTREAM size limit exceeded; set StreamMaxLength in clamd.conf to max_size of this scanner"
+                        .to_owned(),
+                )),
+            ),
+            (
+                "stream: Can't allocate memory ERROR",
+                Err(Trouble::Unable("stream: Can't allocate memory".to_owned())),
+            ),
+            ("", Err(Trouble::Garbage(String::new()))),
+            ("stream: ok", Err(Trouble::Garbage("stream: ok".to_owned()))),
+            ("stream: OK ", Err(Trouble::Garbage("stream: OK ".to_owned()))),
+            ("xstream: OK", Err(Trouble::Garbage("xstream: OK".to_owned()))),
+            ("stream:  FOUND", Err(Trouble::Garbage("stream:  FOUND".to_owned()))),
+            ("UNKNOWN COMMAND", Err(Trouble::Garbage("UNKNOWN COMMAND".to_owned()))),
+        ] {
+            assert_eq!(opinion(line.as_bytes()), wanted, "case: {line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_ends_with_its_nul_and_has_a_bound() {
+        let mut whole: &[u8] = b"stream: OK\0rest";
+        assert_eq!(read_line(&mut whole).await.unwrap(), b"stream: OK");
+        let mut half: &[u8] = b"stream: O";
+        assert!(
+            matches!(read_line(&mut half).await, Err(Trouble::Broken(why)) if why.contains("stream: O"))
+        );
+        let mut none: &[u8] = b"";
+        assert!(matches!(
+            read_line(&mut none).await,
+            Err(Trouble::Broken(_))
+        ));
+        let mut endless = tokio::io::repeat(b'a');
+        assert!(matches!(
+            read_line(&mut endless).await,
+            Err(Trouble::Garbage(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_chunk_goes_over_with_its_length_in_front() {
+        for (name, before, chunk, last, wanted) in [
+            (
+                "whole",
+                "zINSTREAM\0",
+                "ab",
+                true,
+                &b"zINSTREAM\0\0\0\0\x02ab\0\0\0\0"[..],
+            ),
+            ("middle", "", "ab", false, b"\0\0\0\x02ab"),
+            ("empty", "zINSTREAM\0", "", true, b"zINSTREAM\0\0\0\0\0"),
+        ] {
+            let mut out = Vec::new();
+            let chunk = Bytes::from(chunk.to_owned());
+            write(&mut out, before.as_bytes(), chunk, last)
+                .await
+                .unwrap();
+            assert_eq!(out, wanted, "case: {name}");
+        }
     }
 }

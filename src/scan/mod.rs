@@ -27,7 +27,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
-use crate::base::limit::{LOOKS_MAX, NEW_BODIES_MAX};
+use crate::base::limit::{LOOKS_MAX, NEW_BODIES_MAX, SCAN_PING_TIMEOUT};
 use crate::base::size::{ByteSize, show_span};
 use crate::config::{Config, OnFailure, Role, ScanException, ScannerConf, ScannerKind, Shared};
 use crate::mail::edit::{Edits, Field};
@@ -214,6 +214,9 @@ pub enum Trouble {
     /// It says itself that it cannot.
     #[error("it could not look at the mail: {0}")]
     Unable(String),
+    /// Above a limit of its own.
+    #[error("it takes no mail of this size: {0}")]
+    OverLimit(String),
     /// Above `max_size`.
     #[error("the mail has {0}, and max_size of this scanner is {1}")]
     TooLarge(ByteSize, ByteSize),
@@ -242,20 +245,7 @@ impl Trouble {
             | Self::Unable(_)
             | Self::Busy(..)
             | Self::Paused(_) => true,
-            Self::TooLarge(..) | Self::Unfit(_) | Self::Unread(_) => false,
-        }
-    }
-
-    /// Whether it says something about the scanner's health.
-    fn counts(&self) -> bool {
-        match self {
-            Self::Unreachable(..) | Self::Slow(_) | Self::Broken(_) | Self::Garbage(_) => true,
-            Self::Unable(_)
-            | Self::TooLarge(..)
-            | Self::Unfit(_)
-            | Self::Busy(..)
-            | Self::Paused(_)
-            | Self::Unread(_) => false,
+            Self::OverLimit(_) | Self::TooLarge(..) | Self::Unfit(_) | Self::Unread(_) => false,
         }
     }
 }
@@ -318,7 +308,7 @@ impl Scanners {
                 let began = self.0.clock.mono();
                 let said = match exception(conf, &scanner.name, mail) {
                     Some(reason) => Ok(Opinion::Excepted(reason)),
-                    None => self.ask(scanner, mail).await,
+                    None => self.ask(conf, scanner, mail).await,
                 };
                 let took = self.0.clock.mono() - began;
                 self.0.tally.count(&scanner.name, &said, took);
@@ -350,29 +340,38 @@ impl Scanners {
         })
     }
 
-    async fn ask(&self, conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opinion, Trouble> {
+    async fn ask(
+        &self,
+        all: &Config,
+        conf: &ScannerConf,
+        mail: &ScanMail<'_>,
+    ) -> Result<Opinion, Trouble> {
         if mail.size > conf.max_size.0 {
             return Err(Trouble::TooLarge(ByteSize(mail.size), conf.max_size));
         }
-        let breaker = self.breaker(conf);
         let clock = &self.0.clock;
-        let hostname = self.0.conf.load().server.hostname.to_string();
-        let _turn = breaker.enter(conf, clock).await?;
+        let hostname = all.server.hostname.as_str();
+        let end = clock.mono() + conf.timeout;
+        let turn = self.breaker(conf).enter(conf, clock).await?;
         let asking = async {
             match &conf.kind {
                 ScannerKind::Clamd => clamd::scan(conf, mail).await,
-                ScannerKind::Rspamd(own) => rspamd::scan(conf, own, mail, &hostname).await,
+                ScannerKind::Rspamd(own) => rspamd::scan(conf, own, mail, hostname).await,
                 ScannerKind::Milter(_) => {
-                    let filtered = milter::scan(conf, mail, &hostname, &self.0.room).await?;
+                    let filtered = milter::scan(conf, mail, hostname, &self.0.room).await?;
                     Ok(Opinion::Filtered(Box::new(filtered)))
                 }
             }
         };
-        let said = match clock.timeout(conf.timeout, Box::pin(asking)).await {
+        // What it waited for a connection is part of its time: a client's patience does not grow with our crowd. With little
+        // of it left, a late answer is no proof against the scanner.
+        let left = end - clock.mono();
+        let said = match clock.timeout(left, Box::pin(asking)).await {
             Ok(said) => said,
+            Err(_) if left < conf.timeout / 2 => Err(Trouble::Busy(conf.connections, conf.timeout)),
             Err(_) => Err(Trouble::Slow(conf.timeout)),
         };
-        breaker.note(conf, clock, said.as_ref().err());
+        turn.end(conf, clock, said.as_ref().err());
         said
     }
 
@@ -389,11 +388,12 @@ impl Scanners {
                 ScannerKind::Milter(_) => milter::ping(conf).await,
             }
         };
-        let said = match clock.timeout(conf.timeout, Box::pin(asking)).await {
+        let most = conf.timeout.min(SCAN_PING_TIMEOUT);
+        let said = match clock.timeout(most, Box::pin(asking)).await {
             Ok(said) => said,
-            Err(_) => Err(Trouble::Slow(conf.timeout)),
+            Err(_) => Err(Trouble::Slow(most)),
         };
-        breaker.note(conf, clock, said.as_ref().err());
+        breaker.pinged(conf, clock, said.as_ref().err());
         said
     }
 
@@ -452,22 +452,21 @@ impl Scanners {
         .collect()
     }
 
-    /// Kept by name over reloads; what belongs to an address that changed starts anew.
+    /// Kept by name over reloads; what belongs to an address that changed starts anew, and what is gone is forgotten.
     fn breaker(&self, conf: &ScannerConf) -> Arc<Breaker> {
         let mut all = self
             .0
             .breakers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let found = all
-            .entry(conf.name.clone())
-            .and_modify(|breaker| {
-                if !breaker.is_of(conf) {
-                    *breaker = Arc::new(Breaker::new(conf));
-                }
-            })
-            .or_insert_with(|| Arc::new(Breaker::new(conf)));
-        Arc::clone(found)
+        if let Some(found) = all.get(&conf.name).filter(|found| found.is_of(conf)) {
+            return Arc::clone(found);
+        }
+        let now = self.0.conf.load();
+        all.retain(|name, _| now.scanners.iter().any(|one| one.name == *name));
+        let new = Arc::new(Breaker::new(conf));
+        all.insert(conf.name.clone(), Arc::clone(&new));
+        new
     }
 }
 

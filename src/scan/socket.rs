@@ -28,5 +28,25 @@ pub(super) async fn connect(address: &ScannerAddress) -> Result<Box<dyn Duplex>,
             .await
             .map(|stream| Box::new(stream) as Box<dyn Duplex>),
     };
-    opened.map_err(|error| Trouble::Unreachable(address.to_string(), error.to_string()))
+    opened.map_err(|error| {
+        let why = format!("{error}{}", remedy(address, &error));
+        Trouble::Unreachable(address.to_string(), why)
+    })
+}
+
+/// What helps, where it is known.
+fn remedy(address: &ScannerAddress, error: &io::Error) -> &'static str {
+    match (address, error.kind()) {
+        (ScannerAddress::Tcp(..), io::ErrorKind::ConnectionRefused) => {
+            "; start it, or write where it listens into `address`"
+        }
+        (ScannerAddress::Unix(_), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
+            "; start it, or write the path of its socket into `address`"
+        }
+        (ScannerAddress::Unix(_), io::ErrorKind::PermissionDenied) => {
+            "; add the user of this server to the group of the socket"
+        }
+        // The system's words are all that is known.
+        (ScannerAddress::Tcp(..) | ScannerAddress::Unix(_), _) => "",
+    }
 }

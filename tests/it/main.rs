@@ -55,6 +55,7 @@ mod reload;
 mod retry;
 mod rules;
 mod sasl;
+mod scan;
 mod stop;
 mod tls;
 mod web;

@@ -24,7 +24,7 @@ pub fn infected() -> String {
         "{header}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
          --b\r\n\r\nSee the attachment.\r\n--b\r\nContent-Type: application/octet-stream\r\n\
          Content-Transfer-Encoding: base64\r\n\
-         Content-Disposition: attachment; filename=invoice.com\r\n\r\n{file}\r\n--b--\r\n"
+         Content-Disposition: attachment; filename=invoice.txt\r\n\r\n{file}\r\n--b--\r\n"
     )
 }
 

@@ -24,11 +24,12 @@ pub(super) async fn scan(conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opin
     let wire = connect(&conf.address).await?;
     let (mut reading, mut writing) = tokio::io::split(wire);
     let mut line = pin!(read_line(&mut reading));
-    // Read meanwhile: it may stop reading and say why (StreamMaxLength), or have found enough.
+    // Read meanwhile, and first: it may stop reading and say why (StreamMaxLength), or have found enough; and what is there
+    // before the end went out was not said about the whole mail.
     let sent = tokio::select! {
         biased;
-        sent = send(&mut writing, mail) => sent,
         early = &mut line => return opinion(&early?).and_then(early_opinion),
+        sent = send(&mut writing, mail) => sent,
     };
     match sent {
         Ok(()) => opinion(&line.await?),

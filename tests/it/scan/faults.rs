@@ -76,12 +76,12 @@ async fn faults() -> Vec<Fault> {
     ]
 }
 
-/// 2 MiB, so that it does not fit into the buffers between.
+/// 1 MiB, so that it does not fit into the buffers between.
 fn large() -> String {
     format!(
         "{}{}",
         letter("large"),
-        "0123456789abcdef\r\n".repeat(1 << 17)
+        "0123456789abcdef\r\n".repeat(1 << 16)
     )
 }
 

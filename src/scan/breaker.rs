@@ -211,14 +211,19 @@ impl State {
                     // One line for a row of them.
                     tracing::warn!(scanner = conf.name, %trouble, "the scanner gives no opinion");
                 }
+                let since = self.health.failing;
                 self.answered(conf, clock);
                 self.health.failures += 1;
-                self.health.failing.get_or_insert(clock.wall());
+                self.health.failing = since.or(Some(clock.wall()));
                 self.health.failure = Some((trouble.to_string(), clock.wall()));
             }
             Trouble::OverLimit(_) => self.answered(conf, clock),
             // It was not asked to the end: the next one tries.
-            Trouble::TooLarge(..) | Trouble::Busy(..) | Trouble::Paused(_) | Trouble::Unread(_) => {
+            Trouble::TooLarge(..)
+            | Trouble::Unfit(_)
+            | Trouble::Busy(..)
+            | Trouble::Paused(_)
+            | Trouble::Unread(_) => {
                 if let (true, Some(pause)) = (trial, &mut self.pause) {
                     pause.trying = false;
                 }
@@ -273,6 +278,7 @@ mod tests {
             connections,
             on_failure: OnFailure::Hold,
             listeners: vec![Role::Mx],
+            headers: crate::config::HeadersFor::default(),
         }
     }
 

@@ -27,7 +27,7 @@ pub struct Tally {
 }
 
 /// Every word of `result`.
-pub const RESULTS: [&str; 16] = [
+pub const RESULTS: [&str; 17] = [
     "clean",
     "infected",
     "spam",
@@ -40,6 +40,7 @@ pub const RESULTS: [&str; 16] = [
     "broken",
     "garbage",
     "unable",
+    "over_limit",
     "too_large",
     "busy",
     "paused",
@@ -136,6 +137,7 @@ fn result(said: &Result<Opinion, Trouble>) -> &'static str {
             Trouble::Broken(_) => "broken",
             Trouble::Garbage(_) => "garbage",
             Trouble::Unable(_) => "unable",
+            Trouble::OverLimit(_) => "over_limit",
             Trouble::TooLarge(..) | Trouble::Unfit(_) => "too_large",
             Trouble::Busy(..) => "busy",
             Trouble::Paused(_) => "paused",

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes browser robots demo circle digest_mail bulk clients operate rspamd postfix_hop postfix_client kill undo_kill faults probes powercut testssl)
+readonly PARTS=(build cargo crashes browser robots demo circle scan_circle digest_mail bulk clients operate rspamd postfix_hop postfix_client kill undo_kill faults probes powercut testssl)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -121,6 +121,7 @@ part_browser() { timeout 900 cargo test --locked --test it -- --ignored --test-t
 part_robots() { timeout 900 cargo test --locked --test it -- --ignored --test-threads 1 links::robots; }
 part_demo() { peer_tests 300 demo; }
 part_circle() { peer_tests 200 circle; }
+part_scan_circle() { peer_tests 400 scan_circle; }
 part_digest_mail() { peer_tests 200 digest_mail; }
 part_clients() { peer_tests 300 clients; }
 part_rspamd() { peer_tests 300 rspamd; }

@@ -114,6 +114,7 @@ pub async fn run(
         web,
         sink: sink.address,
         clamd: peers::clamd().await?,
+        rspamd: peers::rspamd().await?,
         lang: options.lang,
     })?;
     let pages = pages::router(inbox, options.lang);
@@ -207,7 +208,7 @@ fn block(program: &str, smtp: SocketAddr, web: SocketAddr, login: &str, place: &
          \n  send to    {smtp} (SMTP, no password)\
          \n  try        {program} test-mail{server} held@demo.test\
          \n             It is held; a digest follows into the inbox, and its link releases it.\
-         \n             virus@demo.test too, found by a scanner: its link asks for the login above.\
+         \n             Scanners find virus@ and spam@demo.test: their links ask for the login above.\
          \n             Also success@ broken@ loop@ bounce@ defer@ timeout@ 451@ 550@demo.test\
          \n  look       {program} queue list --data {dir}\
          \n  stop       {end}\n"

@@ -31,7 +31,7 @@ use crate::receive::Listeners;
 use crate::scan::Scanners;
 use crate::store::redb::OpenError;
 use crate::store::{Band, Store, StoreError};
-use crate::{admin, bounce, certs, deliver, judge, receive, store};
+use crate::{admin, bounce, certs, deliver, judge, receive, scan, store};
 
 /// Waited for tasks beyond `[queue] stop_timeout` before they are ended.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -242,6 +242,11 @@ impl Server {
         ));
         let again = judge::again::run(queue.clone(), self.scanners.clone(), shutdown.clone());
         self.tasks.spawn(again);
+        self.tasks.spawn(scan::watch::run(
+            self.scanners.clone(),
+            clock.clone(),
+            shutdown.clone(),
+        ));
         self.tasks.spawn(bounce::run(bounce::Context {
             conf: Arc::clone(conf),
             queue: queue.clone(),

@@ -293,6 +293,8 @@ pub const SCAN_PAUSE: Duration = Duration::from_secs(5);
 pub const SCAN_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A person who asks on a page whether a scanner answers waits so long; well below `WEB_ANSWER_TIMEOUT`.
 pub const SCAN_ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a failing scanner that puts mails off is asked without a mail: a probe of `/readyz` asks as often.
+pub const SCAN_WATCH: Duration = Duration::from_secs(10);
 /// Octets of an answer: a clamd line has 100, rspamd's JSON with every symbol 50 KiB.
 pub const SCAN_ANSWER_MAX: usize = 1 << 20;
 /// Characters of a scanner's words in reasons and facts.

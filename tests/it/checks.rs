@@ -58,6 +58,8 @@ async fn without_scanners_the_page_says_what_that_means() {
         "Keine Nachricht wird auf Viren oder Spam geprüft",
         "600 Nachrichten in 1m",
         "Es gibt keine",
+        "Gesperrte Anhänge",
+        "*.exe",
     ] {
         assert!(page.text.contains(text), "{text} in {}", page.text);
     }
@@ -191,6 +193,32 @@ async fn only_a_scanner_that_puts_mails_off_makes_the_server_unready() {
         let detail = line["detail"].as_str().unwrap();
         assert!(detail.starts_with("failing; mails ") && !detail.contains("127.0.0.1"));
     }
+}
+
+#[tokio::test]
+async fn a_scanner_that_put_mails_off_is_found_again_without_a_mail() {
+    let free = nobody().await;
+    let more = scanner("clam", free, "on_failure = \"defer\"");
+    let house = house(true, &more, |_| ()).await;
+    let mut browser = administrator(&house, true).await;
+    let token = browser.get("/checks").await.field("token");
+    for _ in 0..postwerk::base::limit::SCAN_FAILURES {
+        let form = format!("token={token}&scanner=clam");
+        browser.post("/checks", &form).await;
+    }
+    let (status, _) = ready(&mut browser, "clam").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let back = peers::clamd_at(free).await.unwrap();
+    assert_eq!(back, free);
+    let (house, browser) = (&house, &browser);
+    crate::until("the scanner is found", || {
+        let mut browser = browser.clone();
+        async move {
+            house.pass(postwerk::base::limit::SCAN_WATCH);
+            ready(&mut browser, "clam").await.0 == StatusCode::OK
+        }
+    })
+    .await;
 }
 
 /// A house with an endpoint, a virus scanner, and somewhere to deliver to.

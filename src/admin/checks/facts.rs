@@ -94,7 +94,7 @@ fn configured(words: Words, conf: &Config, own: &ScannerConf) -> Vec<Row> {
     vec![
         row("checks-kind", own.kind.word().to_owned()),
         row("checks-address", own.address.to_string()),
-        row("checks-who", listeners(words, conf, own)),
+        row("checks-who", listeners(words, conf, &own.listeners)),
         row("checks-timeout", show_span(own.timeout)),
         row("checks-max-size", own.max_size.to_string()),
         row("checks-connections", own.connections.to_string()),
@@ -103,9 +103,9 @@ fn configured(words: Words, conf: &Config, own: &ScannerConf) -> Vec<Row> {
 }
 
 /// `mx (192.0.2.1:25); submission`
-fn listeners(words: Words, conf: &Config, own: &ScannerConf) -> String {
+fn listeners(words: Words, conf: &Config, roles: &[Role]) -> String {
     let mut each = Vec::new();
-    for role in &own.listeners {
+    for role in roles {
         let of_role = conf.listeners.iter().filter(|one| one.role == *role);
         let bound: Vec<String> = of_role.map(|one| one.bind.to_string()).collect();
         let key = match role {
@@ -139,6 +139,24 @@ fn counts(words: Words, name: &str, tally: &Tally) -> String {
         say(words.0, "checks-count", &args)
     });
     each.collect::<Vec<_>>().join(" · ")
+}
+
+/// What `[attachments]` holds; nothing when the order leaves it out.
+pub(super) fn attachments(words: Words, conf: &Config) -> Vec<Row> {
+    if !conf.checks.order.contains(&Stage::Attachments) {
+        return Vec::new();
+    }
+    let own = &conf.attachments;
+    let yes = |yes: bool| words.of(if yes { "checks-yes" } else { "checks-no" });
+    let blocked: Vec<&str> = own.rules.written().collect();
+    let row = |key: &str, value: String| Row::new(words.0, key, value);
+    vec![
+        row("checks-who", listeners(words, conf, &own.listeners)),
+        row("checks-blocked", blocked.join(", ")),
+        row("checks-archives", yes(own.rules.archives())),
+        row("checks-encrypted", yes(own.hold_encrypted)),
+        row("checks-damaged", yes(own.hold_damaged)),
+    ]
 }
 
 /// What is not asked, and why.

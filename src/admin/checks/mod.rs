@@ -16,6 +16,7 @@ use axum::{Extension, Form, Router};
 use serde::Deserialize;
 
 use super::link::facts::Tongue;
+use super::link::sheet::Row;
 use super::web::{Page, Session, Site, Visit, Words, foreign, refusal};
 use crate::base::clock::Clock;
 use crate::base::limit::{SCAN_ASK_TIMEOUT, SCAN_WORDS_MAX};
@@ -54,6 +55,7 @@ struct Checks<'a> {
     steps: Vec<Step>,
     missing: Option<String>,
     scanners: Vec<Scanner>,
+    attachments: Vec<Row>,
     exceptions: Vec<Left>,
     when_back: String,
 }
@@ -130,6 +132,7 @@ fn page(site: &Site, visit: &Visit, session: &Session, asked: Option<Asked>) -> 
             .iter()
             .map(|stand| Scanner::of(&tongue, &conf, stand, tally))
             .collect(),
+        attachments: facts::attachments(words, &conf),
         exceptions: facts::exceptions(words, &conf),
         when_back: facts::when_back(words, &conf),
     };

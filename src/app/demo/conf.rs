@@ -2,7 +2,7 @@
 //! that hold what a visitor wants to see held.
 //!
 //! `held@` and `broken@` are held by hold rules; `loop@` by nothing but the server's own counting of Received fields.
-//! `virus@` is found by a scanner that is configured like any other.
+//! `virus@` and `spam@` are found by scanners that are configured like any other.
 //! Not here: the sink's magic names (`sink`), and starting it all (`demo`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,11 +14,11 @@ use crate::base::limit::{SCAN_CONNECTIONS, SCAN_TIMEOUT};
 use crate::base::size::ByteSize;
 use crate::config::{
     AddressPattern, BareNewline, Config, DomainPattern, HeadersFor, HoldRule, ListenerConf,
-    ListenerTls, Network, NextHop, OnFailure, PublicUrl, RelayTls, Role, RouteConf, RuleMatch,
-    SaslRule, ScannerAddress, ScannerConf, ScannerKind, Timing,
+    ListenerTls, Network, NextHop, OnFailure, PublicUrl, RelayTls, ReleaseRule, Role, RouteConf,
+    RuleMatch, SaslRule, ScannerAddress, ScannerConf, ScannerKind, Timing,
 };
 use crate::mail::domain::{BadDomain, Domain};
-use crate::mail::hold::HoldQueue;
+use crate::mail::hold::{HoldQueue, HoldReason};
 use crate::mail::mailbox::{BadMailbox, Host, Mailbox};
 
 /// Somebody who looks at a demo waits for seconds.
@@ -37,6 +37,8 @@ pub struct Wanted<'a> {
     pub sink: SocketAddr,
     /// Looks for viruses.
     pub clamd: SocketAddr,
+    /// Looks for spam.
+    pub rspamd: SocketAddr,
     /// Of digests.
     pub lang: Lang,
 }
@@ -86,7 +88,14 @@ pub fn configuration(wanted: &Wanted<'_>) -> Result<Config, BadName> {
         rule("held", HoldQueue::Quarantine, wanted.lang)?,
         rule("broken", HoldQueue::Defect, wanted.lang)?,
     ];
-    config.scanners = vec![scanner("clam", ScannerKind::Clamd, wanted.clamd)];
+    // What a scanner found is let go by who is logged in, so that a visitor sees both ways.
+    let by_login = (HoldReason::Spam, ReleaseRule::Login);
+    config.hold.release.push(by_login);
+    let rspamd = ScannerKind::Rspamd(Box::default());
+    config.scanners = vec![
+        scanner("clam", ScannerKind::Clamd, wanted.clamd),
+        scanner("rspamd", rspamd, wanted.rspamd),
+    ];
     Ok(config)
 }
 

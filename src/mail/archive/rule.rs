@@ -34,7 +34,14 @@ impl Rules {
         }
     }
 
-    pub(super) fn archives(&self) -> bool {
+    /// The patterns as they are written, names first.
+    pub fn written(&self) -> impl Iterator<Item = &str> {
+        let all = self.names.iter().chain(&self.types);
+        all.map(|pattern| pattern.written.as_str())
+    }
+
+    /// Whether archives are looked into.
+    pub fn archives(&self) -> bool {
         self.archives
     }
 

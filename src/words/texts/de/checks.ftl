@@ -55,6 +55,13 @@ checks-ask = Jetzt prüfen
 checks-ask-name = Jetzt prüfen: { $name }
 checks-answers = { $name } antwortet
 checks-answers-not = { $name } antwortet nicht
+checks-attachments = Gesperrte Anhänge
+checks-blocked = Namen und Arten
+checks-archives = Auch in Archiven gesucht
+checks-encrypted = Verschlüsselte angehalten
+checks-damaged = Beschädigte Archive angehalten
+checks-yes = ja
+checks-no = nein
 checks-when-back = Wenn ein Scanner wieder antwortet
 checks-when-back-requeue = Was angehalten wurde, weil ein Scanner ausfiel, kommt dann von selbst erneut in die Warteschlange und wird noch einmal geprüft: bis zu { $count } Nachrichten in { $span }.
 checks-when-back-keep = Was angehalten wurde, weil ein Scanner ausfiel, bleibt angehalten, bis jemand entscheidet ([checks] when_back = "keep").

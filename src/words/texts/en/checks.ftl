@@ -55,6 +55,13 @@ checks-ask = Check now
 checks-ask-name = Check now: { $name }
 checks-answers = { $name } answers
 checks-answers-not = { $name } does not answer
+checks-attachments = Blocked attachments
+checks-blocked = Names and types
+checks-archives = Looked for in archives
+checks-encrypted = Encrypted ones held
+checks-damaged = Damaged archives held
+checks-yes = yes
+checks-no = no
 checks-when-back = When a scanner answers again
 checks-when-back-requeue = What was held because a scanner failed is then requeued by itself and checked again: up to { $count } mails in { $span }.
 checks-when-back-keep = What was held because a scanner failed stays held until somebody decides ([checks] when_back = "keep").

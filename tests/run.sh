@@ -9,7 +9,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly PARTS=(build cargo crashes browser robots demo circle scan_circle digest_mail bulk clients operate rspamd postfix_hop postfix_client kill undo_kill faults probes powercut testssl)
+readonly PARTS=(
+    build cargo crashes browser robots demo circle scan_circle digest_mail bulk clients operate
+    postfix_hop postfix_client kill undo_kill faults probes powercut
+    pebble
+    rspamd
+    testssl
+)
 readonly LONG_PARTS=(kill_long benches_long)
 export CARGO_TERM_COLOR=never
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -38,9 +44,12 @@ mkdir -p "$LOGS"
 # One package a line for what is missing: what the peers are, and what an unpacked Postfix links against.
 missing_packages() {
     local pair
-    for pair in swaks:swaks curl:curl node:nodejs python3:python3 openssl:openssl testssl:testssl.sh ps:procps \
+    for pair in swaks:swaks curl:curl node:nodejs python3:python3 openssl:openssl ps:procps \
         mkfs.xfs:xfsprogs xfs_io:xfsprogs strace:strace mount:mount \
-        rspamd:rspamd chromium:chromium chromedriver:chromium-driver; do
+        pebble:pebble \
+        rspamd:rspamd \
+        testssl:testssl.sh \
+        chromium:chromium chromedriver:chromium-driver; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
     done
     perl -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ssleay-perl
@@ -135,6 +144,8 @@ part_bulk() { peer_tests 300 bulk; }
 part_probes() { peer_tests 900 probes; }
 part_testssl() { peer_tests 600 testssl; }
 part_powercut() { peer_tests 400 powercut; }
+# Debian's ACME directory issues for a running server.
+part_pebble() { peer_tests 400 pebble; }
 part_kill_long() { POSTWERK_ROUNDS=50 peer_tests 3600 kill; }
 part_benches_long() { timeout 7200 python3 -B benches/end_to_end.py --long; }
 

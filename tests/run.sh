@@ -14,6 +14,7 @@ readonly PARTS=(
     postfix_hop postfix_client kill undo_kill faults probes powercut
     pebble
     rspamd
+    clamd
     testssl
 )
 readonly LONG_PARTS=(kill_long benches_long)
@@ -48,6 +49,7 @@ missing_packages() {
         mkfs.xfs:xfsprogs xfs_io:xfsprogs strace:strace mount:mount \
         pebble:pebble \
         rspamd:rspamd \
+        clamd:clamav-daemon \
         testssl:testssl.sh \
         chromium:chromium chromedriver:chromium-driver; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
@@ -134,6 +136,7 @@ part_scan_circle() { peer_tests 400 scan_circle; }
 part_digest_mail() { peer_tests 200 digest_mail; }
 part_clients() { peer_tests 300 clients; }
 part_rspamd() { peer_tests 300 rspamd; }
+part_clamd() { peer_tests 600 clamd; }
 part_operate() { peer_tests 300 operate; }
 part_faults() { peer_tests 500 faults; }
 part_postfix_hop() { peer_tests 600 postfix_hop; }

@@ -441,6 +441,51 @@ mod tests {
         assert!(!other.is_paused().await);
     }
 
+    #[tokio::test]
+    async fn an_outage_is_one_line_in_the_log_and_its_end_another() {
+        let lines = Lines::default();
+        let out = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || out.clone())
+            .finish();
+        let _until_the_end = tracing::subscriber::set_default(subscriber);
+        let stand = Stand::new(16);
+        for _ in 0..2 {
+            let mut turns = Vec::new();
+            for _ in 0..16 {
+                turns.push(stand.enter().await.unwrap());
+            }
+            for turn in turns {
+                turn.end(&stand.conf, &stand.clock, Some(&dead()));
+            }
+            for _ in 0..5 {
+                assert!(stand.is_paused().await);
+                stand.clock.advance(SCAN_PAUSE_MAX);
+                stand.ask(Some(&dead())).await;
+            }
+            stand.clock.advance(SCAN_PAUSE_MAX);
+            stand.ask(None).await;
+        }
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let count = |words: &str| text.matches(words).count();
+        assert_eq!(count("the scanner fails; it is left alone"), 2, "{text}");
+        assert_eq!(count("the scanner answers again"), 2, "{text}");
+        assert_eq!(text.lines().count(), 4, "{text}");
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
     /// Polls once.
     async fn futures_waits<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
         std::future::poll_fn(|context| {

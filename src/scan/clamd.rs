@@ -23,13 +23,25 @@ const END: [u8; 4] = [0; 4];
 pub(super) async fn scan(conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opinion, Trouble> {
     let wire = connect(&conf.address).await?;
     let (mut reading, mut writing) = tokio::io::split(wire);
-    let mut line = pin!(read_line(&mut reading));
+    let said = ask(&mut reading, &mut writing, mail).await?;
+    if said == Opinion::Clean {
+        ended(&mut reading).await?;
+    }
+    Ok(said)
+}
+
+async fn ask(
+    reading: &mut (impl AsyncRead + Unpin),
+    writing: &mut (impl AsyncWrite + Unpin),
+    mail: &ScanMail<'_>,
+) -> Result<Opinion, Trouble> {
+    let mut line = pin!(read_line(reading));
     // Read meanwhile, and first: it may stop reading and say why (StreamMaxLength), or have found enough; and what is there
     // before the end went out was not said about the whole mail.
     let sent = tokio::select! {
         biased;
         early = &mut line => return opinion(&early?).and_then(early_opinion),
-        sent = send(&mut writing, mail) => sent,
+        sent = send(writing, mail) => sent,
     };
     match sent {
         Ok(()) => opinion(&line.await?),
@@ -43,12 +55,24 @@ pub(super) async fn scan(conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opin
     }
 }
 
+/// That a mail is sent tells only that the kernel has it. clamd closes behind its answer (no IDSESSION), and a close with
+/// octets of the mail unread comes as a reset: only an orderly end shows that it had read all that it calls clean.
+async fn ended(reading: &mut (impl AsyncRead + Unpin)) -> Result<(), Trouble> {
+    match reading.read(&mut [0; 1]).await {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(Trouble::Garbage("it goes on after its OK".to_owned())),
+        Err(_) => Err(unread()),
+    }
+}
+
+fn unread() -> Trouble {
+    Trouble::Garbage("it said OK before it had the whole mail".to_owned())
+}
+
 /// Nothing was found in a part of the mail: that says nothing of the rest.
 fn early_opinion(said: Opinion) -> Result<Opinion, Trouble> {
     match said {
-        Opinion::Clean => Err(Trouble::Garbage(
-            "it said OK before it had the whole mail".to_owned(),
-        )),
+        Opinion::Clean => Err(unread()),
         found @ (Opinion::Infected(_)
         | Opinion::Scored(_)
         | Opinion::Filtered(_)

@@ -7,6 +7,7 @@ pub mod peer;
 
 mod faults;
 mod infected;
+mod running;
 
 use std::time::Duration;
 

@@ -124,6 +124,9 @@ pub struct Step {
     /// The dialogue, if it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialogue: Option<String>,
+    /// What each scanner said of the mail when it came, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
 }
 
 /// A recipient of a step.
@@ -218,6 +221,7 @@ impl Step {
                     ),
                     tls: fact.tls.clone(),
                     recipients: addresses(&fact.recipients),
+                    said: fact.said.clone(),
                     ..Self::default()
                 }
             }

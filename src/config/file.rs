@@ -317,6 +317,14 @@ impl<'n, 'i> Section<'n, 'i> {
         self.entry(key).is_some()
     }
 
+    /// Notes an error at a key that belongs elsewhere, if it stands here; only then it counts as known.
+    pub(super) fn stray(&self, key: &'static str, fault: Fault) {
+        let mut all = self.table.into_iter().flatten();
+        if all.any(|(name, _)| name.get_ref() == key) {
+            self.fault(key, fault);
+        }
+    }
+
     /// Notes an error at `key`, or at the section when the key is not there.
     pub(super) fn fault(&self, key: &'static str, fault: Fault) {
         self.note(Severity::Error, key, fault);

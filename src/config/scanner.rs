@@ -121,6 +121,7 @@ fn scanner<'n, 'i>(
         let fault = Fault::new("then it looks at no mail", "write [\"mx\", \"submission\"]");
         at.fault("listeners", fault);
     }
+    strays(&at, kind);
     let kind = kind.map(|kind| match kind {
         Kind::Clamd => ScannerKind::Clamd,
         Kind::Rspamd => ScannerKind::Rspamd(Box::new(rspamd(&at, folder))),
@@ -145,6 +146,28 @@ fn scanner<'n, 'i>(
         headers,
     };
     Some(Placed { conf, at })
+}
+
+/// Keys that scanners of other kinds have.
+fn strays(at: &Section<'_, '_>, kind: Option<Kind>) {
+    for (key, owners) in OF_KINDS {
+        match kind {
+            // Its slip was told; which keys it has nobody knows.
+            None => drop(at.has(key)),
+            Some(kind) if !owners.contains(&kind) => {
+                let words = KINDS.iter().filter(|(_, kind)| owners.contains(kind));
+                let words: Vec<_> = words
+                    .map(|(word, _)| format!("kind = \"{word}\""))
+                    .collect();
+                let text = format!("only {} has it", words.join(" or "));
+                at.stray(
+                    key,
+                    Fault::new(text, "remove it, or move it to such a scanner"),
+                );
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// Keys of `kind = "milter"`.
@@ -192,7 +215,7 @@ fn exception<'n, 'i>(at: Section<'n, 'i>) -> Option<Placed<'n, 'i, ScanException
     Some(Placed { conf, at })
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Clamd,
     Rspamd,
@@ -203,6 +226,22 @@ const KINDS: &[(&str, Kind)] = &[
     ("clamd", Kind::Clamd),
     ("rspamd", Kind::Rspamd),
     ("milter", Kind::Milter),
+];
+
+/// Keys that not every kind has, for those who write them to another one.
+const OF_KINDS: &[(&str, &[Kind])] = &[
+    ("reject", &[Kind::Rspamd]),
+    ("add_header", &[Kind::Rspamd]),
+    ("rewrite_subject", &[Kind::Rspamd]),
+    ("greylist", &[Kind::Rspamd]),
+    ("soft_reject", &[Kind::Rspamd]),
+    ("quarantine", &[Kind::Rspamd]),
+    ("discard", &[Kind::Rspamd]),
+    ("limit", &[Kind::Rspamd]),
+    ("learn", &[Kind::Rspamd]),
+    ("password", &[Kind::Rspamd]),
+    ("on_reject", &[Kind::Milter]),
+    ("headers", &[Kind::Clamd, Kind::Rspamd]),
 ];
 
 const ON_FAILURE: &[(&str, OnFailure)] = &[

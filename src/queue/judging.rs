@@ -149,11 +149,14 @@ impl Queue {
     }
 }
 
+/// How the note of a judgement begins that let a mail go; what scanners said follows in brackets.
+pub const FOUND_GOOD: &str = "found good";
+
 fn found_good(said: &[String]) -> String {
     if said.is_empty() {
-        "found good".to_owned()
+        FOUND_GOOD.to_owned()
     } else {
-        format!("found good ({})", said.join("; "))
+        format!("{FOUND_GOOD} ({})", said.join("; "))
     }
 }
 

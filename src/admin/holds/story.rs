@@ -11,6 +11,7 @@ use crate::digest::text::shown;
 use crate::digest::told;
 use crate::journal::fact::{Entry, Fact};
 use crate::queue::hold::Card;
+use crate::queue::judging::FOUND_GOOD;
 use crate::words::{Arg, say};
 
 /// One line.
@@ -51,7 +52,9 @@ fn step(lang: Lang, to: &str, fact: &Fact) -> Option<(String, Vec<String>)> {
                 fact.account.clone(),
             ];
             let more: Vec<String> = more.into_iter().flatten().collect();
-            Some((text, vec![shown(&more.join(", "), SHOWN_MAX)]))
+            let came = shown(&more.join(", "), SHOWN_MAX);
+            let said = fact.said.iter().map(|line| said(lang, line));
+            Some((text, std::iter::once(came).chain(said).collect()))
         }
         Fact::Tried(fact) => {
             let one = fact.results.iter().find(|one| one.address == to)?;
@@ -72,7 +75,8 @@ fn step(lang: Lang, to: &str, fact: &Fact) -> Option<(String, Vec<String>)> {
         Fact::Acted(fact) if mine(&fact.recipients) => {
             let verb = verb(lang, &fact.verb);
             let who = who(lang, &fact.by, fact.place.as_deref());
-            Some((verb, vec![who, shown(&fact.note, SHOWN_MAX)]))
+            let more = std::iter::once(who).chain(note(lang, &fact.verb, &fact.note));
+            Some((verb, more.collect()))
         }
         Fact::Expired(fact) if mine(&fact.recipients) => {
             Some((says("holds-step-expired", &[]), Vec::new()))
@@ -97,6 +101,28 @@ fn verb(lang: Lang, word: &str) -> String {
         "retry" => say(lang, "holds-step-retry", &[]),
         "expire" => say(lang, "link-by-expiry", &[]),
         other => other.to_owned(),
+    }
+}
+
+/// What a scanner said.
+fn said(lang: Lang, line: &str) -> String {
+    let line = shown(line, SHOWN_MAX);
+    say(lang, "holds-step-said", &[("text", Arg::Text(&line))])
+}
+
+/// What was written down with a decision.
+fn note(lang: Lang, verb: &str, note: &str) -> Vec<String> {
+    // The judge writes it for the log and the command line, in English.
+    match note.strip_prefix(FOUND_GOOD).filter(|_| verb == "judge") {
+        Some(rest) => {
+            let all = rest
+                .strip_prefix(" (")
+                .and_then(|rest| rest.strip_suffix(')'));
+            let all = all.map(|all| said(lang, all));
+            let good = say(lang, "holds-step-good", &[]);
+            std::iter::once(good).chain(all).collect()
+        }
+        None => vec![shown(note, SHOWN_MAX)],
     }
 }
 

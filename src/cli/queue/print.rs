@@ -145,6 +145,9 @@ fn step(out: &mut impl Write, step: &Step, dialogue: bool) -> io::Result<()> {
     for one in &step.recipients {
         say(out, &format!("{INDENT}{}", outcome(one)))?;
     }
+    for line in &step.said {
+        say(out, &format!("{INDENT}check: {line}"))?;
+    }
     if let Some(at) = &step.next_try {
         say(out, &format!("{INDENT}next try at {}", local(at)))?;
     }
@@ -267,6 +270,21 @@ mod tests {
         };
         let text = printed(|out| story(out, &story_of, NOW, false));
         assert!(!text.contains('\u{1b}'), "got {text:?}");
+    }
+
+    #[test]
+    fn a_story_tells_what_each_scanner_said() {
+        let accepted = Step {
+            timestamp: date::rfc3339(NOW),
+            kind: "email.accepted".into(),
+            text: "accepted".into(),
+            said: vec!["clam: \u{1b}[2J".into(), "spam: 7.5 of 15.0 points".into()],
+            ..Step::default()
+        };
+        let text = printed(|out| step(out, &accepted, false));
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        let wanted = ["check: clam: ?[2J", "check: spam: 7.5 of 15.0 points"];
+        assert_eq!(lines, wanted.map(|line| format!("{INDENT}{line}")));
     }
 
     #[test]

@@ -56,6 +56,7 @@ mod retry;
 mod rules;
 mod sasl;
 mod scan;
+mod spam;
 mod stop;
 mod tls;
 mod web;

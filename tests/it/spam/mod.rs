@@ -3,6 +3,7 @@
 //! rspamd is scripted (`scan::peer`). Not here: how single answers are read (`scan::rspamd`), Debian's rspamd
 //! (`tests/peers`).
 
+mod faults;
 mod learn;
 
 use postwerk::base::lang::Lang;

@@ -3,10 +3,14 @@ Run by tests/run.sh: python3 -m unittest -v rspamd
 
 rspamd runs from target/peers with a configuration of its own: no network, no Redis, one symbol of ours, Bayes in SQLite.
 """
+import email
+import email.policy
+import re
 import smtplib
 import unittest
 import urllib.request
 
+import inbox
 import stand
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -39,6 +43,8 @@ end }
 rspamd_config:set_metric_symbol{ name = 'OWN_OFFER', score = 7.5, description = 'An offer nobody asked for', group = 'own' }
 """
 
+WORDS = "many words about gardens and flowers in spring and summer for everybody who likes them"
+
 SCANNER = """
 [[scanner]]
 name = "spam"
@@ -47,6 +53,14 @@ address = "http://127.0.0.1:{port}"
 learn = "http://127.0.0.1:{learn}"
 password = "file:{secret}"
 {more}
+
+[admin]
+bind = "127.0.0.1:{web}"
+public_url = "http://127.0.0.1:{web}/"
+
+[digest]
+to = ["chef@example.org"]
+lang = "en"
 """
 
 
@@ -81,10 +95,11 @@ class Behind(unittest.TestCase):
         self.addCleanup(self.rspamd.program.stop)
         self.sink = stand.Sink().start()
         self.addCleanup(self.sink.stop)
+        self.web = stand.free_port()
         secret = self.rspamd.home / "secret"
         secret.write_text("one-to-learn\n")
         secret.chmod(0o600)
-        extra = SCANNER.format(port=self.rspamd.port, learn=self.rspamd.learn, secret=secret, more=more)
+        extra = SCANNER.format(port=self.rspamd.port, learn=self.rspamd.learn, secret=secret, more=more, web=self.web)
         self.server = stand.Postwerk(name, self.sink.port, extra).start()
         self.addCleanup(self.server.stop)
 
@@ -98,6 +113,21 @@ class Behind(unittest.TestCase):
             code, said = smtp.data(mail)
             self.assertEqual(code, 250, said)
             return stand.ID.search(said.decode()).group(0)
+
+    def page(self, path, who=None):
+        url = "http://127.0.0.1:%d%s" % (self.web, path)
+        status, _, text = (who or inbox.Browser("en")).ask(url)
+        self.assertEqual(status, 200, text)
+        return url, text
+
+    def log_in(self):
+        person = inbox.Browser("en")
+        url = re.search(r"https?://\S+/login/\S+", self.server.cli("admin", "login-link")).group(0)
+        status, _, page = person.ask(url)
+        self.assertEqual(status, 200, page)
+        status, _, page = person.press(url, page)
+        self.assertEqual(status, 200, page)
+        return person
 
     def test_gtube_is_held(self):
         self.begin()
@@ -119,13 +149,51 @@ class Behind(unittest.TestCase):
 
     def test_a_limit_of_our_own_names_the_symbol_and_a_report_is_learned_once(self):
         self.begin("limit = 7.0")
-        ident = self.send("Offer", "many words about gardens and flowers in spring and summer for everybody who likes them")
+        ident = self.send("Offer", WORDS)
         shown = self.server.show(ident)
-        for part in ("held in quarantine", "OWN_OFFER (An offer nobody asked for)"):
+        for part in ("held in quarantine", "OWN_OFFER (An offer nobody asked for)", "check: spam: 7.5 of 7.0 points"):
             self.assertIn(part, shown)
         self.assertIn("learned", self.server.cli("queue", "report", ident, "--ham"))
         self.assertIn("learned before", self.server.cli("queue", "report", ident, "--ham"))
         self.assertIn("report ham: spam: learned", self.server.show(ident))
+        self.assertIn('postwerk_scan_learned_total{scanner="spam",class="ham"} 1', self.page("/metrics")[1])
+
+    def test_spam_is_reported_by_a_button_and_at_the_command_line(self):
+        self.begin("limit = 7.0")
+        ident = self.send("Offer", WORDS)
+        person = self.log_in()
+        _, page = self.page("/holds", person)
+        hold = re.search(r'name="id" value="([0-9A-Fa-f]+)"', page).group(1)
+        url, page = self.page("/holds/" + hold, person)
+        self.assertIn("Check: spam: 7.5 of 7.0 points", page)
+        status, _, page = person.press(url, page, "spam")
+        self.assertEqual(status, 200, page)
+        self.assertIn("The spam filter has learned from it", page)
+        self.assertIn("Reported as spam", page)
+        self.assertIn("learned before", self.server.cli("queue", "report", ident, "--spam"))
+        # Of the two classes it learns the one that was said last.
+        self.assertIn("learned", self.server.cli("queue", "report", ident, "--ham"))
+        metrics = self.page("/metrics")[1]
+        self.assertIn('postwerk_scan_learned_total{scanner="spam",class="spam"} 1', metrics)
+
+    def test_a_digest_says_why_and_its_link_asks_for_a_login(self):
+        self.begin("limit = 7.0")
+        self.send("Offer", WORDS)
+        self.server.cli("digest", "send")
+        raw = self.sink.arrived("List-Id:")["raw"]
+        text = inbox.text_of(email.message_from_bytes(raw, policy=email.policy.default))
+        self.assertIn("Spam score 7.5 (limit 7.0)", text)
+        [link] = inbox.links(text, "Release:")
+        status, _, page = inbox.Browser("en").ask(link)
+        self.assertEqual(status, 200, page)
+        self.assertIn("postwerk admin login-link", page)
+        self.assertNotIn('value="release"', page)
+        person = self.log_in()
+        status, _, page = person.ask(link)
+        self.assertEqual(status, 200, page)
+        status, _, page = person.press(link, page, "release")
+        self.assertEqual(status, 200, page)
+        self.sink.arrived("gardens and flowers", 30)
 
 
 if __name__ == "__main__":

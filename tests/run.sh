@@ -15,6 +15,7 @@ readonly PARTS=(
     pebble
     rspamd
     clamd
+    milters
     testssl
 )
 readonly LONG_PARTS=(kill_long benches_long)
@@ -49,11 +50,15 @@ missing_packages() {
         mkfs.xfs:xfsprogs xfs_io:xfsprogs strace:strace mount:mount \
         pebble:pebble \
         rspamd:rspamd \
+        opendkim:opendkim \
         clamd:clamav-daemon \
         testssl:testssl.sh \
         chromium:chromium chromedriver:chromium-driver; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
     done
+    # Those belong to Debian's Python, whichever one comes first on this machine.
+    /usr/bin/python3 -c 'import Milter' 2>/dev/null || echo python3-milter
+    /usr/bin/python3 -c 'import dkim' 2>/dev/null || echo python3-dkim
     perl -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ssleay-perl
     [ -d /usr/share/nodejs/nodemailer ] || echo node-nodemailer
     local smtpd="$PEERS/root/usr/lib/postfix/sbin/smtpd"
@@ -137,6 +142,7 @@ part_digest_mail() { peer_tests 200 digest_mail; }
 part_clients() { peer_tests 300 clients; }
 part_rspamd() { peer_tests 300 rspamd; }
 part_clamd() { peer_tests 600 clamd; }
+part_milters() { peer_tests 500 milters; }
 part_operate() { peer_tests 300 operate; }
 part_faults() { peer_tests 500 faults; }
 part_postfix_hop() { peer_tests 600 postfix_hop; }

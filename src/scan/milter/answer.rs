@@ -39,7 +39,9 @@ impl Said {
 
     /// Of one packet.
     pub(super) fn read(line: &Line, terms: &Terms, packet: &Packet) -> Result<Self, Trouble> {
-        if packet.code != b'y' && !packet.text.is_empty() {
+        // All but a reply; whatever else comes is told by its name.
+        let bare = b"csadrt4f".contains(&packet.code);
+        if bare && !packet.text.is_empty() {
             return Err(line.garbage("an answer with octets that it does not have"));
         }
         Ok(match packet.code {

@@ -43,3 +43,6 @@ pub(super) async fn ping(conf: &ScannerConf) -> Result<String, Trouble> {
     line.flush().await?;
     Ok(format!("version {} of the filter protocol", terms.version))
 }
+
+#[cfg(test)]
+mod mangled_tests;

@@ -316,11 +316,11 @@ pub const NEW_BODIES_MAX: usize = 64 << 20;
 /// Octets of the fields that checks put on top of a mail.
 pub const TOP_MAX: usize = 16 << 10;
 /// Octets of archives that are kept at once while one mail is looked into: a zip is read from its end. The largest that
-/// fits the usual `max_message_size` has 37 MiB; three mails at once stay below 150 MiB.
+/// fits the usual `max_message_size` has 37 MiB; two mails at once stay below 100 MiB.
 pub const ARCHIVE_HELD_MAX: usize = 48 << 20;
 
 /// Mails whose attachments are looked into at once, each with up to `ARCHIVE_HELD_MAX`; the next one waits.
-pub const LOOKS_MAX: usize = 3;
+pub const LOOKS_MAX: usize = 2;
 
 /// Octets that unpacking for one mail reads and writes: about two seconds of a core.
 pub const ARCHIVE_TOTAL_MAX: u64 = 512 << 20;

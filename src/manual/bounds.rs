@@ -15,5 +15,7 @@
 //! | Received fields above `hops_max`, or five by our own name | accepted, held in `defect`, reason `loop` |
 //! | Received fields above 200 | 554 5.4.6 |
 //! | parts, levels and attachments of a mail | accepted; what is left out fits every rule about attachments |
+//! | a scanner's time, size, connections, or an answer that makes no sense | `on_failure`: held in `bad`, 451, or let through |
+//! | octets, files, levels and ratio of an archive | accepted, held in `bad` with the bound's name |
 //! | free disk below `[queue] reserve` | 452 4.3.1 until there is room again |
 //! | a change larger than one commit | 452 4.5.3 |

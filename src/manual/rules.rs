@@ -21,5 +21,6 @@
 //!   gzip file as one content. What it cannot see is told: a bound is named and the mail held in `bad`, and so is a
 //!   damaged archive, after all that can be read of it. 7z, rar, xz, bzip2, cab, disk images and zip methods other than
 //!   stored and deflated are not unpacked; block their types (`application/vnd.rar`) to keep them out.
-//! * **Order:** loop, broken MIME, account, rate, then rules. The first that holds the whole mail ends it; a rule holds
+//! * **Order:** `[checks] order`; as delivered loop, broken MIME, attachments, scanners, account, rate, then rules, so that
+//!   what is dangerous is told before what is only ordered. The first that holds the whole mail ends it; a rule holds
 //!   single recipients. The hold names what was looked at before it, and a release records what was not.

@@ -8,13 +8,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Request, Response, header};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, header};
 use bytes::Bytes;
 use http_body_util::Full;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 
 use crate::base::clock::Clock;
-use crate::base::limit::{ACME_ANSWER_MAX, ACME_REQUEST_TIMEOUT};
+use crate::base::limit::{ACME_ANSWER_MAX, ACME_REQUEST_TIMEOUT, RETRY_AFTER_MAX};
 use crate::base::text::clean_bytes;
 use crate::config::AcmeConf;
 use crate::net::https::{Https, HttpsError};
@@ -84,9 +84,16 @@ impl Way {
 
     async fn ask(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, WayError> {
         let answer = self.https.ask(request).await?;
-        let (parts, body) = answer.into_parts();
+        let (mut parts, body) = answer.into_parts();
         let wrong = parts.status.is_client_error() || parts.status.is_server_error();
         self.note(&parts.headers, wrong);
+        let wait = parts.headers.get(header::RETRY_AFTER);
+        let wait = wait.and_then(|wait| wait.to_str().ok()?.trim().parse::<u64>().ok());
+        if wait.is_some_and(|wait| wait > RETRY_AFTER_MAX.as_secs()) {
+            // The library adds it to the clock, and panics where that overflows.
+            let most = HeaderValue::from(RETRY_AFTER_MAX.as_secs());
+            parts.headers.insert(header::RETRY_AFTER, most);
+        }
         let is_problem = || serde_json::from_slice::<instant_acme::Problem>(&body).is_ok();
         if wrong && !is_problem() {
             return Err(WayError::Status {

@@ -100,7 +100,8 @@ impl Plan {
                 work: Work::Cert,
                 group,
                 band: Band::Normal,
-                after: Duration::from_secs(self.due().saturating_sub(now)),
+                // At least once a day, because the wall by which this was reckoned may have been wrong.
+                after: Duration::from_secs(self.due().saturating_sub(now)).min(DAY),
             }),
             terms: Vec::new(),
         }

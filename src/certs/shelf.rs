@@ -74,8 +74,12 @@ impl Shelf {
     /// one, made ahead, so that its record can be published before it is used (RFC 7671 section 8.1).
     pub(super) fn next_key(&self, fresh: bool) -> Result<KeyPair, ShelfError> {
         let used = self.cert();
-        if !fresh && used.exists() {
-            return read_key(&used);
+        // A file that cannot be read keeps nobody from another key: the order mends it.
+        if !fresh
+            && used.exists()
+            && let Ok(key) = read_key(&used)
+        {
+            return Ok(key);
         }
         let path = self.next();
         if path.exists() {

@@ -70,6 +70,7 @@ impl Stage {
             body: writer.finish(),
             envelope,
             origin: Origin {
+                mx: None,
                 listener: "127.0.0.1:587".into(),
                 peer: Some("127.0.0.1:40000".parse().unwrap()),
                 helo: "client.example".into(),

@@ -18,7 +18,7 @@ use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::structure::{Scan, Structure};
 use crate::queue::record::{LOCAL, Worked};
-use crate::queue::{Message, Queue, worker};
+use crate::queue::{Message, Origin, Queue, worker};
 use crate::scan::Scanners;
 use crate::store::{Claimed, StoreError, StoreTime, Work};
 
@@ -95,7 +95,7 @@ async fn check(
         id: message.id,
         from: &message.from,
         origin: &message.origin,
-        role: role_of(&conf, &message.origin.listener),
+        role: role_of(&conf, &message.origin),
         header: &HeaderFacts::read(&conf, &start),
         structure: &structure,
         size: message.size,
@@ -107,14 +107,15 @@ async fn check(
     Ok(content::without_session(&conf, &scanners, &content, &recipients).await)
 }
 
-/// What the listener was for that took a mail; one that is gone counts as the strict kind.
-fn role_of(conf: &Config, listener: &str) -> Role {
+/// What the listener was for that took a mail, whatever has become of it; records of older stores do not say.
+fn role_of(conf: &Config, origin: &Origin) -> Role {
     let mut all = conf.listeners.iter();
-    let found = all.find(|one| one.bind.to_string() == listener);
-    match found {
-        Some(found) => found.role,
-        None if listener == LOCAL => Role::Submission,
-        None => Role::Mx,
+    let mut found = || all.find(|one| one.bind.to_string() == origin.listener);
+    match origin.mx {
+        Some(true) => Role::Mx,
+        Some(false) => Role::Submission,
+        None if origin.listener == LOCAL => Role::Submission,
+        None => found().map_or(Role::Mx, |found| found.role),
     }
 }
 

@@ -128,10 +128,18 @@ impl Scanned {
         for (place, reply) in filtered.refused {
             self.refused.push((place, hold(&reply.to_string())));
         }
-        self.edits.push(Edits {
-            by: name.to_owned(),
-            ..filtered.edits
-        });
+        // Only who came to the end of its work has done it; the others are asked for all of it again.
+        let worked = match &filtered.end {
+            End::Accept | End::Quarantine(_) => true,
+            End::Discard => filtered.edits != Edits::default(),
+            End::Reject(_) | End::Defer(_) => false,
+        };
+        if worked {
+            self.edits.push(Edits {
+                by: name.to_owned(),
+                ..filtered.edits
+            });
+        }
         match filtered.end {
             End::Accept => (Verdict::Accept, "accepted".to_owned()),
             End::Reject(reply) => {

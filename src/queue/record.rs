@@ -67,6 +67,9 @@ pub struct Origin {
     /// How it logged in: PLAIN or LOGIN.
     #[n(7)]
     pub sasl: Option<String>,
+    /// Whether its listener took mail of anybody (`role = "mx"`); what a requeue looks at follows from it.
+    #[n(8)]
+    pub mx: Option<bool>,
 }
 
 /// `m/<msg>`: envelope, origin and body; its count is its recipients not ended and its unfinished DSNs.

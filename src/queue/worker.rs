@@ -26,6 +26,8 @@ where
     let mut hint = store.hint(work);
     while !shutdown.begun() {
         hint.mark_unchanged();
+        // Time that passes during the round is no time waited.
+        let began = clock.mono();
         let wait = match round(&store, work, &mut act).await {
             Ok(wait) => wait,
             Err(error) => {
@@ -38,7 +40,7 @@ where
         }
         tokio::select! {
             () = shutdown.wait() => {}
-            () = clock.sleep(wait) => {}
+            () = clock.sleep_until(began + wait) => {}
             changed = hint.changed() => if changed.is_err() { return },
         }
     }

@@ -6,10 +6,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 use super::{ScanMail, Scanners, Trouble, exception};
+use crate::base::limit::LOOKS_MAX;
 use crate::config::{Config, Stage};
 use crate::mail::archive::{Findings, Inspector};
 
@@ -26,7 +28,7 @@ pub enum Looked {
 
 impl Scanners {
     /// Looks into one mail; none if `[attachments]` is not about mail of its listener. `bare`: it is known to have no
-    /// attachment, so that all there can be is uuencoded text.
+    /// attachment, so that all there can be is a uuencoded file.
     pub async fn attachments(
         &self,
         conf: &Config,
@@ -41,14 +43,16 @@ impl Scanners {
         }
         // Another thread and a turn would cost most mails more than the look itself.
         if bare && mail.size <= BARE_MAX {
-            let inspector = Inspector::new(Arc::clone(&conf.attachments.rules));
-            return Some(match look_here(inspector, mail).await {
-                Ok(findings) => Looked::Found(findings),
-                Err(trouble) => Looked::Failed(trouble),
-            });
+            match is_plain(mail).await {
+                Ok(true) => return Some(Looked::Found(Findings::default())),
+                Ok(false) => {}
+                Err(trouble) => return Some(Looked::Failed(trouble)),
+            }
         }
-        // Never closed.
-        let _turn = self.0.looks.acquire().await.ok()?;
+        let turn = self.0.clock.timeout(LOOK_WAIT, self.0.looks.acquire());
+        let Ok(Ok(_turn)) = turn.await else {
+            return Some(Looked::Failed(Trouble::Busy(LOOKS_MAX, LOOK_WAIT)));
+        };
         let inspector = Inspector::new(Arc::clone(&conf.attachments.rules));
         Some(match look(inspector, mail).await {
             Ok(findings) => Looked::Found(findings),
@@ -57,14 +61,15 @@ impl Scanners {
     }
 }
 
-/// In the caller's thread: at most `BARE_MAX` octets.
-async fn look_here(mut inspector: Inspector, mail: &ScanMail<'_>) -> Result<Findings, Trouble> {
+/// Whether no line of it begins a uuencoded file; at most `BARE_MAX` octets are read.
+async fn is_plain(mail: &ScanMail<'_>) -> Result<bool, Trouble> {
     let mut octets = mail.body.open();
     let unread = |error: std::io::Error| Trouble::Unread(error.to_string());
+    let mut text = Vec::new();
     while let Some(chunk) = octets.next().await.map_err(unread)? {
-        inspector.feed(&chunk);
+        text.extend_from_slice(&chunk);
     }
-    Ok(inspector.finish())
+    Ok(memchr::memmem::find(&text, b"begin").is_none())
 }
 
 async fn look(mut inspector: Inspector, mail: &ScanMail<'_>) -> Result<Findings, Trouble> {
@@ -95,5 +100,7 @@ async fn look(mut inspector: Inspector, mail: &ScanMail<'_>) -> Result<Findings,
     Ok(inspector.finish())
 }
 
-/// Octets of a mail without attachments that are looked at at once: a few milliseconds at most, whatever they are.
+/// Octets of a mail without attachments in which only the word is looked for that begins a uuencoded file.
 const BARE_MAX: u64 = 32 << 10;
+/// What a mail waits for its turn: a client waits ten minutes for its reply (RFC 5321 section 4.5.3.2.6).
+const LOOK_WAIT: Duration = Duration::from_secs(60);

@@ -147,6 +147,9 @@ async fn read_line(wire: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Troub
         let octets = part.get(..read).unwrap_or_default();
         if let Some(end) = memchr::memchr(0, octets) {
             line.extend_from_slice(octets.get(..end).unwrap_or_default());
+            if octets.len() > end + 1 {
+                return Err(Trouble::Garbage("it goes on behind its end".to_owned()));
+            }
             return Ok(line);
         }
         line.extend_from_slice(octets);
@@ -225,8 +228,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_ends_with_its_nul_and_has_a_bound() {
-        let mut whole: &[u8] = b"stream: OK\0rest";
+        let mut whole: &[u8] = b"stream: OK\0";
         assert_eq!(read_line(&mut whole).await.unwrap(), b"stream: OK");
+        let mut more: &[u8] = b"stream: OK\0stream: X FOUND\0";
+        let read = read_line(&mut more).await;
+        assert!(matches!(read, Err(Trouble::Garbage(_))), "{read:?}");
         let mut half: &[u8] = b"stream: O";
         assert!(
             matches!(read_line(&mut half).await, Err(Trouble::Broken(why)) if why.contains("stream: O"))

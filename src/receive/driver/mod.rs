@@ -19,7 +19,7 @@ use super::text::{Refusal, Text, of_accept};
 use super::wire::Wire;
 use crate::base::clock::Mono;
 use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER};
-use crate::config::{Config, ListenerConf, ListenerTls, SaslRule};
+use crate::config::{Config, ListenerConf, ListenerTls, Role, SaslRule};
 use crate::journal::line;
 use crate::judge::{Content, Reception, StoredText, rewrite};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
@@ -396,6 +396,7 @@ impl Driver {
             .unwrap_or_default();
         Origin {
             listener: self.reception.listener().bind.to_string(),
+            mx: Some(self.reception.listener().role == Role::Mx),
             peer: Some(self.peer),
             helo: self.session.hello_name().to_owned(),
             with: self.session.protocol(envelope.from.smtputf8),

@@ -6,6 +6,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -41,7 +43,7 @@ pub(super) struct Answered {
 /// The octets of a text on their way into a request whose length is known.
 struct Flow {
     chunks: mpsc::Receiver<Bytes>,
-    left: u64,
+    left: Arc<AtomicU64>,
 }
 
 impl hyper::body::Body for Flow {
@@ -55,17 +57,19 @@ impl hyper::body::Body for Flow {
         self.chunks.poll_recv(context).map(|chunk| {
             let chunk = chunk?;
             let octets = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            self.left = self.left.saturating_sub(octets);
+            let left = self.left.load(Ordering::Acquire);
+            self.left
+                .store(left.saturating_sub(octets), Ordering::Release);
             Some(Ok(Frame::data(chunk)))
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left.load(Ordering::Acquire) == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.left.load(Ordering::Acquire))
     }
 }
 
@@ -74,7 +78,8 @@ pub(super) async fn ask(address: &ScannerAddress, asked: Asked<'_>) -> Result<An
     let stream = TokioIo::new(connect(address).await?);
     let (chunks, flow) = mpsc::channel(1);
     let body = asked.body;
-    let request = request(address, asked, flow)?;
+    let left = Arc::new(AtomicU64::new(0));
+    let request = request(address, asked, flow, Arc::clone(&left))?;
     let (mut requests, connection) = hyper::client::conn::http1::handshake(stream)
         .await
         .map_err(broken)?;
@@ -116,7 +121,14 @@ pub(super) async fn ask(address: &ScannerAddress, asked: Asked<'_>) -> Result<An
     tokio::select! {
         biased;
         trouble = failing => Err(trouble),
-        answered = exchange => answered,
+        answered = exchange => match answered {
+            // An opinion of a part is none; an error may come early.
+            Ok(answer) if answer.status.is_success() && left.load(Ordering::Acquire) > 0 => {
+                let text = "it answered before it had the whole mail";
+                Err(Trouble::Garbage(text.to_owned()))
+            }
+            answered => answered,
+        },
         never = driving => match never {},
     }
 }
@@ -151,6 +163,7 @@ fn request(
     address: &ScannerAddress,
     asked: Asked<'_>,
     chunks: mpsc::Receiver<Bytes>,
+    left: Arc<AtomicU64>,
 ) -> Result<Request<BoxBody<Bytes, Infallible>>, Trouble> {
     let host = match address {
         ScannerAddress::Tcp(..) => address.to_string(),
@@ -172,7 +185,8 @@ fn request(
     let body = match asked.body {
         Some((_, size)) => {
             request = request.header(CONTENT_TYPE, "message/rfc822");
-            Flow { chunks, left: size }.boxed()
+            left.store(size, Ordering::Release);
+            Flow { chunks, left }.boxed()
         }
         None => Empty::new().boxed(),
     };

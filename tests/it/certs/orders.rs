@@ -263,7 +263,8 @@ async fn restarts_and_reloads_order_nothing_anew() {
         !house.server.certs().stands()[0].stand_in,
         "the old one stays meanwhile"
     );
-    house.pass(Duration::from_secs(61));
-    house.told(EventKind::CertRenewed).await;
+    house
+        .pass_until(EventKind::CertRenewed, Duration::from_secs(61), 5)
+        .await;
     assert_eq!(directory.counts().orders, 2);
 }

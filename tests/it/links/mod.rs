@@ -60,6 +60,8 @@ pub async fn hold_text(house: &House, text: &str) -> HoldId {
         .await;
     house.act(Verb::Hold, &id).await;
     house.server.queue().conf().store(conf);
+    // A server that pauses looks once a second whether it still shall.
+    house.pass(Duration::from_secs(1));
     let cards = open(house).await;
     let new = cards.iter().find(|card| !before.contains(&card.id));
     new.expect("a new hold").id

@@ -208,9 +208,10 @@ format = "postfix"
 """.format(hostname=hostname, data=self.data, open=self.open, login=self.login, secure=self.secure, mx=self.mx,
            home=self.home, sink=sink_port, hop_tls=hop_tls, retry=retry, extra=extra, route_extra=route_extra))
         self.program = None
+        self.binary = BINARY
 
     def serve_command(self):
-        return [BINARY, "serve", "--config", self.config]
+        return [self.binary, "serve", "--config", self.config]
 
     def start(self):
         self.program = Program(self.serve_command(), self.home / "serve.log").ready(self.open)

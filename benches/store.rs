@@ -23,7 +23,7 @@ use postwerk::base::clock::Clock;
 use postwerk::base::size::ByteSize;
 use postwerk::store::redb::open;
 use postwerk::store::{
-    Band, Batch, Counter, Due, Group, IndexId, Key, Op, Pre, Side, Store, Term, Work,
+    Band, Batch, Counter, Due, Group, IndexId, Key, Need, Op, Pre, Side, Store, Term, Work,
 };
 use tokio::runtime::Runtime;
 
@@ -70,6 +70,7 @@ fn small(n: u64) -> Batch {
         pre: Vec::new(),
         ops: vec![put],
         side: Side::Front,
+        need: Need::Grow,
     }
 }
 
@@ -103,6 +104,7 @@ fn accept(n: u64, octets: usize) -> Batch {
             Op::Add(Counter(b"messages"[..].into()), 1),
         ],
         side: Side::Front,
+        need: Need::Grow,
     }
 }
 
@@ -248,6 +250,7 @@ async fn settle_some(store: Store, task: u64, left: Arc<tokio::sync::Semaphore>)
                 pre: vec![Pre::Mine(claimed.guard.id())],
                 ops: vec![put],
                 side: Side::Front,
+                need: Need::Grow,
             };
             store.commit(batch).await.expect("a settle");
         }

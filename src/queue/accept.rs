@@ -20,7 +20,7 @@ use crate::mail::envelope::{Envelope, RcptTo};
 use crate::mail::hold::Hold;
 use crate::mail::mailbox::Host;
 use crate::mail::state::State;
-use crate::store::{Band, Batch, Counter, Due, Group, Op, Pre, StoreError, Term, Work};
+use crate::store::{Band, Batch, Counter, Due, Group, Need, Op, Pre, StoreError, Term, Work};
 
 /// A message that a session, a program or a DSN hands over.
 #[derive(Debug)]
@@ -102,6 +102,7 @@ impl Queue {
         message.top = top;
         message.worked = worked;
         let mut batch = finishing.map(|work| work.batch).unwrap_or_default();
+        batch.need = Need::Grow;
         self.put_body(&mut batch, body);
         self.put_message(&mut batch, &message);
         let parcels = self.parcels(&message, envelope.recipients, &held, band);

@@ -397,6 +397,7 @@ impl Queue {
         version: Version,
         deed: Deed<'_>,
     ) {
+        acting.batch.need = deed.verb.need();
         if deed.verb != Verb::Hold {
             let fact = Acted {
                 verb: deed.verb.word().to_owned(),

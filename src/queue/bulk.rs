@@ -15,7 +15,7 @@ use super::verbs::{Actor, Verb};
 use crate::base::limit::SCAN_MAX;
 use crate::base::shutdown::Shutdown;
 use crate::id;
-use crate::store::{Band, Batch, Claimed, Due, Group, Key, Op, Pre, Room, StoreError, Work};
+use crate::store::{Band, Batch, Claimed, Due, Group, Key, Need, Op, Pre, Room, StoreError, Work};
 
 id! {
     /// One bulk job.
@@ -201,7 +201,10 @@ impl Queue {
             claim: claimed.guard.id(),
         };
         while !shutdown.begun() {
-            self.wait_for_room(course.job.id, shutdown).await;
+            // A job that empties the queue is what a full disk waits for.
+            if course.job.verb.need() == Need::Grow {
+                self.wait_for_room(course.job.id, shutdown).await;
+            }
             if shutdown.begun() {
                 break;
             }

@@ -13,7 +13,7 @@ use super::verbs::{Actor, Verb};
 use crate::base::clock::micros;
 use crate::config::AtExpiry;
 use crate::mail::state::next;
-use crate::store::{Batch, Claimed, Pre, StoreError};
+use crate::store::{Batch, Claimed, Need, Pre, StoreError};
 
 impl Queue {
     /// A parcel's hold or trash time is over.
@@ -50,6 +50,7 @@ impl Queue {
         self.put_moved(&mut acting, &message, number, (parcel, was_open), deed);
         acting.note = format!("its time is over; {}", acting.note);
         self.put_acted(&mut acting, &message, version, deed);
+        acting.batch.need = Need::End;
         self.store.commit(acting.batch.clone()).await?;
         let verb = deed.verb.word();
         tracing::info!(id = %message.id, verb, "its time in the hold or the trash is over");
@@ -82,6 +83,7 @@ impl Queue {
         }
         ledger::put_parcel(&mut batch, message.id, number, &parcel, now);
         drop(self.put_open(&mut batch, message, number, &parcel));
+        batch.need = Need::End;
         self.store.commit(batch).await.map(drop)
     }
 }

@@ -116,7 +116,7 @@ impl Queue {
         // Held recipients move to parcels of their own below; events name them all the same.
         let any_held = became.iter().any(|(_, became)| became.reason().is_some());
         let slots = (any_held || self.events.wanted()).then(|| parcel.slots.clone());
-        let mut batch = Batch::new();
+        let mut batch = Batch::ending();
         batch.pre.push(Pre::Mine(guard.id()));
         self.put_settled(&mut batch, &message, number, &mut parcel, &became, &attempt);
         self.commit_settled(batch, &parcel_key(message.id, number), version)

@@ -365,6 +365,7 @@ impl Queue {
         let mut batch = Batch {
             pre: vec![pre],
             side: Side::Back,
+            need: job.verb.need(),
             ..Batch::default()
         };
         batch.pre.extend(draft.batch.pre.iter().cloned());

@@ -99,7 +99,7 @@ impl Queue {
     pub(super) async fn expire(&self, claimed: &Claimed) -> Result<(), StoreError> {
         let message = Message::read(&claimed.record.key, &claimed.record.value)?;
         let now = self.store.now();
-        let mut batch = Batch::new();
+        let mut batch = Batch::ending();
         // Whoever leaves a hold meanwhile gives the message a new lifetime, which must not be lost.
         let unchanged = Pre::Is(claimed.record.key.clone(), claimed.record.version);
         batch.pre.extend([Pre::Mine(claimed.guard.id()), unchanged]);
@@ -226,7 +226,7 @@ impl Queue {
 
     /// A delivery has one of the parcels: it will expire or defer it itself; look again soon.
     async fn expire_again(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
+        let mut batch = Batch::ending();
         batch.pre.push(Pre::Mine(claimed.guard.id()));
         let due = Some(self.expire_due(&claimed.record.key, EXPIRE_AGAIN));
         let key = claimed.record.key.clone();
@@ -253,7 +253,7 @@ impl Queue {
         let Some(id) = message_of(&claimed.record.key) else {
             return Ok(());
         };
-        let mut batch = Batch::new();
+        let mut batch = Batch::freeing();
         batch.pre.push(Pre::Mine(claimed.guard.id()));
         for stored in self.parcels_of(id).await? {
             debug_assert!(
@@ -282,7 +282,7 @@ impl Queue {
         let Some(id) = message_of(&claimed.record.key) else {
             return Ok(());
         };
-        let mut batch = Batch::new();
+        let mut batch = Batch::freeing();
         batch.pre.push(Pre::Mine(claimed.guard.id()));
         batch.ops.push(Op::DeleteRange {
             from: chunk_key(id, 0),
@@ -297,7 +297,7 @@ impl Queue {
 
     /// A hold or a job that ended so long ago that nobody asks for it.
     async fn forget(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        let mut batch = Batch::new();
+        let mut batch = Batch::freeing();
         batch.pre.push(Pre::Mine(claimed.guard.id()));
         batch.ops.push(Op::Delete(claimed.record.key.clone()));
         self.store.commit(batch).await.map(drop)
@@ -309,7 +309,7 @@ impl Queue {
         let cut = self.store.now().0.saturating_sub(keep) << 8;
         let mut batch = Batch {
             side: crate::store::Side::Back,
-            ..Batch::default()
+            ..Batch::freeing()
         };
         batch.ops.push(Op::DeleteRange {
             from: Key::of(b'h', &[]),

@@ -10,7 +10,7 @@ use super::record::MessageId;
 use crate::base::id::BadId;
 use crate::mail::mailbox::{BadMailbox, Mailbox};
 use crate::mail::state::Illegal;
-use crate::store::StoreError;
+use crate::store::{Need, StoreError};
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -140,6 +140,16 @@ impl Verb {
             Self::Delete { .. } => "delete",
             Self::Bounce => "bounce",
             Self::Undo => "undo",
+        }
+    }
+
+    /// What it asks of a full disk: who empties a queue by hand must be able to.
+    pub(super) fn need(self) -> Need {
+        match self {
+            Self::Delete { .. } | Self::Bounce => Need::End,
+            Self::Retry | Self::Requeue { .. } | Self::Release { .. } | Self::Hold | Self::Undo => {
+                Need::Grow
+            }
         }
     }
 }

@@ -46,6 +46,22 @@ pub struct Batch {
     pub ops: Vec<Op>,
     /// Which inbox of the writer.
     pub side: Side,
+    /// What it asks of a disk without room.
+    pub need: Need,
+}
+
+/// What a batch asks of a disk at `Room::None`: said by whoever commits it, never guessed from its operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Need {
+    /// It adds: refused.
+    #[default]
+    Grow,
+    /// It ends what is under way (a settle, a lifetime, a person's delete) and adds a little: done as long as the file
+    /// system takes it.
+    End,
+    /// It deletes and counts, and writes at most a small record that makes the rest due again: done at every level, or a
+    /// full store could never empty itself.
+    Free,
 }
 
 /// Who waits for the commit.
@@ -291,7 +307,7 @@ pub enum Room {
     Plenty,
     /// Below the reserve: no new mail, settles go on.
     Low,
-    /// Below an eighth of it: nothing is written.
+    /// Below an eighth of it: only batches that end something or free room, see `Need`.
     None,
 }
 
@@ -362,12 +378,28 @@ impl fmt::Debug for Store {
 }
 
 impl Batch {
-    /// An empty front batch.
+    /// An empty front batch that adds.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds what `other` demands and does. Two fragments that write one key are a bug of the caller.
+    /// An empty front batch that ends what is under way.
+    pub fn ending() -> Self {
+        Self {
+            need: Need::End,
+            ..Self::default()
+        }
+    }
+
+    /// An empty front batch that frees room.
+    pub fn freeing() -> Self {
+        Self {
+            need: Need::Free,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what `other` demands and does; side and need stay. Two fragments that write one key are a bug of the caller.
     pub fn join(&mut self, other: Self) {
         debug_assert!(
             other.ops.iter().all(|op| op

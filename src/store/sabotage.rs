@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::conformance::failures;
+use super::conformance::{failures, failures_when_full};
 use super::{
-    Batch, Call, ClaimGuard, Claimed, Engine, Group, Head, Key, Op, Page, Pre, Record, Room, Span,
-    Store, StoreError, StoreTime, Version, Work,
+    Batch, Call, ClaimGuard, Claimed, Engine, Group, Head, Key, Need, Op, Page, Pre, Record, Room,
+    Span, Store, StoreError, StoreTime, Version, Work,
 };
 use crate::base::clock::Clock;
 
@@ -25,6 +25,8 @@ enum Sabotage {
     CommitsHalfABatch,
     DeletesTooMuch,
     IgnoresSnoozes,
+    AddsToAFullDisk,
+    StopsDeletingOnAFullDisk,
 }
 
 struct Broken {
@@ -34,9 +36,13 @@ struct Broken {
 }
 
 fn broken(how: Sabotage) -> impl Fn(Clock) -> Store {
+    over(how, super::memory)
+}
+
+fn over(how: Sabotage, inner: fn(Clock) -> Store) -> impl Fn(Clock) -> Store {
     move |clock| {
         Store::new(std::sync::Arc::new(Broken {
-            inner: super::memory(clock),
+            inner: inner(clock),
             how,
             lent: Mutex::default(),
         }))
@@ -75,7 +81,12 @@ impl Broken {
                     }
                 }
             }
+            Sabotage::AddsToAFullDisk => batch.need = Need::End,
+            Sabotage::StopsDeletingOnAFullDisk if batch.need == Need::Free => {
+                batch.need = Need::Grow;
+            }
             Sabotage::None
+            | Sabotage::StopsDeletingOnAFullDisk
             | Sabotage::GivesAClaimTwice
             | Sabotage::CommitsHalfABatch
             | Sabotage::IgnoresSnoozes => {}
@@ -192,6 +203,23 @@ async fn a_broken_engine_fails_the_suite() {
             "{how:?} went unnoticed"
         );
     }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_broken_on_a_full_disk_fails_the_suite() {
+    for how in [
+        Sabotage::AddsToAFullDisk,
+        Sabotage::StopsDeletingOnAFullDisk,
+    ] {
+        let failed = failures_when_full(over(how, super::redb::full_memory)).await;
+        assert!(!failed.is_empty(), "{how:?} went unnoticed");
+    }
+}
+
+#[tokio::test]
+async fn a_full_redb_passes() {
+    let sound = over(Sabotage::None, super::redb::full_memory);
+    assert_eq!(failures_when_full(sound).await, [""; 0]);
 }
 
 #[tokio::test]

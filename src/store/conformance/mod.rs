@@ -5,6 +5,7 @@
 
 mod lending;
 mod records;
+mod room;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +13,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Band, Batch, Claimed, Due, Group, Key, Op, Pre, Side, Span, Store, Version, Work};
+use super::{
+    Band, Batch, Claimed, Due, Group, Key, Need, Op, Pre, Side, Span, Store, Version, Work,
+};
 use crate::base::clock::{Clock, Wall};
 
 type Case = fn(Bench) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -56,15 +59,30 @@ pub(super) async fn failures(make: impl Fn(Clock) -> Store) -> Vec<&'static str>
         records::back_batches_are_committed_too,
         records::a_closed_store_refuses,
     ];
+    run(&cases, make).await
+}
+
+/// The names of the cases that fail; `make` makes stores whose disk is full from the first moment.
+pub(super) async fn failures_when_full(make: impl Fn(Clock) -> Store) -> Vec<&'static str> {
+    let cases = cases![
+        room::what_adds_is_refused,
+        room::what_ends_or_frees_is_done,
+        room::reading_and_lending_go_on,
+    ];
+    run(&cases, make).await
+}
+
+async fn run(cases: &[(&'static str, Case)], make: impl Fn(Clock) -> Store) -> Vec<&'static str> {
     let mut failed = Vec::new();
     for (name, case) in cases {
+        let case = *case;
         let clock = Clock::moved(Wall(1_700_000_000_000_000));
         let store = make(clock.clone());
         let set = tokio::task::LocalSet::new();
         let run = set
             .run_until(async move { tokio::task::spawn_local(case(Bench { store, clock })).await });
         if run.await.is_err() {
-            failed.push(name);
+            failed.push(*name);
         }
     }
     failed
@@ -106,6 +124,7 @@ pub(super) fn batch(pre: Vec<Pre>, ops: Vec<Op>) -> Batch {
         pre,
         ops,
         side: Side::Front,
+        need: Need::Grow,
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Bench, batch, due, key, put, put_due};
 use crate::store::{
-    Batch, ClaimId, Counter, IndexId, Op, Pre, Side, Span, StoreError, TERM_MAX, Term,
+    Batch, ClaimId, Counter, IndexId, Need, Op, Pre, Side, Span, StoreError, TERM_MAX, Term,
 };
 
 pub(super) async fn what_is_put_is_read_and_what_is_deleted_is_gone(bench: Bench) {
@@ -365,6 +365,7 @@ pub(super) async fn back_batches_are_committed_too(bench: Bench) {
                 pre: Vec::new(),
                 ops,
                 side,
+                need: Need::Grow,
             };
             store.commit(batch).await.unwrap();
         })

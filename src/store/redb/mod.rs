@@ -113,6 +113,21 @@ pub fn memory(clock: Clock) -> Store {
     store(shared)
 }
 
+/// In memory, and as full as a disk can be.
+#[cfg(test)]
+pub(super) fn full_memory(clock: Clock) -> Store {
+    let backend = Shelf(Arc::new(InMemoryBackend::new()));
+    let opener = move || open::backend(Path::new("memory"), ByteSize::mib(8), backend.clone());
+    let full = || {
+        Some(room::Space {
+            available: 0,
+            total: 1 << 30,
+            file: 0,
+        })
+    };
+    store(start(Box::new(opener), Box::new(full), None, clock).unwrap())
+}
+
 fn store(shared: Arc<Shared>) -> Store {
     Store::new(Arc::new(RedbEngine(shared)))
 }
@@ -142,6 +157,8 @@ fn start(
         steps: AtomicU64::new(0),
         closed: watch::Sender::new(false),
     });
+    // Before anybody asks: a server that starts on a full disk accepts nothing, not even its first mail.
+    room::Gauge::new(Arc::clone(&shared)).look();
     spawn(&shared, "store-write".to_owned(), writer::run)?;
     for n in 1..=READERS {
         spawn(&shared, format!("store-read-{n}"), pool::run)?;

@@ -16,7 +16,9 @@ use super::apply::{Done, Tables, Tally};
 use super::inbox::{Company, Letter, Turn};
 use super::plan::{Moment, Plan, Refusal};
 use super::{Shared, open, room};
-use crate::store::{Batch, ClaimId, Counter, Pre, Room, StoreError, StoreTime, Version, Work};
+use crate::store::{
+    Batch, ClaimId, Counter, Need, Pre, Room, StoreError, StoreTime, Version, Work,
+};
 
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -76,17 +78,14 @@ fn turns(shared: &Arc<Shared>) {
 
 /// Commits and answers; on a failure of the storage also opens the database again.
 fn serve(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter>) {
+    let letters = admit(shared.room(), letters);
+    if letters.is_empty() {
+        return;
+    }
     let (batches, waiters): (Vec<Batch>, Vec<_>) = letters
         .into_iter()
         .map(|letter| (letter.batch, letter.answer))
         .unzip();
-    if shared.room() == Room::None {
-        let full: Arc<str> = "the disk is full; free some space".into();
-        for waiter in waiters {
-            drop(waiter.send(Err(StoreError::Unavailable(Arc::clone(&full)))));
-        }
-        return;
-    }
     let claims: Vec<ClaimId> = batches.iter().flat_map(mine).collect();
     let result = catch_unwind(AssertUnwindSafe(|| commit(shared, batches)))
         .unwrap_or_else(|_| Err(Failure::panicked()));
@@ -118,6 +117,23 @@ fn serve(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter>) {
         drop(waiter.send(Err(error.clone())));
     }
     reopen(shared);
+}
+
+/// On a full disk only what ends something or frees room is done; the rest is answered here.
+fn admit(room: Room, letters: Vec<Letter>) -> Vec<Letter> {
+    match room {
+        Room::Plenty | Room::Low => return letters,
+        Room::None => {}
+    }
+    let full: Arc<str> = "the disk is full; free some space".into();
+    let (grow, rest): (Vec<_>, Vec<_>) = letters
+        .into_iter()
+        .partition(|letter| letter.batch.need == Need::Grow);
+    for letter in grow {
+        let refused = Err(StoreError::Unavailable(Arc::clone(&full)));
+        drop(letter.answer.send(refused));
+    }
+    rest
 }
 
 fn mine(batch: &Batch) -> impl Iterator<Item = ClaimId> + use<> {

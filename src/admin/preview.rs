@@ -7,7 +7,7 @@
 use mail_parser::MessageParser;
 
 use crate::base::limit::{PREVIEW_CHARS_MAX, PREVIEW_READ_MAX};
-use crate::digest::text::is_hidden;
+use crate::mail::shown::is_hidden;
 use crate::queue::Queue;
 use crate::queue::record::{Message, MessageId, message_key};
 use crate::store::StoreError;

@@ -6,7 +6,6 @@
 use jiff::tz::TimeZone;
 
 use super::record::Scope;
-use super::text::{address, author, defused};
 use super::token::Action;
 use super::told;
 use crate::base::clock::Wall;
@@ -16,6 +15,7 @@ use crate::config::{AtExpiry, HoldsConf, PublicUrl, ReleaseRule};
 use crate::mail::domain::Domain;
 use crate::mail::hold::HoldQueue;
 use crate::mail::mailbox::Mailbox;
+use crate::mail::shown::{address, author, defused};
 use crate::queue::hold::Card;
 use crate::queue::record::HoldId;
 use crate::words::{Arg, say};

@@ -20,7 +20,6 @@ mod send;
 pub mod stream;
 #[cfg(test)]
 mod tests;
-pub mod text;
 pub mod token;
 pub mod told;
 mod work;

@@ -6,12 +6,12 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::text::{defused, shown};
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 use crate::mail::attachment::Attachment;
 use crate::mail::hold::{Hold, HoldReason};
+use crate::mail::shown::{defused, shown};
 use crate::words::{Arg, say};
 
 /// Attachments that are named; the others are counted.

@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod path;
 pub mod reply;
 pub mod results;
+pub mod shown;
 pub mod state;
 pub mod structure;
 pub mod trace;

@@ -21,7 +21,7 @@ use crate::base::lang::Lang;
 use crate::base::limit::SHOWN_MAX;
 use crate::certs::{CertSource, CertStand};
 use crate::config::Config;
-use crate::digest::text::shown;
+use crate::mail::shown::shown;
 
 /// The button's form.
 #[derive(Debug, Deserialize)]

@@ -278,7 +278,7 @@ fn outcome(setting: &Setting<'_>, end: &Decision) -> Vec<Row> {
     let lang = setting.tongue.lang;
     let who = match end.by.split_once(':') {
         Some(("link", who)) => {
-            let who = crate::digest::text::address(who);
+            let who = crate::mail::shown::address(who);
             setting.say("link-by-link", &[("who", Arg::Text(&who))])
         }
         None if end.by == "postwerk" => setting.say("link-by-expiry", &[]),

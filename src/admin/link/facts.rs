@@ -1,6 +1,6 @@
 //! A held mail in words: what, from whom, to whom, why, what was checked, and until when.
 //!
-//! Everything that comes from the mail goes through `digest::text`, so that nothing turns, hides or ends a line.
+//! Everything that comes from the mail goes through `mail::shown`, so that nothing turns, hides or ends a line.
 //! Not here: the first words of its text (`preview`), and HTML (`sheet`).
 
 use jiff::tz::TimeZone;
@@ -9,11 +9,11 @@ use super::sheet::Row;
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
-use crate::digest::text::{address, author, shown};
 use crate::digest::told::{self, size};
 use crate::mail::attachment::Attachment;
 use crate::mail::hold::Check;
 use crate::mail::mailbox::Mailbox;
+use crate::mail::shown::{address, author, shown};
 use crate::queue::hold::Card;
 use crate::words::{Arg, say};
 

@@ -12,7 +12,7 @@ const MARK: char = '?';
 pub fn clean(text: &str, max: usize) -> String {
     text.chars()
         .take(max)
-        .map(|c| if hidden(c) { MARK } else { c })
+        .map(|c| if is_hidden(c) { MARK } else { c })
         .collect()
 }
 
@@ -24,10 +24,11 @@ pub fn clean_bytes(text: &[u8], max: usize) -> String {
 
 /// `text` without control, bidi and zero-width characters: what a reader sees of it.
 pub fn visible(text: &str) -> String {
-    text.chars().filter(|c| !hidden(*c)).collect()
+    text.chars().filter(|c| !is_hidden(*c)).collect()
 }
 
-fn hidden(c: char) -> bool {
+/// Control, bidi and zero-width characters.
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'

@@ -17,6 +17,7 @@ use crate::base::clock::{Clock, Wall};
 use crate::base::limit::DIALOGUE_MAX;
 use crate::config::Timeouts;
 use crate::mail::domain::Domain;
+use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::Outcome;
 use crate::mail::reply::Class;
 use crate::mail::trace::Received;
@@ -251,12 +252,14 @@ fn machine(
 ) -> Transaction {
     let offers = &connection.offers;
     let from = &message.from;
+    // A domain in Unicode can go in A-labels; said where it may, it goes on as it was written (RFC 6531 section 3.2).
+    let beyond = |mailbox: &Mailbox| mailbox.needs_smtputf8() || mailbox.has_unicode_domain();
     let needs = Needs {
         size: message.size.saturating_add(received as u64),
         eight_bit: message.eight_bit,
         smtputf8: from.smtputf8
-            || from.path.mailbox().is_some_and(|m| m.needs_smtputf8())
-            || going.iter().any(|rcpt| rcpt.mailbox.needs_smtputf8()),
+            || from.path.mailbox().is_some_and(beyond)
+            || going.iter().any(|rcpt| beyond(&rcpt.mailbox)),
     };
     let smtputf8 = needs.smtputf8 && offers.smtputf8();
     let mut mail = Vec::with_capacity(128);

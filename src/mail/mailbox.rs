@@ -1,19 +1,25 @@
 //! `local-part@domain` or `local-part@[address]` (RFC 5321 section 4.1.2).
 //!
 //! The local part is kept without its quotes and quoted again when it is written, so that no text of a peer can
-//! become a parameter or a second address in a command of ours.
+//! become a parameter or a second address in a command of ours. A domain that was written in Unicode is compared,
+//! routed and shown as its A-labels (`domain`); how it was written is kept for hops that offer SMTPUTF8.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::domain::{BadDomain, Domain};
+use crate::base::text::is_hidden;
 
-/// An address that mail can be sent to.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An address that mail can be sent to; equal to another whatever form its domain was written in.
+#[derive(Clone)]
 pub struct Mailbox {
     local: Box<str>,
     host: Host,
+    /// The domain in U-labels, if it was written in Unicode.
+    unicode: Option<Box<str>>,
 }
 
 /// What stands behind the `@`.
@@ -63,9 +69,11 @@ impl Mailbox {
         if local.len() > LOCAL_MAX {
             return Err(BadMailbox::LongLocal);
         }
+        let host = Host::parse(rest)?;
         Ok(Self {
+            unicode: u_labels(rest, &host),
             local: local.into_boxed_str(),
-            host: Host::parse(rest)?,
+            host,
         })
     }
 
@@ -74,6 +82,7 @@ impl Mailbox {
         Self {
             local: "postmaster".into(),
             host: Host::Domain(domain),
+            unicode: None,
         }
     }
 
@@ -82,6 +91,7 @@ impl Mailbox {
         Self {
             local: "postwerk".into(),
             host: Host::Domain(domain),
+            unicode: None,
         }
     }
 
@@ -103,11 +113,65 @@ impl Mailbox {
         }
     }
 
-    /// Whether a hop without SMTPUTF8 cannot be given this address (RFC 6531 section 3.4).
+    /// Whether a hop without SMTPUTF8 cannot be given this address (RFC 6531 section 3.4). Its domain has A-labels.
     pub fn needs_smtputf8(&self) -> bool {
         !self.local.is_ascii()
     }
+
+    /// Whether its domain was written in Unicode.
+    pub fn has_unicode_domain(&self) -> bool {
+        self.unicode.is_some()
+    }
+
+    /// With the domain in U-labels if it was written so; everything else as `Display` has it.
+    pub fn as_written(&self) -> String {
+        match &self.unicode {
+            Some(unicode) => format!("{}@{unicode}", Local(&self.local)),
+            None => self.to_string(),
+        }
+    }
+
+    /// With the domain in A-labels, which any hop takes, and any hop behind it.
+    pub fn in_a_labels(&self) -> Self {
+        Self {
+            unicode: None,
+            ..self.clone()
+        }
+    }
+
+    fn identity(&self) -> (&str, &Host) {
+        (&self.local, &self.host)
+    }
 }
+
+impl PartialEq for Mailbox {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Mailbox {}
+
+impl PartialOrd for Mailbox {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Mailbox {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
+
+impl Hash for Mailbox {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+/// A local part as it must be written.
+struct Local<'a>(&'a str);
 
 impl Host {
     fn parse(text: &str) -> Result<Self, BadMailbox> {
@@ -136,19 +200,26 @@ impl fmt::Display for Host {
     }
 }
 
-impl fmt::Display for Mailbox {
+impl fmt::Display for Local<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_dot_string(&self.local) {
-            return write!(f, "{}@{}", self.local, self.host);
+        if is_dot_string(self.0) {
+            return f.write_str(self.0);
         }
         f.write_str("\"")?;
-        for c in self.local.chars() {
+        for c in self.0.chars() {
             if matches!(c, '"' | '\\') {
                 f.write_str("\\")?;
             }
             write!(f, "{c}")?;
         }
-        write!(f, "\"@{}", self.host)
+        f.write_str("\"")
+    }
+}
+
+/// With A-labels: for logs, keys and every hop.
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", Local(&self.local), self.host)
     }
 }
 
@@ -172,7 +243,7 @@ impl<C> minicbor::Encode<C> for Mailbox {
         e: &mut minicbor::Encoder<W>,
         _: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.str(&self.to_string()).map(drop)
+        e.str(&self.as_written()).map(drop)
     }
 }
 
@@ -180,6 +251,18 @@ impl<'b, C> minicbor::Decode<'b, C> for Mailbox {
     fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         Self::parse(d.str()?).map_err(minicbor::decode::Error::custom)
     }
+}
+
+/// The U-labels of a domain that was written in Unicode: normalized, so that they are valid wherever they go (RFC 5890
+/// section 2.3.2.1). None where they would not be read as the same domain again, or would deceive.
+fn u_labels(text: &str, host: &Host) -> Option<Box<str>> {
+    let Host::Domain(domain) = host else {
+        return None;
+    };
+    let unicode = (!text.is_ascii()).then(|| domain.to_unicode())?;
+    let same = || Domain::parse(&unicode).as_ref() == Ok(domain);
+    let good = !unicode.is_ascii() && !unicode.chars().any(is_hidden) && same();
+    good.then(|| unicode.into_boxed_str())
 }
 
 /// Reads behind the opening quote: the content without its escapes, and what follows `"@`.
@@ -244,6 +327,45 @@ mod tests {
                 "case: {text}"
             );
         }
+    }
+
+    #[test]
+    fn a_domain_keeps_the_form_in_which_it_was_written() {
+        for (text, written) in [
+            ("jörg@bücher.example", "jörg@bücher.example"),
+            ("a@BÜCHER.example.", "a@bücher.example"),
+            ("a@straße.example", "a@straße.example"),
+            ("a@xn--bcher-kva.example", "a@xn--bcher-kva.example"),
+            ("\"a b\"@bücher.example", "\"a b\"@bücher.example"),
+            // Letters that only look wide are ASCII.
+            ("a@ｅxample.org", "a@example.org"),
+            ("a@Example.ORG", "a@example.org"),
+            ("a@[192.0.2.1]", "a@[192.0.2.1]"),
+        ] {
+            let mailbox = Mailbox::parse(text).unwrap();
+            assert_eq!(mailbox.as_written(), written, "case: {text}");
+            let stored = minicbor::to_vec(&mailbox).unwrap();
+            let read: Mailbox = minicbor::decode(&stored).unwrap();
+            assert_eq!(read.as_written(), written, "stored: {text}");
+            assert!(
+                read.in_a_labels()
+                    .as_written()
+                    .ends_with(&read.host().to_string())
+            );
+        }
+    }
+
+    #[test]
+    fn both_forms_of_a_domain_are_one_address() {
+        let unicode = Mailbox::parse("a@bücher.example").unwrap();
+        let ascii = Mailbox::parse("a@xn--bcher-kva.example").unwrap();
+        assert_eq!(unicode, ascii);
+        assert_eq!(unicode.cmp(&ascii), Ordering::Equal);
+        assert_eq!(unicode.to_string(), ascii.to_string());
+        let both = std::collections::HashSet::from([unicode.clone(), ascii.clone()]);
+        assert_eq!(both.len(), 1);
+        assert!(unicode.has_unicode_domain() && !ascii.has_unicode_domain());
+        assert!(!unicode.needs_smtputf8(), "A-labels go anywhere");
     }
 
     #[test]

@@ -18,3 +18,4 @@ pub mod shown;
 pub mod state;
 pub mod structure;
 pub mod trace;
+pub mod unitext;

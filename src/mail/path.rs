@@ -84,9 +84,12 @@ impl<C> minicbor::Encode<C> for ReversePath {
     fn encode<W: minicbor::encode::Write>(
         &self,
         e: &mut minicbor::Encoder<W>,
-        _: &mut C,
+        c: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.str(&self.to_string()).map(drop)
+        match self {
+            Self::Null => e.str("").map(drop),
+            Self::Mailbox(mailbox) => mailbox.encode(e, c),
+        }
     }
 }
 

@@ -244,7 +244,7 @@ fn rcpt(rest: Option<&str>, utf8: bool) -> Result<Command, Fault> {
     {
         return Err(Fault::NotAscii);
     }
-    parameter::of_rcpt(path, parameters).map(Command::Rcpt)
+    parameter::of_rcpt(path, parameters, utf8).map(Command::Rcpt)
 }
 
 /// The text between the angle brackets, and what follows them. A space before `<` is let pass: devices write it,

@@ -1,7 +1,7 @@
 //! The parameters behind the paths of MAIL and RCPT (RFC 1870, 3461, 4954, 6152, 6531).
 //!
 //! Only what EHLO offered is taken, each once. smtp-proto reads the values; what it would let pass is refused before
-//! (a name twice, a SIZE that does not fit) or looked up in the raw text (the address type of ORCPT, which it drops).
+//! (a name twice, a SIZE that does not fit) or read here from the raw text (ORCPT, of which it knows one type only).
 //! Not here: the paths themselves (`command`).
 
 use smtp_proto::request::receiver::RequestReceiver;
@@ -15,6 +15,7 @@ use crate::base::limit::{ENVID_MAX, ORCPT_MAX};
 use crate::base::text::clean;
 use crate::mail::envelope::{BodyKind, MailFrom, Notify, Ret};
 use crate::mail::path::{ForwardPath, ReversePath};
+use crate::mail::unitext;
 
 /// Names of MAIL.
 const OF_MAIL: [&str; 6] = ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"];
@@ -65,8 +66,8 @@ pub fn of_mail(path: ReversePath, text: &str) -> Result<MailFrom, Fault> {
     Ok(from)
 }
 
-/// Reads `text`, what stands behind `RCPT TO:<…> `.
-pub fn of_rcpt(path: ForwardPath, text: &str) -> Result<Recipient, Fault> {
+/// Reads `text`, what stands behind `RCPT TO:<…> `. `utf8` says that the transaction began with SMTPUTF8.
+pub fn of_rcpt(path: ForwardPath, text: &str, utf8: bool) -> Result<Recipient, Fault> {
     let mut to = Recipient {
         path,
         notify: Notify::Default,
@@ -75,18 +76,12 @@ pub fn of_rcpt(path: ForwardPath, text: &str) -> Result<Recipient, Fault> {
     if text.is_empty() {
         return Ok(to);
     }
-    let orcpt = check(text, &OF_RCPT)?
-        .iter()
-        .find_map(|(name, value)| (*name == "ORCPT").then_some(*value));
-    let line = format!("RCPT TO:<a@b.c> {text}\r\n");
-    let mut receiver = RequestReceiver::default();
-    let flags = match receiver.ingest(&mut line.as_bytes().iter()) {
-        Ok(Request::Rcpt { to }) => to.flags,
-        Ok(_) => return Err(Fault::Unknown),
-        Err(error) => return Err(of_error(error)),
-    };
-    to.notify = notify(flags)?;
-    to.orcpt = orcpt.map(original_recipient).transpose()?;
+    for (name, value) in check(text, &OF_RCPT)? {
+        match name {
+            "NOTIFY" => to.notify = notify(value)?,
+            _ => to.orcpt = Some(original_recipient(value, utf8)?),
+        }
+    }
     Ok(to)
 }
 
@@ -118,7 +113,14 @@ fn size(value: &str) -> Result<u64, Fault> {
     }
 }
 
-fn notify(flags: u64) -> Result<Notify, Fault> {
+fn notify(value: &str) -> Result<Notify, Fault> {
+    let line = format!("RCPT TO:<a@b.c> NOTIFY={value}\r\n");
+    let mut receiver = RequestReceiver::default();
+    let flags = match receiver.ingest(&mut line.as_bytes().iter()) {
+        Ok(Request::Rcpt { to }) => to.flags,
+        Ok(_) => return Err(Fault::Unknown),
+        Err(error) => return Err(of_error(error)),
+    };
     let (success, failure, delay) = (
         flags & RCPT_NOTIFY_SUCCESS != 0,
         flags & RCPT_NOTIFY_FAILURE != 0,
@@ -143,20 +145,31 @@ fn notify(flags: u64) -> Result<Notify, Fault> {
     })
 }
 
-/// `rfc822;a+2Bb@c.example` becomes `rfc822;a+b@c.example`.
-fn original_recipient(value: &str) -> Result<String, Fault> {
+/// `rfc822;a+2Bb@c.example` becomes `rfc822;a+b@c.example`; any other type is taken as well (RFC 3461 section 4.2).
+fn original_recipient(value: &str, utf8: bool) -> Result<String, Fault> {
     const BAD: Fault = Fault::Parameter("ORCPT");
     if value.len() > ORCPT_MAX {
         return Err(BAD);
     }
     let (kind, address) = value.split_once(';').ok_or(BAD)?;
     let good = !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let address = decode_xtext(address).ok_or(BAD)?;
-    if good && !address.is_empty() && printable(&address) {
-        Ok(format!("{kind};{address}"))
-    } else {
-        Err(BAD)
+    if !good {
+        return Err(BAD);
     }
+    if !address.is_ascii() && !utf8 {
+        return Err(Fault::NotAscii);
+    }
+    if kind.eq_ignore_ascii_case("utf-8") {
+        let address = unitext::decode(address, utf8).ok_or(BAD)?;
+        return Ok(format!("{kind};{address}"));
+    }
+    let address = decode_xtext(address).ok_or(BAD)?;
+    if address.is_empty() || !printable(&address) {
+        return Err(BAD);
+    }
+    // Characters beyond ASCII have a type of their own since RFC 6533; only with it can they be passed on.
+    let kind = if address.is_ascii() { kind } else { "utf-8" };
+    Ok(format!("{kind};{address}"))
 }
 
 /// RFC 3461 section 4.
@@ -192,7 +205,38 @@ mod tests {
     }
 
     fn rcpt(text: &str) -> Result<Recipient, Fault> {
-        of_rcpt(ForwardPath::Postmaster, text)
+        of_rcpt(ForwardPath::Postmaster, text, false)
+    }
+
+    fn orcpt(text: &str, utf8: bool) -> Result<Option<String>, Fault> {
+        of_rcpt(ForwardPath::Postmaster, text, utf8).map(|rcpt| rcpt.orcpt)
+    }
+
+    #[test]
+    fn an_original_recipient_of_any_type_is_taken() {
+        for (text, wanted) in [
+            ("utf-8;\\x{3B4}\\x{3BF}@x.test", "utf-8;δο@x.test"),
+            ("UTF-8;b@sink.test", "UTF-8;b@sink.test"),
+            ("utf-8;a\\x{2B}b@x.test", "utf-8;a+b@x.test"),
+            ("x400;/C+3Dde/S+3Dx", "x400;/C=de/S=x"),
+            ("rfc822;b@sink.test", "rfc822;b@sink.test"),
+            ("rfc822;j+C3+B6rg@x.test", "utf-8;jörg@x.test"),
+            ("NOTIFY=NEVER", ""),
+        ] {
+            let line = match wanted {
+                "" => text.to_owned(),
+                _ => format!("NOTIFY=FAILURE ORCPT={text}"),
+            };
+            let wanted = (!wanted.is_empty()).then(|| wanted.to_owned());
+            for utf8 in [false, true] {
+                assert_eq!(orcpt(&line, utf8), Ok(wanted.clone()), "case: {text}");
+            }
+        }
+        assert_eq!(
+            orcpt("ORCPT=utf-8;δο@x.test", true),
+            Ok(Some("utf-8;δο@x.test".to_owned()))
+        );
+        assert_eq!(orcpt("ORCPT=utf-8;δο@x.test", false), Err(Fault::NotAscii));
     }
 
     #[test]
@@ -237,12 +281,25 @@ mod tests {
         ] {
             assert_eq!(mail(text), Err(fault), "case: {text}");
         }
+        let long = format!("ORCPT=utf-8;{}@b", "\\x{F6}".repeat(100));
         for (text, fault) in [
             ("NOTIFY=NEVER,SUCCESS", Fault::Parameter("NOTIFY")),
             ("NOTIFY=SOMETIMES", Fault::Parameter("NOTIFY")),
             ("ORCPT=a@b.example", Fault::Parameter("ORCPT")),
             ("ORCPT=rfc822;a+0D+0Ab", Fault::Parameter("ORCPT")),
             ("ORCPT=rfc822;a+2", Fault::Parameter("ORCPT")),
+            ("ORCPT", Fault::Parameter("ORCPT")),
+            ("ORCPT=rfc822;", Fault::Parameter("ORCPT")),
+            ("ORCPT=;a@b.example", Fault::Parameter("ORCPT")),
+            ("ORCPT=utf_8;a@b.example", Fault::Parameter("ORCPT")),
+            ("ORCPT=utf-8;", Fault::Parameter("ORCPT")),
+            ("ORCPT=utf-8;a\\x{D800}@b", Fault::Parameter("ORCPT")),
+            ("ORCPT=utf-8;a\\x{0D}\\x{0A}@b", Fault::Parameter("ORCPT")),
+            ("ORCPT=utf-8;a+0D+0A@b", Fault::Parameter("ORCPT")),
+            (&long, Fault::Parameter("ORCPT")),
+            ("NOTIFY", Fault::Parameter("NOTIFY")),
+            ("NOTIFY=", Fault::Parameter("NOTIFY")),
+            ("NOTIFY=SUCCESS,NEVER", Fault::Parameter("NOTIFY")),
             ("SIZE=5", Fault::UnknownParameter("SIZE".to_owned())),
         ] {
             assert_eq!(rcpt(text), Err(fault), "case: {text}");

@@ -2,11 +2,14 @@
 //!
 //! Addresses are written by `Mailbox`, which quotes again what needs quotes, and parameters as xtext: no text of
 //! somebody else can end a command of ours. What a peer does not offer is left out here; whether the mail may go
-//! there without it is decided before (`deliver::transact`).
+//! there without it is decided before (`deliver::transact`). A domain goes on as it was written where MAIL says
+//! SMTPUTF8, and in A-labels everywhere else (RFC 6531 section 3.2).
 
 use super::offers::Offers;
+use crate::base::limit::ORCPT_MAX;
 use crate::mail::envelope::{BodyKind, MailFrom, Notify, Ret};
 use crate::mail::mailbox::Mailbox;
+use crate::mail::unitext;
 
 /// What a transaction needs beyond its envelope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +24,12 @@ pub struct Needs {
 
 /// MAIL.
 pub fn mail(from: &MailFrom, needs: Needs, offers: &Offers, out: &mut Vec<u8>) {
-    push(out, &["MAIL FROM:<", &from.path.to_string(), ">"]);
+    let smtputf8 = offers.smtputf8() && needs.smtputf8;
+    push(out, &["MAIL FROM:<"]);
+    if let Some(mailbox) = from.path.mailbox() {
+        address(mailbox, smtputf8, out);
+    }
+    push(out, &[">"]);
     if offers.size() {
         push(out, &[" SIZE=", &needs.size.to_string()]);
     }
@@ -32,7 +40,7 @@ pub fn mail(from: &MailFrom, needs: Needs, offers: &Offers, out: &mut Vec<u8>) {
     if offers.eight_bit() && (needs.eight_bit || declared) {
         push(out, &[" BODY=8BITMIME"]);
     }
-    if offers.smtputf8() && needs.smtputf8 {
+    if smtputf8 {
         push(out, &[" SMTPUTF8"]);
     }
     if offers.dsn() {
@@ -58,7 +66,9 @@ pub fn rcpt(
     offers: &Offers,
     out: &mut Vec<u8>,
 ) {
-    push(out, &["RCPT TO:<", &mailbox.to_string(), ">"]);
+    push(out, &["RCPT TO:<"]);
+    address(mailbox, smtputf8, out);
+    push(out, &[">"]);
     if offers.dsn() {
         match notify {
             Notify::Default => {}
@@ -82,28 +92,34 @@ pub fn rcpt(
     out.extend_from_slice(b"\r\n");
 }
 
+fn address(mailbox: &Mailbox, smtputf8: bool, out: &mut Vec<u8>) {
+    if smtputf8 {
+        push(out, &[&mailbox.as_written()]);
+    } else {
+        push(out, &[&mailbox.to_string()]);
+    }
+}
+
 /// ORCPT: type as an atom, address as xtext; the type `utf-8` has a form of its own (RFC 6533 section 3).
 fn original(kind: &str, address: &str, smtputf8: bool, out: &mut Vec<u8>) {
     let atom = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if kind.is_empty() || !kind.chars().all(atom) || address.chars().any(char::is_control) {
         return;
     }
-    if address.is_ascii() {
-        push(out, &[" ORCPT=", kind, ";"]);
-        xtext(address, out);
-    } else if kind.eq_ignore_ascii_case("utf-8") {
-        push(out, &[" ORCPT=", kind, ";"]);
-        for c in address.chars() {
-            if !c.is_ascii() && smtputf8 {
-                push(out, &[c.encode_utf8(&mut [0; 4])]);
-            } else if c.is_ascii() {
-                xtext(c.encode_utf8(&mut [0; 4]), out);
-            } else {
-                push(out, &[&format!("\\x{{{:X}}}", u32::from(c))]);
-            }
-        }
+    let mut text = Vec::new();
+    if kind.eq_ignore_ascii_case("utf-8") {
+        text.extend_from_slice(unitext::encode(address, smtputf8).as_bytes());
+    } else if address.is_ascii() {
+        xtext(address, &mut text);
+    } else {
+        // Any other type with such an address cannot be written, and RFC 3461 section 4.2 lets us leave it out.
+        return;
     }
-    // Any other type with such an address cannot be written, and RFC 3461 section 4.2 lets us leave it out.
+    // Read with SMTPUTF8 and written without it, an address grows; no hop has to take more.
+    if kind.len() + 1 + text.len() <= ORCPT_MAX {
+        push(out, &[" ORCPT=", kind, ";"]);
+        out.append(&mut text);
+    }
 }
 
 /// RFC 3461 section 4: printable ASCII but `+` and `=`; all else as `+` and two hex digits.
@@ -192,6 +208,55 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_goes_on_as_written_only_where_mail_says_smtputf8() {
+        let path = ReversePath::parse("a@bücher.example").unwrap();
+        let mut from = MailFrom::new(path);
+        from.smtputf8 = true;
+        let to = Mailbox::parse("b@bücher.example").unwrap();
+        let needs = Needs {
+            smtputf8: true,
+            ..Needs::default()
+        };
+        for (words, smtputf8, lines) in [
+            (
+                "SMTPUTF8",
+                true,
+                "MAIL FROM:<a@bücher.example> SMTPUTF8\r\nRCPT TO:<b@bücher.example>\r\n",
+            ),
+            (
+                "SIZE",
+                false,
+                "MAIL FROM:<a@xn--bcher-kva.example> SIZE=0\r\nRCPT TO:<b@xn--bcher-kva.example>\r\n",
+            ),
+        ] {
+            let got = text(|out| {
+                mail(&from, needs, &offers(words), out);
+                rcpt(&to, Notify::Default, None, smtputf8, &offers(words), out);
+            });
+            assert_eq!(got, lines, "case: {words}");
+        }
+    }
+
+    #[test]
+    fn an_original_recipient_that_grew_too_long_is_left_out() {
+        let mailbox = Mailbox::parse("a@b.example").unwrap();
+        let long = format!("utf-8;{}@z", "ö".repeat(200));
+        for (smtputf8, there) in [(true, true), (false, false)] {
+            let line = text(|out| {
+                rcpt(
+                    &mailbox,
+                    Notify::Default,
+                    Some(&long),
+                    smtputf8,
+                    &offers("DSN"),
+                    out,
+                );
+            });
+            assert_eq!(line.contains("ORCPT"), there, "got {line}");
+        }
+    }
+
+    #[test]
     fn notify_and_orcpt_are_passed_on() {
         let mailbox = Mailbox::parse("a@b.example").unwrap();
         let on = Notify::On {
@@ -218,6 +283,18 @@ mod tests {
                 Some("utf-8;jö@z"),
                 true,
                 " ORCPT=utf-8;jö@z",
+            ),
+            (
+                Notify::Default,
+                Some("utf-8;a+b=c\\@z"),
+                true,
+                " ORCPT=utf-8;a\\x{2B}b\\x{3D}c\\x{5C}@z",
+            ),
+            (
+                Notify::Default,
+                Some("x400;/C=de/S=x"),
+                false,
+                " ORCPT=x400;/C+3Dde/S+3Dx",
             ),
         ] {
             assert_eq!(

@@ -7,6 +7,7 @@ pub mod attachment;
 pub mod date;
 pub mod domain;
 pub mod edit;
+pub mod encoded_word;
 pub mod envelope;
 pub mod hold;
 pub mod mailbox;

@@ -4,9 +4,10 @@
 //! end a line, turn what follows it, or become a link in the reader's client. Escaping is done where HTML is made.
 //! Not here: text for logs (`base::text`), and what a digest says by itself (`words`).
 
+use mail_parser::Address;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{Address, HeaderValue};
 
+use super::encoded_word::decoded;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 
 /// What stands where something was cut off.
@@ -112,29 +113,6 @@ pub fn address(text: &str) -> String {
     }
 }
 
-fn decoded(text: &str) -> String {
-    if !text.contains("=?") {
-        return text.to_owned();
-    }
-    // The parser reads a field up to its end of line; one inside would cut it.
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .chain(['\n'])
-        .collect();
-    let HeaderValue::Text(text) = MessageStream::new(line.as_bytes()).parse_unstructured() else {
-        return text.to_owned();
-    };
-    let text = text.into_owned();
-    // What was cut before it was stored ends in half an encoded word, which tells nobody anything.
-    match text.rsplit_once("=?") {
-        Some((before, rest)) if !rest.contains("?=") && rest.matches('?').count() > 1 => {
-            format!("{before}{CUT}")
-        }
-        Some(_) | None => text,
-    }
-}
-
 fn cut(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
@@ -221,6 +199,7 @@ mod tests {
             ("Rechnung 2026", "Rechnung 2026"),
             ("=?utf-8?Q?M=C3=BCller_=E2=82=AC?=", "Müller €"),
             ("=?utf-8?B?TcO8?= =?utf-8?B?bGxlcg==?=", "Müller"),
+            ("=?utf-8?B?TcM=?=\r\n =?utf-8?B?vGxsZXI=?=", "Müller"),
             ("=?utf-8?Q?a=0D=0ABcc:_x=40y?=", "a Bcc: x@y"),
             ("a\r\nX-Evil: 1", "a X-Evil: 1"),
             ("invoice\u{202E}fdp.exe", "invoicefdp.exe"),

@@ -17,6 +17,7 @@ use crate::journal::event::EventKind;
 use crate::journal::fact::{Fact, Held};
 use crate::journal::line;
 use crate::mail::attachment::Attachment;
+use crate::mail::encoded_word::decoded;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::State;
@@ -108,13 +109,7 @@ pub fn card_key(id: HoldId) -> Key {
 
 /// A field's text as it is meant (RFC 2047).
 pub fn plain(text: &str) -> String {
-    if !text.contains("=?") {
-        return text.to_owned();
-    }
-    let field = format!("Subject: {text}\r\n\r\n");
-    let parsed = mail_parser::MessageParser::new().parse_headers(field.as_bytes());
-    let decoded = parsed.as_ref().and_then(|message| message.subject());
-    decoded.unwrap_or(text).to_owned()
+    decoded(text)
 }
 
 /// The hold whose card a key names.

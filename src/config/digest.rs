@@ -24,6 +24,7 @@ use crate::base::limit;
 use crate::base::size::show_span;
 use crate::base::text::{clean, nearest};
 use crate::mail::hold::HoldReason;
+use crate::mail::mailbox::Mailbox;
 
 /// `[digest]`
 pub(super) fn digest(at: &Section<'_, '_>) -> DigestConf {
@@ -42,7 +43,7 @@ pub(super) fn digest(at: &Section<'_, '_>) -> DigestConf {
             .unwrap_or(other.action_links),
         to: administrators(at),
         owners: switch("owners", other.owners),
-        from: at.get("from", mailbox),
+        from: at.get("from", sender),
         timing: match (schedule, every) {
             (Some(cron), _) => Timing::Calendar(Box::new(cron)),
             (None, Some(every)) => Timing::Every(every),
@@ -128,8 +129,21 @@ fn release(
     rules
 }
 
+/// A digest must pass every hop, so its own address is one that every hop takes.
+fn sender(value: &Value<'_>) -> Result<Mailbox, Fault> {
+    let mailbox = mailbox(value)?;
+    if mailbox.needs_smtputf8() {
+        let shown = clean(&mailbox.to_string(), SHOWN_MAX);
+        return Err(Fault::new(
+            format!("\"{shown}\" is not ASCII before the @, and not every server takes that"),
+            "write it as \"name@example.org\"",
+        ));
+    }
+    Ok(mailbox)
+}
+
 /// `to`
-fn administrators(at: &Section<'_, '_>) -> Vec<crate::mail::mailbox::Mailbox> {
+fn administrators(at: &Section<'_, '_>) -> Vec<Mailbox> {
     let to = at.get("to", list(mailbox)).unwrap_or_default();
     if to.len() > limit::DIGEST_TO_MAX {
         let fault = Fault::new(

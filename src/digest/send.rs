@@ -400,9 +400,15 @@ fn envelope(conf: &Config, to: &Mailbox, number: u32) -> Result<Envelope, SendEr
     let path = ReversePath::parse(&path).map_err(|_| SendError::Address(path))?;
     let mut from = MailFrom::new(path);
     from.smtputf8 = to.needs_smtputf8();
+    // A domain that its owner wrote in Unicode must not ask for SMTPUTF8: the hop behind the next one may not know it.
+    let to = if from.smtputf8 {
+        to.clone()
+    } else {
+        to.in_a_labels()
+    };
     Ok(Envelope {
         from,
-        recipients: vec![RcptTo::new(to.clone())],
+        recipients: vec![RcptTo::new(to)],
     })
 }
 

@@ -123,6 +123,9 @@ pub const LOG_LINES_WAITING_MAX: usize = 32_768;
 /// Octets of a message that a DSN brings back whole; a larger one comes back as its header.
 pub const DSN_FULL_MAX: u64 = 64 << 10;
 
+/// Octets of a line that a DSN brings back, with its CRLF: what every hop takes (RFC 5321 section 4.5.3.1.6).
+pub const DSN_LINE_MAX: usize = 1_000;
+
 /// Recipients that one DSN names one by one; above it the rest is only counted.
 pub const DSN_RECIPIENTS_MAX: usize = 1_000;
 

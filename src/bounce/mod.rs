@@ -110,8 +110,8 @@ impl Context {
         to: &Mailbox,
         mut finishing: Batch,
     ) -> Result<MessageId, AcceptError> {
-        let all_relayed = told.iter().all(|one| one.relayed.is_some());
-        let returned = returned::read(&self.queue, message, all_relayed).await?;
+        let terms = report::Terms::of(message, told, to);
+        let returned = returned::read(&self.queue, message, terms).await?;
         let mut writer = self.queue.begin_body();
         let conf = self.conf.load();
         let hostname = &conf.server.hostname;
@@ -139,6 +139,12 @@ impl Context {
         if body.eight_bit {
             from.body = BodyKind::EightBitMime;
         }
+        // A domain that the author wrote in Unicode must not ask for SMTPUTF8: the hop behind the next may not know it.
+        let to = if from.smtputf8 {
+            to.clone()
+        } else {
+            to.in_a_labels()
+        };
         // No check, no scanner: the words are ours, and what is returned was looked at when it came, or a person let it go
         // unseen. It goes back to its own sender; held, nobody would learn that the mail failed.
         let mail = NewMail {
@@ -148,7 +154,7 @@ impl Context {
             body,
             envelope: Envelope {
                 from,
-                recipients: vec![RcptTo::new(to.clone())],
+                recipients: vec![RcptTo::new(to)],
             },
             origin: Origin {
                 listener: "local".to_owned(),

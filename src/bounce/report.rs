@@ -1,21 +1,22 @@
 //! Composes a DSN: multipart/report with text, status and what is returned (RFC 6522, RFC 3464; UTF-8: RFC 6533).
 //!
-//! Pure: ids, time and boundary come in, octets go out. Headers are ASCII unless the reverse-path itself is not; what
-//! is returned stays octet for octet as it was stored.
+//! Pure: ids, time and boundary come in, octets go out. A report to an ASCII address is ASCII in every octet, with lines
+//! that every hop takes: it may go back by the way on which the message failed. One to an address beyond ASCII needs
+//! SMTPUTF8 anyway, so it is UTF-8 and never hidden in base64. Not here: what is returned (`returned`).
 
 use mail_builder::MessageBuilder;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
 
-use super::{status, text};
+use super::{returned, status, text};
 use crate::base::clock::Wall;
 use crate::mail::date;
 use crate::mail::domain::Domain;
 use crate::mail::mailbox::Mailbox;
 use crate::queue::{FailedRecipient, Message, MessageId};
 
-pub use super::returned::Returned;
+pub use super::returned::{Returned, Terms, Why};
 
 /// Everything a DSN says.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,13 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// The mail, header and body.
     pub fn compose(&self) -> Vec<u8> {
-        let parts = vec![self.text_part(), self.status_part(), self.returned_part()];
+        let fields = status::fields(self);
+        let eight_bit = !fields.is_ascii() || self.encoding_of_returned() == Some("8bit");
+        let mut parts = vec![self.text_part(), self.status_part(fields)];
+        // RFC 6522 section 3: it may be missing.
+        if !self.returned.octets().is_empty() {
+            parts.push(self.returned_part());
+        }
         let kind = ContentType::new("multipart/report")
             .attribute("report-type", self.report_type())
             .attribute("boundary", self.boundary);
@@ -53,7 +60,7 @@ impl Report<'_> {
                     self.hostname
                 )),
             )
-            .header("To", Raw::new(format!("<{}>", self.to)))
+            .header("To", Raw::new(format!("<{}>", self.written(self.to))))
             .header(
                 "Subject",
                 Raw::new(if self.all_relayed() {
@@ -77,7 +84,7 @@ impl Report<'_> {
                 .header("References", Raw::new(id));
         }
         let mut report = MimePart::new(kind, parts);
-        if self.is_eight_bit() {
+        if eight_bit {
             // RFC 2045 section 6.4: a multipart says what its parts need.
             report = report.transfer_encoding("8bit");
         }
@@ -86,19 +93,18 @@ impl Report<'_> {
         out
     }
 
-    /// Whether a part has octets above 127 as they are: message/rfc822 knows no other way (RFC 2046 section 5.2.1).
-    fn is_eight_bit(&self) -> bool {
-        match self.returned {
-            Returned::Whole(octets) => !octets.is_ascii() && !self.utf8(),
-            Returned::Header(_) => false,
-        }
+    /// Whether the forms of RFC 6533 are taken: only where the report itself cannot go without SMTPUTF8.
+    pub(super) fn utf8(&self) -> bool {
+        self.to.needs_smtputf8()
     }
 
-    /// Whether the forms of RFC 6533 are needed: some address, or the returned header, is not ASCII.
-    pub(super) fn utf8(&self) -> bool {
-        self.message.from.smtputf8
-            || self.to.needs_smtputf8()
-            || self.told.iter().any(|one| one.mailbox.needs_smtputf8())
+    /// As it was written where the report is UTF-8, else in A-labels.
+    fn written(&self, mailbox: &Mailbox) -> String {
+        if self.utf8() {
+            mailbox.as_written()
+        } else {
+            mailbox.to_string()
+        }
     }
 
     /// Nothing failed: it tells only of hops that will not tell themselves.
@@ -123,39 +129,43 @@ impl Report<'_> {
         .header("Content-Language", Raw::new("de, en"))
     }
 
-    fn status_part(&self) -> MimePart<'static> {
-        let fields = status::fields(self);
-        let ascii = fields.is_ascii();
-        let part = MimePart::new(
+    /// Never in base64, which RFC 6533 section 4 allows for the UTF-8 form: programs that read bounces do not look into it.
+    fn status_part(&self, fields: String) -> MimePart<'static> {
+        let encoding = if fields.is_ascii() { "7bit" } else { "8bit" };
+        MimePart::new(
             ContentType::new(format!("message/{}", self.report_type())),
             BodyPart::Binary(fields.into_bytes().into()),
         )
-        .header("Content-Description", Raw::new("Delivery report"));
-        // Without a named encoding the builder takes base64, which RFC 6533 section 4 allows for the UTF-8 form only.
-        if ascii {
-            part.transfer_encoding("7bit")
-        } else {
-            part
-        }
+        .header("Content-Description", Raw::new("Delivery report"))
+        .transfer_encoding(encoding)
     }
 
     fn returned_part(&self) -> MimePart<'_> {
-        let (kind, name) = match (self.returned, self.utf8()) {
-            (Returned::Whole(_), false) => ("message/rfc822", "Message"),
-            (Returned::Whole(_), true) => ("message/global", "Message"),
-            (Returned::Header(_), false) => ("text/rfc822-headers", "Message header"),
-            (Returned::Header(_), true) => ("message/global-headers", "Message header"),
-        };
         let octets = self.returned.octets();
+        let utf8 = self.utf8() && std::str::from_utf8(octets).is_ok();
+        let (kind, name) = match (self.returned, utf8) {
+            (Returned::Whole(_), _) if octets.is_ascii() => ("message/rfc822", "Message"),
+            (Returned::Whole(_), _) => ("message/global", "Message"),
+            (Returned::Header(..), false) => ("text/rfc822-headers", "Message header"),
+            (Returned::Header(..), true) => ("message/global-headers", "Message header"),
+        };
         let part = MimePart::new(ContentType::new(kind), BodyPart::Binary(octets.into()))
             .header("Content-Description", Raw::new(name));
-        if octets.is_ascii() {
-            part.transfer_encoding("7bit")
-        } else if self.is_eight_bit() {
-            part.transfer_encoding("8bit")
-        } else {
-            // The builder encodes it, so that the DSN itself stays ASCII and passes every hop.
-            part
+        match self.encoding_of_returned() {
+            Some(encoding) => part.transfer_encoding(encoding),
+            None => part,
+        }
+    }
+
+    /// None: the builder encodes it. That is for headers; of a whole message no encoding is allowed in message/rfc822.
+    fn encoding_of_returned(&self) -> Option<&'static str> {
+        let octets = self.returned.octets();
+        let plain = returned::has_plain_lines(octets);
+        match (octets.is_ascii(), self.utf8()) {
+            (true, _) if plain => Some("7bit"),
+            (false, true) if plain && std::str::from_utf8(octets).is_ok() => Some("8bit"),
+            (false, true) if matches!(self.returned, Returned::Whole(_)) => Some("8bit"),
+            (_, _) => None,
         }
     }
 }

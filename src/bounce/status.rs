@@ -1,18 +1,21 @@
 //! The machine's part of a DSN: `message/delivery-status` (RFC 3464 section 2), and its UTF-8 form (RFC 6533).
 //!
-//! Programs read it, so its fields are those of the RFC and in no language.
+//! Programs read it, so its fields are those of the RFC and in no language. An address beyond ASCII is written out in
+//! ASCII where the report is ASCII; nothing of it is lost.
 //! Not here: the part for people (`text`).
 
 use super::report::Report;
 use crate::base::clock::Wall;
 use crate::base::text::clean;
 use crate::mail::date;
+use crate::mail::mailbox::Mailbox;
 use crate::mail::reply::EnhancedStatus;
+use crate::mail::unitext;
 use crate::queue::FailedRecipient;
 
 /// Where a field is folded; RFC 5322 section 2.1.1 asks for 78.
 const LINE: usize = 76;
-/// Octets of a word that is cut rather than folded: a line has at most 998.
+/// Octets of a word, which is never folded: a line has at most 998, and an address at most 509 in ASCII.
 const WORD_MAX: usize = 900;
 /// A message that ended without being refused: its time was over (RFC 3463, X.4.7).
 const EXPIRED: EnhancedStatus = EnhancedStatus(4, 4, 7);
@@ -58,15 +61,9 @@ pub(super) fn remote_of(one: &FailedRecipient) -> Option<&str> {
 
 fn recipient(out: &mut Fields, one: &FailedRecipient) {
     if let Some((kind, address)) = one.orcpt.as_deref().and_then(|text| text.split_once(';')) {
-        out.field("Original-Recipient", &format!("{kind}; {address}"));
+        out.field("Original-Recipient", &original(kind, address, out.utf8));
     }
-    let address = one.mailbox.to_string();
-    let kind = if address.is_ascii() {
-        "rfc822"
-    } else {
-        "utf-8"
-    };
-    out.field("Final-Recipient", &format!("{kind}; {address}"));
+    out.field("Final-Recipient", &last(&one.mailbox, out.utf8));
     let action = if one.relayed.is_some() {
         "relayed"
     } else {
@@ -87,7 +84,34 @@ fn recipient(out: &mut Fields, one: &FailedRecipient) {
         };
         out.field("Diagnostic-Code", &format!("{kind}; {}", fault.reply));
     }
-    out.field("Last-Attempt-Date", &date::rfc5322(Wall(one.at)));
+    // RFC 3464 section 2.3.7: it must not be there if nothing was tried.
+    if was_tried(one) {
+        out.field("Last-Attempt-Date", &date::rfc5322(Wall(one.at)));
+    }
+}
+
+/// Whether there was an attempt.
+pub(super) fn was_tried(one: &FailedRecipient) -> bool {
+    one.at > 0
+}
+
+/// RFC 6533 section 3: only what ASCII cannot say has the type `utf-8`.
+fn original(kind: &str, address: &str, utf8: bool) -> String {
+    if address.is_ascii() && !kind.eq_ignore_ascii_case("utf-8") {
+        format!("{kind}; {address}")
+    } else {
+        format!("utf-8; {}", unitext::encode(address, utf8))
+    }
+}
+
+/// A domain alone never makes an address one of RFC 6533: it has A-labels.
+fn last(mailbox: &Mailbox, utf8: bool) -> String {
+    if mailbox.needs_smtputf8() {
+        let address = mailbox.as_written();
+        format!("utf-8; {}", unitext::encode(&address, utf8))
+    } else {
+        format!("rfc822; {mailbox}")
+    }
 }
 
 struct Fields {
@@ -103,10 +127,14 @@ impl Fields {
         self.text.push_str(name);
         self.text.push(':');
         for word in value.split(' ').filter(|word| !word.is_empty()) {
+            let mut fits = WORD_MAX;
             let word: String = word
                 .chars()
                 .map(|c| if c.is_ascii() || self.utf8 { c } else { '?' })
-                .take(WORD_MAX / 4)
+                .take_while(|c| {
+                    fits = fits.saturating_sub(c.len_utf8());
+                    fits > 0
+                })
                 .collect();
             if column + 1 + word.len() > LINE && column > name.len() + 1 {
                 self.text.push_str("\r\n");

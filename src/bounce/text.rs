@@ -3,16 +3,21 @@
 //! One part for both languages, because mail programs show only the first. The advice is chosen by the status
 //! (RFC 3463); the remote's words are always shown as they are, for they know best.
 
-use super::report::Report;
-use super::status::{remote_of, status_of};
+use super::report::{Report, Why};
+use super::status::{remote_of, status_of, was_tried};
 use crate::base::clock::Wall;
+use crate::base::limit::SHOWN_MAX;
 use crate::base::text::clean;
 use crate::mail::date;
 use crate::mail::reply::EnhancedStatus;
+use crate::mail::shown::defused;
 use crate::queue::FailedRecipient;
 
 /// Recipients told of one by one; the machine's part has them all.
-const SHOWN_MAX: usize = 50;
+const NAMED_MAX: usize = 50;
+
+/// Characters of an address: a local part of 255 octets and a domain of 253 (RFC 5321 section 4.5.3.1).
+const ADDRESS_MAX: usize = 512;
 
 /// A language of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +41,12 @@ fn section(out: &mut String, report: &Report<'_>, language: Language) {
         report.told.iter().partition(|one| one.relayed.is_some());
     let message = report.message;
     let when = date::rfc5322(Wall(message.wall));
-    let subject = message.subject.as_deref().map(|text| clean(text, 120));
-    let about = subject.filter(|text| !text.is_empty() && text.is_ascii() && !text.contains("=?"));
-    let name = about.map_or_else(|| " ".to_owned(), |subject| format!(" \"{subject}\"\n"));
+    // The subject may be a stranger's: nothing of it becomes a link or turns the line.
+    let about = defused(message.subject.as_deref().unwrap_or_default(), SHOWN_MAX);
+    let name = match about.as_str() {
+        "" => " ".to_owned(),
+        about => format!(" \"{about}\"\n"),
+    };
     if !failed.is_empty() {
         out.push_str(&match language {
             Language::German => {
@@ -62,6 +70,13 @@ fn section(out: &mut String, report: &Report<'_>, language: Language) {
         each(out, &relayed, language, relayed_to);
     }
     let others = usize::try_from(message.recipients).is_ok_and(|all| all > report.told.len());
+    if let Some(missing) = report
+        .returned
+        .why()
+        .and_then(|why| body_is_missing(why, language))
+    {
+        out.push_str(&format!("\n{missing}\n"));
+    }
     let (host, id) = (report.hostname, message.id);
     out.push_str(match (language, others) {
         (Language::German, true) => {
@@ -80,16 +95,49 @@ fn section(out: &mut String, report: &Report<'_>, language: Language) {
     });
 }
 
+/// Why only the header of the message is attached, unless its author wanted no more.
+fn body_is_missing(why: Why, language: Language) -> Option<&'static str> {
+    let (german, english) = match why {
+        Why::Asked => return None,
+        Why::Large => (
+            "Der Inhalt Ihrer Nachricht ist nicht angehängt, nur ihr Kopf:\n\
+             Sie ist dafür zu groß.",
+            "The content of your message is not attached, only its header:\n\
+             it is too large for that.",
+        ),
+        Why::EightBit => (
+            "Der Inhalt Ihrer Nachricht ist nicht angehängt, nur ihr Kopf:\n\
+             Sie enthält Zeichen, etwa Umlaute, in einer Form, die nicht jeder Server annimmt.",
+            "The content of your message is not attached, only its header: it has\n\
+             characters beyond ASCII in a form that not every server takes.",
+        ),
+        Why::Lines => (
+            "Der Inhalt Ihrer Nachricht ist nicht angehängt, nur ihr Kopf:\n\
+             Sie enthält Zeilen, die nicht jeder Server annimmt.",
+            "The content of your message is not attached, only its header:\n\
+             it has lines that not every server takes.",
+        ),
+        Why::Damaged => (
+            "Der Inhalt Ihrer Nachricht ist nicht angehängt: Er lässt sich nicht mehr lesen.",
+            "The content of your message is not attached: it can no longer be read.",
+        ),
+    };
+    Some(match language {
+        Language::German => german,
+        Language::English => english,
+    })
+}
+
 fn each(
     out: &mut String,
     all: &[&FailedRecipient],
     language: Language,
     print: fn(&mut String, &FailedRecipient, Language),
 ) {
-    for one in all.iter().take(SHOWN_MAX) {
+    for one in all.iter().take(NAMED_MAX) {
         print(out, one, language);
     }
-    let more = all.len().saturating_sub(SHOWN_MAX);
+    let more = all.len().saturating_sub(NAMED_MAX);
     if more > 0 {
         out.push_str(&match language {
             Language::German => format!("\nund {more} weitere, siehe Anhang.\n"),
@@ -107,26 +155,44 @@ fn relayed_to(out: &mut String, one: &FailedRecipient, language: Language) {
     };
     out.push_str(&format!(
         "\n  <{}>\n    {host} {said}: {}\n",
-        one.mailbox,
+        address(one),
         reply.unwrap_or_default()
     ));
 }
 
+/// As its author wrote it, without what turns or hides text.
+fn address(one: &FailedRecipient) -> String {
+    clean(&one.mailbox.as_written(), ADDRESS_MAX)
+}
+
 fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
-    let reply = one
-        .fault
-        .as_ref()
-        .map(|fault| fault.reply.to_string())
-        .unwrap_or_default();
-    let step = one
-        .fault
-        .as_ref()
-        .map(|fault| fault.step.as_str())
-        .unwrap_or_default();
-    let said = match (language, remote_of(one), one.expired) {
+    let (answer, todo) = match language {
+        Language::German => ("als Antwort auf", "Was tun?"),
+        Language::English => ("in reply to", "What to do:"),
+    };
+    out.push_str(&format!(
+        "\n  <{}>\n    {}\n",
+        address(one),
+        what_happened(one, language)
+    ));
+    if let Some(fault) = &one.fault {
+        out.push_str(&format!("    {}", fault.reply));
+        if remote_of(one).is_some() && !fault.step.is_empty() {
+            out.push_str(&format!(" ({answer} {})", clean(&fault.step, 40)));
+        }
+        out.push('\n');
+    }
+    out.push_str(&format!("    {todo} {}\n", advice(one, language)));
+}
+
+fn what_happened(one: &FailedRecipient, language: Language) -> String {
+    match (language, remote_of(one), one.expired) {
         (Language::German, Some(host), false) => format!("Der Server {host} hat sie abgelehnt:"),
         (Language::German, Some(host), true) => {
             format!("Bis zum Ende ihrer Frist antwortete der Server {host} zuletzt:")
+        }
+        (Language::German, None, true) if !was_tried(one) => {
+            "Ihre Frist ist abgelaufen, ohne dass ein Versuch möglich war:".to_owned()
         }
         (Language::German, None, true) => "Ihre Frist ist abgelaufen. Zuletzt:".to_owned(),
         (Language::German, None, false) => "Was geschah:".to_owned(),
@@ -134,28 +200,18 @@ fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
         (Language::English, Some(host), true) => {
             format!("Until its time was over the server {host} last answered:")
         }
+        (Language::English, None, true) if !was_tried(one) => {
+            "Its time is over, and no attempt was possible:".to_owned()
+        }
         (Language::English, None, true) => "Its time is over. What happened last:".to_owned(),
         (Language::English, None, false) => "What happened:".to_owned(),
-    };
-    let (answer, todo) = match language {
-        Language::German => ("als Antwort auf", "Was tun?"),
-        Language::English => ("in reply to", "What to do:"),
-    };
-    let in_reply = if remote_of(one).is_some() && !step.is_empty() {
-        format!(" ({answer} {})", clean(step, 40))
-    } else {
-        String::new()
-    };
-    let advice = advice(status_of(one), one.expired, language);
-    out.push_str(&format!(
-        "\n  <{}>\n    {said}\n    {reply}{in_reply}\n    {todo} {advice}\n",
-        one.mailbox
-    ));
+    }
 }
 
 /// What to do, by the status: the subject and detail matter, not the class.
-fn advice(status: EnhancedStatus, expired: bool, language: Language) -> &'static str {
-    let (german, english) = match (status.1, status.2) {
+fn advice(one: &FailedRecipient, language: Language) -> &'static str {
+    let EnhancedStatus(_, subject, detail) = status_of(one);
+    let (german, english) = match (subject, detail) {
         (1, 2 | 10) => (
             "Diese Domain gibt es nicht, oder sie nimmt keine Mail an. Bitte prüfen Sie den Teil hinter dem @.",
             "This domain does not exist, or takes no mail. Please check the part behind the @.",
@@ -184,11 +240,20 @@ fn advice(status: EnhancedStatus, expired: bool, language: Language) -> &'static
             "Der Server des Empfängers kann keine Adressen mit Umlauten. Verwenden Sie eine ohne.",
             "The recipient's server cannot take addresses that are not ASCII. Use one that is.",
         ),
-        (7, _) => (
+        (6, 3) => (
+            "Ein Server auf dem Weg nimmt nur Nachrichten, die Umlaute und Ähnliches in ASCII umschreiben. Lassen Sie Ihr Programm so senden (quoted-printable oder base64), oder zeigen Sie diese Meldung Ihrem Administrator.",
+            "A server on the way takes only messages that write umlauts and the like in ASCII. Let your program send that way (quoted-printable or base64), or show this message to your administrator.",
+        ),
+        (7, _) if remote_of(one).is_some() => (
             "Der Server des Empfängers lehnt die Nachricht aus Gründen ab, die nur sein Betreiber kennt. Zeigen Sie ihm diese Meldung.",
             "The recipient's server refuses the message for reasons that only its operator knows. Show them this message.",
         ),
-        (_, _) if expired => (
+        // Paused or snoozed here; where a site was the reason, its own status says so.
+        (4, 7) if one.expired && !was_tried(one) => (
+            "Zeigen Sie diese Meldung Ihrem Administrator, oder versuchen Sie es später noch einmal.",
+            "Show this message to your administrator, or try again later.",
+        ),
+        (_, _) if one.expired => (
             "Der Server des Empfängers war lange nicht erreichbar oder nicht bereit. Versuchen Sie es später noch einmal.",
             "The recipient's server could not be reached or was not ready for long. Try again later.",
         ),

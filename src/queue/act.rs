@@ -384,7 +384,8 @@ impl Queue {
             }),
             site: String::new(),
             expired: false,
-            at: self.clock.wall().0,
+            // A decision is no attempt.
+            at: 0,
             relayed: None,
         }
     }

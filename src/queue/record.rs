@@ -255,7 +255,7 @@ pub struct FailedRecipient {
     /// Lifetime over, rather than refused.
     #[n(6)]
     pub expired: bool,
-    /// Wall time of the last try in microseconds.
+    /// Wall time of the last try in microseconds; 0: there was none.
     #[n(7)]
     pub at: u64,
     /// It did not fail: a hop that knows no DSN took it with this reply, and NOTIFY=SUCCESS asked to be told

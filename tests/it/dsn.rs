@@ -7,12 +7,16 @@ use std::time::Duration;
 use postwerk::journal::event::EventKind;
 use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::mail::state::State;
+use postwerk::queue::verbs::Verb;
 
 use crate::client::letter;
 use crate::house::{Door, House};
 use crate::remote::{Answer, Remote};
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+
+/// A hop that takes ASCII only.
+const ASCII_ONLY: &[&str] = &["PIPELINING", "DSN", "SIZE 104857600"];
 
 /// Refuses every recipient at example.org.
 async fn refusing() -> Remote {
@@ -57,6 +61,94 @@ async fn a_failed_recipient_is_reported_to_the_reverse_path() {
         let plain = dsn.text.replace("rfc822; ", "rfc822;").replace("\"", "");
         assert!(plain.contains(part), "no {part:?} in\n{}", dsn.text);
     }
+}
+
+#[tokio::test]
+async fn a_report_leaves_by_the_hop_that_could_not_take_the_message() {
+    let rule = "[[hold_rule]]\nmatch = { sender = \"held@sender.example\" }\nreason = \"a look\"\n";
+    let remote = Remote::with_words(ASCII_ONLY).await;
+    let mut house = House::before(&remote, rule).await;
+    for (from, to, text) in [
+        (
+            "body@sender.example",
+            "b@example.org",
+            "Subject: a\r\n\r\nGrüße\r\n",
+        ),
+        (
+            "header@sender.example",
+            "b@example.org",
+            "Subject: Grüße\r\n\r\na\r\n",
+        ),
+        (
+            "utf8@sender.example",
+            "jörg@example.org",
+            "Subject: a\r\n\r\na\r\n",
+        ),
+        (
+            "idn@bücher.example",
+            "jörg@example.org",
+            "Subject: a\r\n\r\na\r\n",
+        ),
+        (
+            "held@sender.example",
+            "b@example.org",
+            "Subject: Grüße\r\n\r\nGrüße\r\n",
+        ),
+    ] {
+        let mut client = house.client(Door::Open).await;
+        let mail = format!("MAIL FROM:<{from}> BODY=8BITMIME SMTPUTF8");
+        assert_eq!(client.cmd(&mail).await.code, 250, "{from}");
+        assert_eq!(
+            client.cmd(&format!("RCPT TO:<{to}>")).await.code,
+            250,
+            "{to}"
+        );
+        let reply = client.data(text).await;
+        assert_eq!(reply.code, 250, "{reply:?}");
+        if from.starts_with("held") {
+            house.act(Verb::Bounce, &reply.queue_id()).await;
+        }
+        house.told(EventKind::Bounced).await;
+    }
+    house
+        .pass_until(EventKind::Delivered, HALF_A_MINUTE, 6)
+        .await;
+    let mut mails = remote.mails(5).await;
+    mails.sort_by(|a, b| a.to.cmp(&b.to));
+    let to: Vec<&str> = mails.iter().map(|mail| mail.to[0].as_str()).collect();
+    assert_eq!(
+        to,
+        [
+            "<body@sender.example>",
+            "<header@sender.example>",
+            "<held@sender.example>",
+            "<idn@xn--bcher-kva.example>",
+            "<utf8@sender.example>",
+        ]
+    );
+    for dsn in &mails {
+        assert!(dsn.text.is_ascii(), "{}", dsn.text);
+        assert!(dsn.text.contains("message/delivery-status"), "{}", dsn.text);
+    }
+}
+
+#[tokio::test]
+async fn a_report_never_asks_for_smtputf8_because_of_a_domain() {
+    let remote = refusing().await;
+    let mut house = House::before(&remote, "").await;
+    house
+        .send("a@bücher.example", &["b@example.org"], &letter("domain"))
+        .await;
+    house.told(EventKind::Bounced).await;
+    house
+        .pass_until(EventKind::Delivered, HALF_A_MINUTE, 6)
+        .await;
+    let dsn = remote.mails(1).await.remove(0);
+    assert!(!dsn.from.contains("SMTPUTF8"), "{}", dsn.from);
+    assert_eq!(
+        dsn.to[0].split(' ').next(),
+        Some("<a@xn--bcher-kva.example>")
+    );
 }
 
 #[tokio::test]

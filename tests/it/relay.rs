@@ -38,6 +38,41 @@ async fn one_received_field_comes_in_front_and_nothing_else_changes() {
 }
 
 #[tokio::test]
+async fn a_domain_in_unicode_and_an_orcpt_of_rfc_6533_go_on_as_the_hop_can_take_them() {
+    const ALL: &[&str] = &["PIPELINING", "8BITMIME", "SMTPUTF8", "DSN"];
+    const OLD: &[&str] = &["PIPELINING", "8BITMIME", "DSN"];
+    for (words, mail, unicode, ascii) in [
+        (
+            ALL,
+            "<a@bücher.example> SMTPUTF8",
+            "<b@bücher.example> ORCPT=utf-8;δ@bücher.example",
+            "<c@xn--bcher-kva.example> ORCPT=utf-8;δ\\x{2B}@x",
+        ),
+        (
+            OLD,
+            "<a@xn--bcher-kva.example>",
+            "<b@xn--bcher-kva.example> ORCPT=utf-8;\\x{3B4}@b\\x{FC}cher.example",
+            "<c@xn--bcher-kva.example> ORCPT=utf-8;\\x{3B4}\\x{2B}@x",
+        ),
+    ] {
+        let remote = Remote::with_words(words).await;
+        let house = House::before(&remote, "").await;
+        let mut client = house.client(Door::Open).await;
+        for line in [
+            "MAIL FROM:<a@bücher.example> SMTPUTF8",
+            "RCPT TO:<b@bücher.example> ORCPT=utf-8;δ@bücher.example",
+            "RCPT TO:<c@xn--bcher-kva.example> ORCPT=utf-8;\\x{3B4}\\x{2B}@x",
+        ] {
+            assert_eq!(client.cmd(line).await.code, 250, "{line}");
+        }
+        assert_eq!(client.data(&letter("domain")).await.code, 250);
+        let got = remote.mails(1).await.remove(0);
+        assert_eq!(got.to, [unicode, ascii], "both in one transaction");
+        assert_eq!(got.from, mail);
+    }
+}
+
+#[tokio::test]
 async fn recipients_of_one_domain_share_a_transaction() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, "").await;

@@ -61,7 +61,15 @@ fn failed(address: &str, reply: &str, synthetic: bool, expired: bool) -> FailedR
     }
 }
 
-fn compose(message: &Message, failed: &[FailedRecipient], returned: &Returned) -> Vec<u8> {
+/// A report that brings back what it may of `content`.
+fn compose(message: &Message, failed: &[FailedRecipient], content: &[u8]) -> Vec<u8> {
+    let to = message.from.path.mailbox().unwrap();
+    let terms = Terms::of(message, failed, to);
+    let returned = Returned::of(content.to_vec(), content.len() as u64, terms);
+    compose_with(message, failed, &returned)
+}
+
+fn compose_with(message: &Message, failed: &[FailedRecipient], returned: &Returned) -> Vec<u8> {
     let to = message.from.path.mailbox().unwrap();
     Report {
         id: MessageId(0x0643_E1B2_A90C_7712),
@@ -124,13 +132,12 @@ fn a_refused_recipient_is_told_with_all_fields() {
     one.orcpt = Some("rfc822;kunde+alias@example.net".to_owned());
     let mut two = failed(
         "big@example.net",
-        "552 5.3.4 Too big: a very long explanation that has to be folded because it does not fit",
+        "552 5.2.2 Full: a very long explanation that has to be folded because it does not fit",
         false,
         false,
     );
     two.index = 1;
-    let returned = Returned::Whole(ORIGINAL.to_vec());
-    let dsn = compose(&message("rechnung@verein.example"), &[one, two], &returned);
+    let dsn = compose(&message("rechnung@verein.example"), &[one, two], ORIGINAL);
     golden("refused.eml", &dsn);
     let parts = parts(&dsn);
     let kinds: Vec<&str> = parts.iter().map(|(kind, _)| kind.as_str()).collect();
@@ -159,7 +166,7 @@ fn an_expired_recipient_keeps_what_was_said_last() {
     let mut message = message("rechnung@verein.example");
     message.subject = Some("Grüße".to_owned());
     message.header_id = Some("<broken id\r\n>".to_owned());
-    let dsn = compose(&message, &[one], &Returned::Header(header.clone()));
+    let dsn = compose(&message, &[one], &[&header[..], b"\r\nHello\r\n"].concat());
     golden("expired.eml", &dsn);
     let parts = parts(&dsn);
     assert_eq!(parts[2].0, "text/rfc822-headers");
@@ -175,8 +182,11 @@ fn a_relay_to_a_hop_without_dsn_is_told_to_who_asked() {
     let mut one = failed("kunde@example.net", "550 5.1.1 unused", false, false);
     one.fault = None;
     one.relayed = Some("250 2.0.0 Queued as X".parse().unwrap());
-    let header = Returned::Header(b"Subject: a\r\n".to_vec());
-    let dsn = compose(&message("rechnung@verein.example"), &[one], &header);
+    let dsn = compose(
+        &message("rechnung@verein.example"),
+        &[one],
+        b"Subject: a\r\n\r\nHello\r\n",
+    );
     golden("relayed.eml", &dsn);
     let status = String::from_utf8(parts(&dsn)[1].1.clone()).unwrap();
     assert!(
@@ -195,8 +205,8 @@ fn addresses_that_are_not_ascii_take_the_utf8_form() {
     );
     let mut message = message("größe@verein.example");
     message.from.smtputf8 = true;
-    let original = "Subject: Grüße\r\n\r\nText\r\n".as_bytes().to_vec();
-    let dsn = compose(&message, &[one], &Returned::Whole(original.clone()));
+    let original = "Subject: Grüße\r\n\r\nText\r\n".as_bytes();
+    let dsn = compose(&message, &[one], original);
     golden("utf8.eml", &dsn);
     let text = String::from_utf8(dsn.clone()).unwrap();
     assert!(
@@ -208,24 +218,250 @@ fn addresses_that_are_not_ascii_take_the_utf8_form() {
     assert_eq!(parts[2].0, "message/global");
     let status = String::from_utf8(parts[1].1.clone()).unwrap();
     assert!(
-        status.contains("Final-Recipient: utf-8; jörg@xn--bcher-kva.example\r\n"),
+        status.contains("Final-Recipient: utf-8; jörg@bücher.example\r\n"),
         "got {status}"
+    );
+    assert!(text.contains(&status), "not hidden in base64: {text}");
+    assert!(text.contains("To: <größe@verein.example>\r\n"));
+}
+
+/// Every field of the machine's part, unfolded.
+fn status_fields(dsn: &[u8]) -> Vec<String> {
+    let status = String::from_utf8(parts(dsn)[1].1.clone()).unwrap();
+    let unfolded = status.replace("\r\n ", " ");
+    unfolded.lines().map(str::to_owned).collect()
+}
+
+/// The part for people, decoded, on one line.
+fn words(dsn: &[u8]) -> String {
+    let text = String::from_utf8(parts(dsn)[0].1.clone()).unwrap();
+    text.replace("\r\n", " ")
+}
+
+/// Every hop takes it, the one that refused the message too.
+fn needs_nothing(dsn: &[u8], case: &str) {
+    let text = std::str::from_utf8(dsn).unwrap();
+    assert!(dsn.is_ascii(), "case: {case}\n{text}");
+    let longest = text.split("\r\n").map(str::len).max().unwrap();
+    assert!(longest <= 998, "case: {case}: a line of {longest}");
+    let eight = text.to_ascii_lowercase().contains("encoding: 8bit");
+    assert!(!eight, "case: {case}\n{text}");
+    let [_, (kind, _), _] = parts(dsn).try_into().unwrap();
+    assert_eq!(kind, "message/delivery-status", "case: {case}");
+}
+
+#[test]
+fn a_report_to_an_ascii_address_never_needs_what_a_hop_may_lack() {
+    let long = format!("Subject: a\r\nX: {0}\r\n\r\n{0}\r\n", "x".repeat(2_000));
+    let contents: [(&str, &[u8]); 5] = [
+        ("ASCII", ORIGINAL),
+        ("8-bit body", "Subject: a\r\n\r\nGrüße\r\n".as_bytes()),
+        ("8-bit header", "Subject: Grüße\r\n\r\nabc\r\n".as_bytes()),
+        (
+            "Latin-1 header",
+            b"Subject: Gr\xfc\xdfe\r\n\r\nGr\xfc\xdfe\r\n",
+        ),
+        ("long lines", long.as_bytes()),
+    ];
+    let mut relayed = failed("kunde@example.net", "550 5.1.1 unused", false, false);
+    (relayed.fault, relayed.relayed) = (None, Some("250 2.0.0 schön".parse().unwrap()));
+    let told = [
+        (
+            "8BITMIME",
+            failed("kunde@example.net", "554 5.6.3 no 8BITMIME", true, false),
+        ),
+        (
+            "SMTPUTF8",
+            failed(
+                "jörg@bücher.example",
+                "553 5.6.7 kein SMTPUTF8, schade: ü",
+                true,
+                false,
+            ),
+        ),
+        (
+            "Unicode domain",
+            failed("kunde@bücher.example", "550 5.1.1 nö", false, false),
+        ),
+        (
+            "expired",
+            failed("kunde@example.net", "451 4.4.1 später", false, true),
+        ),
+        ("relayed", relayed),
+    ];
+    for (what, content) in contents {
+        for (why, one) in &told {
+            for smtputf8 in [false, true] {
+                let mut message = message("rechnung@verein.example");
+                message.from.smtputf8 = smtputf8;
+                let dsn = compose(&message, std::slice::from_ref(one), content);
+                needs_nothing(&dsn, &format!("{what}, {why}, SMTPUTF8 {smtputf8}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_with_eight_bits_comes_back_as_its_header_and_says_why() {
+    let one = failed("kunde@example.net", "554 5.6.3 no 8BITMIME", true, false);
+    let original = b"Subject: Gr\xfc\xdfe\r\n\r\nGr\xfc\xdfe\r\n";
+    let dsn = compose(&message("rechnung@verein.example"), &[one], original);
+    golden("eight_bit.eml", &dsn);
+    let parts = parts(&dsn);
+    assert_eq!(parts[2].0, "text/rfc822-headers");
+    let source = String::from_utf8(dsn.clone()).unwrap();
+    let octets = "\r\n\r\nSubject: Gr=FC=DFe\r\n";
+    assert!(source.contains(octets), "octet for octet: {source}");
+    let text = words(&dsn);
+    assert!(
+        text.contains("Inhalt Ihrer Nachricht ist nicht angehängt"),
+        "got {text}"
+    );
+    assert!(
+        text.contains("content of your message is not attached"),
+        "got {text}"
     );
 }
 
 #[test]
-fn a_message_with_eight_bits_comes_back_as_it_was() {
-    let one = failed("kunde@example.net", "554 5.7.1 Denied", false, false);
-    let original = b"Subject: a\r\n\r\nGr\xfc\xdfe\r\n".to_vec();
-    let returned = Returned::Whole(original.clone());
-    let dsn = compose(&message("rechnung@verein.example"), &[one], &returned);
-    assert_eq!(parts(&dsn)[2].1, original);
-    let end = dsn.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-    let header = String::from_utf8(dsn[..end].to_vec()).unwrap();
-    assert!(
-        header.contains("Content-Transfer-Encoding: 8bit"),
-        "got {header}"
+fn a_message_that_was_too_large_for_a_server_comes_back_as_its_header() {
+    for (reply, header) in [
+        ("552 5.3.4 too big", true),
+        ("552 message size exceeds limit", true),
+        ("552 5.2.2 mailbox full", false),
+    ] {
+        let one = failed("kunde@example.net", reply, false, false);
+        let dsn = compose(&message("rechnung@verein.example"), &[one], ORIGINAL);
+        let kind = parts(&dsn)[2].0.clone();
+        assert_eq!(kind == "text/rfc822-headers", header, "case: {reply}");
+    }
+}
+
+#[test]
+fn what_is_lost_is_left_out_and_the_report_goes_out() {
+    let one = failed("kunde@example.net", "550 5.1.1 no", false, false);
+    let message = message("rechnung@verein.example");
+    let lost = Returned::Header(Vec::new(), Why::Damaged);
+    let dsn = compose_with(&message, &[one], &lost);
+    assert_eq!(parts(&dsn).len(), 2);
+    assert!(words(&dsn).contains("can no longer be read"));
+}
+
+#[test]
+fn addresses_beyond_ascii_are_written_out_in_ascii() {
+    for (address, orcpt, wanted) in [
+        (
+            "jörg@bücher.example",
+            Some("utf-8;jörg+a@bücher.example"),
+            vec![
+                "Original-Recipient: utf-8; j\\x{F6}rg\\x{2B}a@b\\x{FC}cher.example",
+                "Final-Recipient: utf-8; j\\x{F6}rg@b\\x{FC}cher.example",
+            ],
+        ),
+        (
+            "kunde@bücher.example",
+            Some("x400;/C=de/S=x"),
+            vec![
+                "Original-Recipient: x400; /C=de/S=x",
+                "Final-Recipient: rfc822; kunde@xn--bcher-kva.example",
+            ],
+        ),
+        (
+            "a\u{202E}b@x.example",
+            None,
+            vec!["Final-Recipient: utf-8; a\\x{202E}b@x.example"],
+        ),
+    ] {
+        let mut one = failed(address, "550 5.1.1 no", false, false);
+        one.orcpt = orcpt.map(str::to_owned);
+        let dsn = compose(&message("rechnung@verein.example"), &[one], ORIGINAL);
+        let fields = status_fields(&dsn);
+        for line in wanted {
+            assert!(
+                fields.iter().any(|f| f == line),
+                "no {line:?} in {fields:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_longest_address_is_not_cut() {
+    let address = format!(
+        "{}@{}.example",
+        "a".repeat(255),
+        vec!["b".repeat(60); 3].join(".")
     );
+    let one = failed(&address, "550 5.1.1 no", false, false);
+    let dsn = compose(&message("rechnung@verein.example"), &[one], ORIGINAL);
+    let line = format!("Final-Recipient: rfc822; {address}");
+    assert!(status_fields(&dsn).contains(&line));
+    needs_nothing(&dsn, "a long address");
+}
+
+#[test]
+fn the_subject_stands_decoded_in_both_languages_and_is_no_link() {
+    for (subject, shown) in [
+        ("=?UTF-8?B?R3LD?= =?UTF-8?B?tsOfZQ==?=", "\"Größe\""),
+        (
+            "=?iso-8859-1?Q?Gr=FC=DFe?= aus K\u{f6}ln",
+            "\"Grüße aus Köln\"",
+        ),
+        ("a \u{202E}fdp.exe", "\"a fdp.exe\""),
+        ("=?utf-8?Q?a=0D=0ABcc:_x=40y?=", "\"a Bcc: x@y\""),
+        (
+            "see https://evil.example/a",
+            "\"see hxxps://evil[.]example/a\"",
+        ),
+    ] {
+        let mut message = message("rechnung@verein.example");
+        message.subject = Some(subject.to_owned());
+        let one = failed("kunde@example.net", "550 5.1.1 no", false, false);
+        let text = words(&compose(&message, &[one], ORIGINAL));
+        for words in [
+            format!("Ihre Nachricht {shown} vom "),
+            format!("Your message {shown} of "),
+        ] {
+            assert!(text.contains(&words), "no {words:?} in {text}");
+        }
+    }
+}
+
+#[test]
+fn who_was_never_tried_is_told_why_and_gets_no_date_of_a_try() {
+    let mut one = failed(
+        "kunde@example.net",
+        "451 4.4.1 connection refused",
+        true,
+        true,
+    );
+    one.at = 0;
+    let dsn = compose(&message("rechnung@verein.example"), &[one], ORIGINAL);
+    golden("never_tried.eml", &dsn);
+    let fields = status_fields(&dsn);
+    assert!(
+        fields
+            .iter()
+            .all(|field| !field.starts_with("Last-Attempt-Date"))
+    );
+    assert!(
+        fields.contains(&"Diagnostic-Code: X-Postwerk; 451 4.4.1 connection refused".to_owned())
+    );
+    let text = words(&dsn);
+    assert!(text.contains("and no attempt was possible:     451 4.4.1 connection refused"));
+}
+
+#[test]
+fn what_a_person_returned_blames_no_server() {
+    let mut one = failed("kunde@example.net", "550 5.7.1 kept back", true, false);
+    one.at = 0;
+    let text = words(&compose(
+        &message("rechnung@verein.example"),
+        &[one],
+        ORIGINAL,
+    ));
+    assert!(!text.contains("The recipient's server"), "got {text}");
+    assert!(text.contains("Show this message to your administrator."));
 }
 
 #[test]
@@ -235,7 +471,7 @@ fn what_peers_wrote_never_becomes_a_line_of_ours() {
     one.site = "mx\r\nStatus: 2.0.0[192.0.2.1]:25".to_owned();
     let mut message = message("rechnung@verein.example");
     message.from.envid = Some("a\r\nAction: relayed".to_owned());
-    let dsn = compose(&message, &[one], &Returned::Header(Vec::new()));
+    let dsn = compose(&message, &[one], ORIGINAL);
     let status = String::from_utf8(parts(&dsn)[1].1.clone()).unwrap();
     let actions: Vec<&str> = status
         .lines()

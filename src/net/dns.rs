@@ -17,10 +17,10 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver as Hickory, TokioResolver};
 
+use super::plain;
 use crate::base::limit::{
     DNS_ACTIVE_MAX, DNS_ATTEMPTS, DNS_TIMEOUT, HOST_ADDRESSES_MAX, MX_HOSTS_MAX,
 };
-use crate::base::text::clean;
 use crate::config::DnsConf;
 use crate::mail::domain::Domain;
 
@@ -90,7 +90,10 @@ impl Resolver {
                     adjust(builder.options_mut());
                     builder.build()
                 })
-                .map_err(|error| format!("no name server is configured ({error})")),
+                .map_err(|error| {
+                    tracing::warn!(%error, "the system's name servers cannot be read");
+                    "no name server is configured; write [dns] servers".to_owned()
+                }),
         )
     }
 
@@ -207,9 +210,9 @@ fn implicit(domain: &Domain) -> MailHosts {
 
 /// With its dot, so that no search list is tried.
 fn absolute(domain: &Domain) -> Result<Name, DnsFault> {
-    Name::from_ascii(format!("{domain}.")).map_err(|error| DnsFault::NotNow {
+    Name::from_ascii(format!("{domain}.")).map_err(|_| DnsFault::NotNow {
         name: domain.clone(),
-        why: error.to_string(),
+        why: "DNS has no such names".to_owned(),
     })
 }
 
@@ -232,7 +235,7 @@ fn fault(name: &Domain, error: &NetError) -> DnsFault {
     }
     DnsFault::NotNow {
         name,
-        why: clean(&error.to_string(), WHY_MAX),
+        why: plain::dns(error).into_owned(),
     }
 }
 
@@ -258,8 +261,6 @@ fn adjust(options: &mut ResolverOpts) {
 const TTL_MIN: Duration = Duration::from_secs(60);
 /// And at most.
 const TTL_MAX: Duration = Duration::from_secs(3_600);
-/// Characters of hickory's explanation that are kept.
-const WHY_MAX: usize = 200;
 
 #[cfg(test)]
 #[path = "../../tests/it/dns.rs"]

@@ -16,6 +16,7 @@ use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::plain;
 use super::tls::{ClientTls, Proof, TlsFault};
 use crate::base::clock::Clock;
 use crate::mail::domain::Domain;
@@ -40,7 +41,7 @@ pub enum HttpsError {
     #[error("{0} is no https:// URL")]
     Url(String),
     /// No line.
-    #[error("{host} cannot be reached: {source}")]
+    #[error("{host} cannot be reached: {}", plain::io(.source))]
     Connect {
         /// Whom.
         host: String,
@@ -56,7 +57,7 @@ pub enum HttpsError {
         source: TlsFault,
     },
     /// The line broke, or what came is no HTTP.
-    #[error("{host} does not answer as HTTP: {source}")]
+    #[error("{host} gave no whole answer: {}", plain::http(.source.as_ref()))]
     Broken {
         /// Whom.
         host: String,

@@ -13,6 +13,7 @@ use super::{Opinion, ScanMail, Trouble};
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean_bytes;
 use crate::config::ScannerConf;
+use crate::net::plain;
 
 /// Octets of an answer: longer ones are garbage.
 const LINE_MAX: usize = 4_096;
@@ -136,7 +137,7 @@ async fn write(
 }
 
 fn broken(error: std::io::Error) -> Trouble {
-    Trouble::Broken(error.to_string())
+    Trouble::Broken(plain::io(&error).into_owned())
 }
 
 /// Up to its NUL, or to the end of the connection.

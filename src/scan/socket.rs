@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::Trouble;
 use crate::config::ScannerAddress;
+use crate::net::plain;
 
 /// Octets both ways.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -29,7 +30,7 @@ pub(super) async fn connect(address: &ScannerAddress) -> Result<Box<dyn Duplex>,
             .map(|stream| Box::new(stream) as Box<dyn Duplex>),
     };
     opened.map_err(|error| {
-        let why = format!("{error}{}", remedy(address, &error));
+        let why = format!("{}{}", plain::io(&error), remedy(address, &error));
         Trouble::Unreachable(address.to_string(), why)
     })
 }
@@ -46,7 +47,7 @@ fn remedy(address: &ScannerAddress, error: &io::Error) -> &'static str {
         (ScannerAddress::Unix(_), io::ErrorKind::PermissionDenied) => {
             "; add the user of this server to the group of the socket"
         }
-        // The system's words are all that is known.
+        // What happened is all that is known.
         (ScannerAddress::Tcp(..) | ScannerAddress::Unix(_), _) => "",
     }
 }

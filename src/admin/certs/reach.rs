@@ -18,6 +18,7 @@ use crate::config::{Challenge, Config};
 use crate::mail::domain::Domain;
 use crate::mail::mailbox::Host;
 use crate::net::dns::Resolver;
+use crate::net::plain;
 use crate::net::tls::{ClientTls, Proof};
 
 /// One name with all its addresses.
@@ -181,7 +182,7 @@ async fn greet(
 
 async fn connect(clock: &Clock, at: SocketAddr) -> Result<TcpStream, String> {
     match clock.timeout(PORT_TIMEOUT, TcpStream::connect(at)).await {
-        Ok(connected) => connected.map_err(|error| error.to_string()),
+        Ok(connected) => connected.map_err(|error| plain::io(&error).into_owned()),
         Err(_) => Err("no answer in time".to_owned()),
     }
 }

@@ -20,6 +20,7 @@ use crate::base::limit::{REACH_SPAN, REACH_TIMEOUT};
 use crate::base::shutdown::Shutdown;
 use crate::config::{PublicUrl, Shared};
 use crate::mail::mailbox::Host;
+use crate::net::plain;
 use crate::net::tls::{ClientTls, Proof};
 
 /// What the last look found; clones share it.
@@ -72,7 +73,7 @@ impl Reach {
 }
 
 async fn look(url: &PublicUrl) -> Result<(), String> {
-    let says = |error: std::io::Error| error.to_string();
+    let says = |error: std::io::Error| plain::io(&error).into_owned();
     let stream = match &url.host {
         Host::Literal(ip) => TcpStream::connect((*ip, url.port)).await,
         Host::Domain(name) => TcpStream::connect((name.as_str(), url.port)).await,
@@ -100,14 +101,15 @@ where
         .header(HOST, host)
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
+    let says = |error: hyper::Error| plain::http(&error).into_owned();
     let (mut requests, line) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(says)?;
     // Its errors come back through the request; it ends with it.
     let line = tokio::spawn(line);
     let answer = requests.send_request(request).await;
     line.abort();
-    match answer.map_err(|error| error.to_string())?.status() {
+    match answer.map_err(says)?.status() {
         StatusCode::OK => Ok(()),
         other => Err(format!("{url}/livez answers {other}")),
     }

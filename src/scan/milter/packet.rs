@@ -10,6 +10,7 @@ use super::super::Trouble;
 use super::super::socket::Duplex;
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean_bytes;
+use crate::net::plain;
 
 /// Octets of a packet's text that libmilter takes, its command included.
 pub(super) const SENT_MAX: usize = 65_535;
@@ -90,7 +91,7 @@ impl Line {
         let sent = self.wire.write_all(&self.out).await;
         self.out.clear();
         let step = self.step;
-        sent.map_err(|error| Trouble::Broken(format!("{error} (at {step})")))
+        sent.map_err(|error| Trouble::Broken(format!("{} (at {step})", plain::io(&error))))
     }
 
     /// The next answer.
@@ -137,7 +138,7 @@ impl Line {
         Trouble::Broken(if error.kind() == std::io::ErrorKind::UnexpectedEof {
             format!("it closed instead of answering (at {step})")
         } else {
-            format!("{error} (at {step})")
+            format!("{} (at {step})", plain::io(error))
         })
     }
 }

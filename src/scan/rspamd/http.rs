@@ -19,9 +19,9 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 
-use crate::base::limit::{SCAN_ANSWER_MAX, SCAN_WORDS_MAX};
-use crate::base::text::clean;
+use crate::base::limit::SCAN_ANSWER_MAX;
 use crate::config::ScannerAddress;
+use crate::net::plain;
 use crate::scan::socket::connect;
 use crate::scan::{Body, Trouble};
 
@@ -97,7 +97,7 @@ pub(super) async fn ask(address: &ScannerAddress, asked: Asked<'_>) -> Result<An
                 body: read.to_bytes(),
             }),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
-            Err(error) => Err(Trouble::Broken(clean(&error.to_string(), SCAN_WORDS_MAX))),
+            Err(error) => Err(Trouble::Broken(plain::http(error.as_ref()).into_owned())),
         }
     };
     let sending = async move {
@@ -200,18 +200,11 @@ fn too_long() -> Trouble {
     Trouble::Garbage(format!("it has more than {SCAN_ANSWER_MAX} octets"))
 }
 
-/// hyper's words with the cause that stands behind them.
 fn broken(error: hyper::Error) -> Trouble {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    let text = clean(&text, SCAN_WORDS_MAX);
+    let words = plain::http(&error).into_owned();
     if error.is_parse() {
-        Trouble::Garbage(text)
+        Trouble::Garbage(words)
     } else {
-        Trouble::Broken(text)
+        Trouble::Broken(words)
     }
 }

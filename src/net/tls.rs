@@ -2,6 +2,7 @@
 //!
 //! Opportunistic TLS verifies nothing: a mail that would go out in the clear gains by any certificate. Required and
 //! implicit TLS verify the host's name against the system's roots, or against a file of roots, and never fall back.
+//! A certificate that stands in that file itself counts as it is (`named`).
 //! Not here: when STARTTLS is said (`deliver::connect`), and our own certificate (`certs`).
 
 use std::collections::HashMap;
@@ -23,7 +24,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
+use super::plain;
 use crate::mail::mailbox::Host;
+
+mod named;
 
 /// Makes TLS connections; clones share sessions and roots.
 #[derive(Clone)]
@@ -60,14 +64,14 @@ pub enum TlsFault {
     Roots {
         /// A path, or the system.
         from: String,
-        /// What the library says.
+        /// In plain words.
         why: String,
     },
     /// The library cannot be set up.
-    #[error("TLS cannot be set up: {0}")]
+    #[error("TLS cannot be set up on this machine")]
     Setup(#[from] rustls::Error),
     /// The peer, or the line, or the certificate.
-    #[error("the TLS handshake failed: {0}")]
+    #[error("the TLS handshake failed: {}", plain::io(.0))]
     Handshake(#[source] std::io::Error),
 }
 
@@ -145,36 +149,41 @@ impl ClientTls {
         let verifier: Arc<dyn ServerCertVerifier> = match roots {
             None => Arc::new(
                 rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(|error| {
+                    tracing::error!(%error, "the system's roots of trust cannot be read");
                     TlsFault::Roots {
                         from: "the system".to_owned(),
-                        why: error.to_string(),
+                        why: "it gives none; install the package ca-certificates".to_owned(),
                     }
                 })?,
             ),
-            Some(path) => {
-                let fault = |why: String| TlsFault::Roots {
-                    from: path.display().to_string(),
-                    why,
-                };
-                let mut store = RootCertStore::empty();
-                let found =
-                    CertificateDer::pem_file_iter(path).map_err(|e| fault(e.to_string()))?;
-                for certificate in found {
-                    let certificate = certificate.map_err(|error| fault(error.to_string()))?;
-                    store
-                        .add(certificate)
-                        .map_err(|error| fault(error.to_string()))?;
-                }
-                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
-                    .build()
-                    .map_err(|error| fault(error.to_string()))?
-            }
+            Some(path) => Arc::new(from_file(path, provider)?),
         };
         Ok(builder(provider)?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth())
     }
+}
+
+/// By the certificates of a PEM file.
+fn from_file(path: &Path, provider: &Arc<CryptoProvider>) -> Result<named::Named, TlsFault> {
+    let fault = |why: &str| TlsFault::Roots {
+        from: path.display().to_string(),
+        why: why.to_owned(),
+    };
+    let (mut store, mut found) = (RootCertStore::empty(), Vec::new());
+    let all = CertificateDer::pem_file_iter(path).map_err(|error| fault(&plain::pem(&error)))?;
+    for certificate in all {
+        let certificate = certificate.map_err(|error| fault(&plain::pem(&error)))?;
+        store
+            .add(certificate.clone())
+            .map_err(|_| fault("a certificate in it is damaged"))?;
+        found.push(certificate);
+    }
+    let inner =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+    let inner = inner.map_err(|_| fault("there is no certificate in it"))?;
+    Ok(named::Named::new(inner, found))
 }
 
 /// Shakes hands as a server whose configuration depends on what the client says first.
@@ -279,24 +288,33 @@ mod tests {
     use super::*;
     use tokio_rustls::TlsAcceptor;
 
+    use crate::base::clock::{Clock, Wall};
+
     struct Peer {
         acceptor: TlsAcceptor,
         certificate: String,
     }
 
     fn peer(name: &str) -> Peer {
-        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-        let key =
-            rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        made(name, |_| {})
+    }
+
+    /// With a certificate that it signed itself.
+    fn made(name: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Peer {
+        let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        change(&mut params);
+        let signing = rcgen::KeyPair::generate().unwrap();
+        let cert = params.self_signed(&signing).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(signing.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
         Peer {
             acceptor: TlsAcceptor::from(Arc::new(config)),
-            certificate: made.cert.pem(),
+            certificate: cert.pem(),
         }
     }
 
@@ -347,6 +365,95 @@ mod tests {
         let result = shake(&peer, "mx.example", Proof::Name(Some(&missing))).await;
         assert!(
             matches!(result, Err(TlsFault::Roots { .. })),
+            "got {result:?}"
+        );
+    }
+
+    /// As `openssl req -x509` makes it: an authority, and the server itself.
+    fn authority(params: &mut rcgen::CertificateParams) {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    }
+
+    /// Valid from and until so many days from now.
+    fn days(params: &mut rcgen::CertificateParams, from: i64, until: i64) {
+        let now = i64::try_from(Clock::system().wall().secs()).unwrap();
+        let day = |days: i64| {
+            let secs = u64::try_from(now + days * 86_400).unwrap();
+            let text = crate::mail::date::rfc3339(Wall(secs * 1_000_000));
+            let number = |from: usize, to: usize| text[from..to].parse::<u16>().unwrap();
+            let (month, day) = (number(5, 7), number(8, 10));
+            rcgen::date_time_ymd(
+                number(0, 4).into(),
+                month.try_into().unwrap(),
+                day.try_into().unwrap(),
+            )
+        };
+        (params.not_before, params.not_after) = (day(from), day(until));
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_is_named_itself_counts_while_name_and_dates_are_right() {
+        let expired = |params: &mut rcgen::CertificateParams| {
+            authority(params);
+            days(params, -20, -10);
+        };
+        let early = |params: &mut rcgen::CertificateParams| {
+            authority(params);
+            days(params, 10, 20);
+        };
+        let cases = [
+            (
+                "an authority's",
+                made("mx.example", authority),
+                "mx.example",
+                "",
+            ),
+            (
+                "another name",
+                made("mx.example", authority),
+                "other.example",
+                "only for mx.example",
+            ),
+            (
+                "expired",
+                made("mx.example", expired),
+                "mx.example",
+                "expired on",
+            ),
+            (
+                "not yet valid",
+                made("mx.example", early),
+                "mx.example",
+                "not valid before",
+            ),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let roots = folder.path().join("roots.pem");
+        for (name, peer, host, words) in cases {
+            std::fs::write(&roots, &peer.certificate).unwrap();
+            let result = shake(&peer, host, Proof::Name(Some(&roots))).await;
+            match result {
+                Ok(_) => assert_eq!(words, "", "case: {name}"),
+                Err(fault) => {
+                    let text = fault.to_string();
+                    assert!(
+                        !words.is_empty() && text.contains(words),
+                        "case: {name}, got {text}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn another_certificate_of_the_same_name_is_not_the_one_that_is_named() {
+        let (wanted, other) = (made("mx.example", authority), made("mx.example", authority));
+        let folder = tempfile::tempdir().unwrap();
+        let roots = folder.path().join("roots.pem");
+        std::fs::write(&roots, &wanted.certificate).unwrap();
+        let result = shake(&other, "mx.example", Proof::Name(Some(&roots))).await;
+        assert!(
+            matches!(result, Err(TlsFault::Handshake(_))),
             "got {result:?}"
         );
     }

@@ -58,11 +58,28 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Octets of a peer's reply kept as text; a longer one is cut.
 pub const REPLY_TEXT_MAX: usize = 1_000;
 
-/// Lines of one reply of a peer; more is a broken peer.
-pub const REPLY_LINES_MAX: usize = 128;
+/// Octets of one reply of a peer, all its lines together. RFC 5321 section 4.5.3.1.5 asks for 512 a line; the longest
+/// real ones (a policy in a 550, an EHLO of fifty lines) have 4 KiB. What is above it is a broken or hostile peer.
+pub const REPLY_OCTETS_MAX: usize = 64 << 10;
 
-/// Octets of one line of a peer's reply. RFC 5321 section 4.5.3.1.5 asks for 512; real servers send longer ones.
-pub const REPLY_LINE_MAX: usize = 2_048;
+/// A reply before the final dot may take so long while somebody else waits for a connection, whatever its timeout says:
+/// healthy servers answer within seconds, also those that look a sender up first.
+pub const REPLY_HURRIED: Duration = Duration::from_secs(60);
+
+/// Octets a second that a peer takes at least, or a mail is given up: the line of an ISDN modem. 50 MiB take 107 minutes.
+pub const SEND_RATE_MIN: u64 = 8 << 10;
+
+/// What each recipient adds to the bound of a transaction: servers that ask somewhere else about each need seconds.
+pub const TRANSACTION_RECIPIENT: Duration = Duration::from_secs(10);
+
+/// No further address of a site is tried after so long: ten that say nothing would cost ten times five minutes.
+pub const CONNECT_TRIES_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// A host whose STARTTLS breaks gets opportunistic mail in the clear for so long before it is tried again: the silence
+/// of one costs five minutes, and who mends it waits for half an hour.
+pub const STARTTLS_BROKEN_FOR: Duration = Duration::from_secs(30 * 60);
+/// Such hosts remembered, about 1 MiB; above it the one whose time ends first is forgotten.
+pub const STARTTLS_BROKEN_MAX: usize = 5_000;
 
 /// Commands of ours that may wait for their answers: about 50 of 80 octets fit the smallest socket buffers, so that
 /// neither side blocks on writing while the other does too (RFC 2920 section 3.1).

@@ -24,9 +24,11 @@ use crate::deliver::wire::Stream;
 use crate::mail::envelope::{MailFrom, Notify};
 use crate::mail::mailbox::{Host, Mailbox};
 use crate::mail::path::ReversePath;
+use crate::net::plain;
 use crate::net::tls::{ClientTls, Proof};
 use crate::smtp::client::command::{self, Needs};
 use crate::smtp::client::dots::Dots;
+use crate::smtp::client::login::{Exchange, Mechanism};
 use crate::smtp::client::offers::Offers;
 
 /// What follows `postwerk test-mail`.
@@ -125,6 +127,7 @@ async fn send(args: &Args, transcript: &Transcript) -> Result<End, Failure> {
         Talk::Error(Error::UnexpectedReply(reply) | Error::AuthenticationFailed(reply)) => {
             Ok(End::of(reply.code))
         }
+        Talk::Error(Error::Io(error)) => Err(line(args, &plain::io(&error))),
         Talk::Error(error) => Err(line(args, &error.to_string())),
         Talk::Text(why) => Err(line(args, &why)),
     })
@@ -157,7 +160,9 @@ async fn dialogue(
         Tls::Off | Tls::Starttls => Stream::Clear(stream),
     };
     let mut client = client(stream, transcript);
-    let greeting = client.read().await?;
+    // mail-send bounds its commands, but not this.
+    let greeting = Clock::system().timeout(PATIENCE, client.read()).await;
+    let greeting = greeting.map_err(|_| Error::Timeout)??;
     if greeting.code != 220 {
         return Ok(End::of(greeting.code));
     }
@@ -175,18 +180,47 @@ async fn dialogue(
     }
     let offers = Offers::from(offered);
     if let Some((name, password)) = secret {
-        let Some(mechanisms) = offers.for_login() else {
-            return Err(Talk::Text(
-                "the server offers no AUTH here; try --tls starttls".to_owned(),
-            ));
-        };
-        let credentials = Credentials::new(name.as_str(), password.reveal());
-        client.authenticate(&credentials, &mechanisms).await?;
+        let code = login(&mut client, &offers, &name, &password).await?;
+        if code != 235 {
+            // 250, or 334 without end, is no way in either.
+            return Ok(End::of(code).max(End::NotNow));
+        }
     }
     let end = transaction(args, &mut client, &offers, from, content).await?;
     // The mail's fate is known; how the farewell goes changes nothing.
     drop(client.quit().await);
     Ok(end)
+}
+
+/// AUTH; the code of its last reply.
+async fn login(
+    client: &mut Client,
+    offers: &Offers,
+    name: &str,
+    password: &Secret,
+) -> Result<u16, Talk> {
+    let password = password.reveal();
+    let mut exchange = match offers.mechanisms().next() {
+        Some(Mechanism::Plain) => Exchange::plain(name, password),
+        Some(Mechanism::Login) => Exchange::login(name, password),
+        Some(Mechanism::CramMd5) => {
+            let credentials = Credentials::new(name, password);
+            client
+                .authenticate(&credentials, &offers.only_cram_md5())
+                .await?;
+            return Ok(235);
+        }
+        None => {
+            let text = "the server offers no AUTH here; try --tls starttls";
+            return Err(Talk::Text(text.to_owned()));
+        }
+    };
+    let mut reply = client.cmd(exchange.first()).await?;
+    while reply.code == 334 {
+        let line = exchange.answer().unwrap_or_else(|| "*\r\n".to_owned());
+        reply = client.cmd(&line).await?;
+    }
+    Ok(reply.code)
 }
 
 async fn transaction(
@@ -259,7 +293,7 @@ async fn connect(args: &Args) -> Result<(Host, TcpStream), Failure> {
     let opened = Clock::system().timeout(PATIENCE, open).await;
     let stream = opened
         .map_err(|elapsed| line(args, &elapsed.to_string()))?
-        .map_err(|error| line(args, &error.to_string()))?;
+        .map_err(|error| line(args, &plain::io(&error)))?;
     Ok((host, stream))
 }
 

@@ -1,9 +1,9 @@
 //! Opens a connection to one of a site's hosts: address, TCP, banner, EHLO, STARTTLS, AUTH, each step with its bound.
 //!
 //! Hosts and their addresses are tried in order; every one that fails leaves its trouble, so that the last word is
-//! not the only one. TLS that is required is never given up; opportunistic TLS whose handshake fails is tried once
-//! more in the clear, on a connection of its own (RFC 7435 section 3).
-//! Not here: which troubles end a mail (`trouble`), and reuse (`lane`).
+//! not the only one. TLS that is required is never given up; where opportunistic TLS breaks between STARTTLS and the
+//! EHLO behind it, the address is tried once more in the clear, on a connection of its own, and that is remembered.
+//! Not here: what is said (`greet`, `login`), which troubles end a mail (`trouble`), and reuse (`lane`).
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -11,18 +11,20 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::login;
+use super::clear::ClearHosts;
+use super::greet::{Miss, Target, banner, ehlo, starttls};
+use super::login::Login;
 use super::plan::Plan;
-use super::trouble::Trouble;
-use super::wire::{Stream, Wire, WireFault};
+use super::trouble::{Trouble, decisive, rule};
+use super::wire::{Hurry, Stream, Wire};
 use crate::base::clock::{Clock, Mono};
-use crate::base::limit::{CONNECT_TRIES_MAX, DIALOGUE_MAX};
-use crate::config::{NextHop, RelayTls, Shared, Timeouts};
+use crate::base::limit::{CONNECT_TRIES_FOR, CONNECT_TRIES_MAX, DIALOGUE_MAX};
+use crate::base::size::show_span;
+use crate::config::{NextHop, RelayTls, Shared};
 use crate::journal::line;
-use crate::mail::domain::Domain;
 use crate::mail::mailbox::Host;
-use crate::mail::reply::{Class, Reply};
 use crate::net::dns::{Resolver, is_foreign};
+use crate::net::plain;
 use crate::net::tls::{ClientTls, Proof, TlsFault, facts};
 use crate::smtp::client::offers::Offers;
 
@@ -41,6 +43,10 @@ pub struct Reach {
     pub own: Vec<SocketAddr>,
     /// What is different on a test's loopback.
     pub strangers: Strangers,
+    /// Whose STARTTLS breaks.
+    pub clear: ClearHosts,
+    /// Set while somebody waits for a connection.
+    pub hurry: Hurry,
 }
 
 /// How hosts are reached that no configuration names.
@@ -91,29 +97,14 @@ pub struct Connection {
 pub struct NoHost {
     /// One for each that was tried.
     pub troubles: Vec<Trouble>,
-    /// The last one tried, or `none`.
+    /// The one whose trouble decides (`rule_all`), or `none`.
     pub site: String,
+    /// Its TLS, if it came so far.
+    pub tls: Option<String>,
     /// What was said.
     pub dialogue: String,
     /// How long it took.
     pub took: Duration,
-}
-
-/// One address of one host.
-struct Target<'a> {
-    plan: &'a Plan,
-    hop: &'a NextHop,
-    at: SocketAddr,
-    site: String,
-    timeouts: Timeouts,
-    own: Domain,
-    clear: bool,
-}
-
-/// Why one address could not be used.
-struct Miss {
-    trouble: Trouble,
-    try_clear: bool,
 }
 
 impl Reach {
@@ -128,23 +119,33 @@ impl Reach {
         let mut none = NoHost {
             troubles: Vec::new(),
             site: "none".to_owned(),
+            tls: None,
             dialogue: String::new(),
             took: Duration::ZERO,
         };
+        // Where each of the troubles was met.
+        let mut met = Vec::new();
         let mut tries = 0;
         for hop in hops {
             for address in self.addresses(plan, hop, &mut none).await {
-                if tries == CONNECT_TRIES_MAX {
+                let late = tries > 0 && self.clock.mono() - start > CONNECT_TRIES_FOR;
+                if tries == CONNECT_TRIES_MAX || late {
                     break;
                 }
                 tries += 1;
                 match self.address(plan, hop, address, start, &mut none).await {
                     Ok(connection) => return Ok(connection),
-                    Err(trouble) => none.troubles.push(trouble),
+                    Err(trouble) => {
+                        met.resize(none.troubles.len(), ("none".to_owned(), None));
+                        met.push((none.site.clone(), none.tls.take()));
+                        none.troubles.push(trouble);
+                    }
                 }
             }
             missed(hop);
         }
+        let decides = decisive(&none.troubles).and_then(|n| met.into_iter().nth(n));
+        (none.site, none.tls) = decides.unwrap_or_else(|| ("none".to_owned(), None));
         none.took = self.clock.mono() - start;
         Err(none)
     }
@@ -187,22 +188,27 @@ impl Reach {
             site: site(&hop.host, address, hop.port),
             timeouts: conf.deliver.timeouts,
             own: conf.server.hostname.clone(),
-            clear: false,
+            clear: self
+                .clear
+                .has(&hop.host, SocketAddr::new(address, hop.port)),
         };
         drop(conf);
         none.site.clone_from(&target.site);
-        let mut miss = match Box::pin(self.attempt(&target, start, none)).await {
+        let miss = match Box::pin(self.attempt(&target, start, none)).await {
             Ok(connection) => return Ok(connection),
-            Err(miss) => miss,
+            Err(miss) if miss.try_clear => miss,
+            Err(miss) => return Err(miss.trouble),
         };
-        if miss.try_clear {
-            target.clear = true;
-            match Box::pin(self.attempt(&target, start, none)).await {
-                Ok(connection) => return Ok(connection),
-                Err(second) => miss = second,
+        target.clear = true;
+        match Box::pin(self.attempt(&target, start, none)).await {
+            Ok(connection) => {
+                self.clear.remember(&hop.host, target.at);
+                let why = rule(&miss.trouble).fault.reply.text().to_owned();
+                tracing::info!(site = %target.site, why, "STARTTLS does not work; opportunistic mail goes in the clear for a while");
+                Ok(connection)
             }
+            Err(second) => Err(second.trouble),
         }
-        Err(miss.trouble)
     }
 
     async fn attempt(
@@ -211,51 +217,32 @@ impl Reach {
         start: Mono,
         none: &mut NoHost,
     ) -> Result<Connection, Miss> {
-        let log = &mut none.dialogue;
+        let (log, secured) = (&mut none.dialogue, &mut none.tls);
+        *secured = None;
         said(log, "--", &format!("connecting to {}", target.site));
         let stream = self.tcp(target).await?;
-        let mut secured = None;
         let mut wire = if target.plan.tls == RelayTls::Implicit {
-            let (wire, facts) = self.handshake(stream, target, log).await?;
-            secured = Some(facts);
-            wire
+            self.handshake(stream, target, log, secured).await?
         } else {
-            Wire::new(Stream::Clear(stream), self.clock.clone())
+            Wire::new(
+                Stream::Clear(stream),
+                self.clock.clone(),
+                self.hurry.clone(),
+            )
         };
         banner(&mut wire, target, log).await?;
         let mut offers = ehlo(&mut wire, target, log).await?;
         if self.wants_tls(target, &offers)? {
-            let stream = starttls(&mut wire, target, log).await?;
-            if stream {
-                let Stream::Clear(stream) = wire.into_stream() else {
-                    return Err(broken("STARTTLS", "TLS inside TLS"));
-                };
-                let (secure, facts) = self.handshake(stream, target, log).await?;
-                secured = Some(facts);
-                wire = secure;
-                offers = ehlo(&mut wire, target, log).await?;
-            }
+            let secure = self.secure(wire, offers, target, log, secured).await;
+            (wire, offers) = secure.map_err(|miss| target.behind_starttls(miss))?;
         }
-        if let Some(credentials) = &target.plan.sasl {
-            let safe = secured.is_some() || target.at.ip().is_loopback();
-            let done = login::login(&mut wire, &offers, credentials, safe, target.timeouts.mail);
-            let done = Box::pin(done).await;
-            said(
-                log,
-                "--",
-                if done.is_ok() {
-                    "logged in"
-                } else {
-                    "login failed"
-                },
-            );
-            done.map_err(Miss::from)?;
-        }
+        self.login(&mut wire, &offers, target, log, secured.is_some())
+            .await?;
         Ok(Connection {
             wire,
             offers,
             site: target.site.clone(),
-            tls: secured,
+            tls: secured.take(),
             dialogue: std::mem::take(log),
             took: self.clock.mono() - start,
             messages: 0,
@@ -265,15 +252,66 @@ impl Reach {
         })
     }
 
+    /// STARTTLS, handshake, and EHLO again; the same in the clear where the hop says no and may.
+    async fn secure(
+        &self,
+        mut wire: Wire,
+        offers: Offers,
+        target: &Target<'_>,
+        log: &mut String,
+        secured: &mut Option<String>,
+    ) -> Result<(Wire, Offers), Miss> {
+        if !starttls(&mut wire, target, log).await? {
+            return Ok((wire, offers));
+        }
+        let Stream::Clear(stream) = wire.into_stream() else {
+            return Err(target.broken("STARTTLS", "TLS inside TLS"));
+        };
+        let mut wire = self.handshake(stream, target, log, secured).await?;
+        let offers = ehlo(&mut wire, target, log).await?;
+        Ok((wire, offers))
+    }
+
+    async fn login(
+        &self,
+        wire: &mut Wire,
+        offers: &Offers,
+        target: &Target<'_>,
+        log: &mut String,
+        secured: bool,
+    ) -> Result<(), Miss> {
+        let Some(as_whom) = &target.plan.sasl else {
+            return Ok(());
+        };
+        let login = Login {
+            site: &target.site,
+            as_whom,
+            safe: secured || target.at.ip().is_loopback(),
+            within: target.timeouts.mail,
+            clock: &self.clock,
+        };
+        let done = Box::pin(login.run(wire, offers)).await;
+        let word = if done.is_ok() {
+            "logged in"
+        } else {
+            "login failed"
+        };
+        said(log, "--", word);
+        done.map_err(Miss::from)
+    }
+
     async fn tcp(&self, target: &Target<'_>) -> Result<TcpStream, Miss> {
         let within = target.timeouts.connect;
         let open = self.clock.timeout(within, TcpStream::connect(target.at));
         let stream = match open.await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                return Err(unreachable(&target.site, &error.to_string()));
+                return Err(unreachable(&target.site, &plain::io(&error)));
             }
-            Err(_) => return Err(unreachable(&target.site, "Connection timed out")),
+            Err(_) => {
+                let why = format!("no answer within {}", show_span(within));
+                return Err(unreachable(&target.site, &why));
+            }
         };
         let local = stream.local_addr().map(|at| at.ip()).ok();
         let ours = |own: &SocketAddr| {
@@ -290,7 +328,7 @@ impl Reach {
         }
         // Without it every pipelined group would wait for the acknowledgement of the one before.
         if let Err(error) = stream.set_nodelay(true) {
-            return Err(unreachable(&target.site, &error.to_string()));
+            return Err(unreachable(&target.site, &plain::io(&error)));
         }
         Ok(stream)
     }
@@ -312,23 +350,22 @@ impl Reach {
         stream: TcpStream,
         target: &Target<'_>,
         log: &mut String,
-    ) -> Result<(Wire, String), Miss> {
-        let (proof, try_clear) = match target.plan.tls {
-            RelayTls::Off | RelayTls::Opportunistic => (Proof::Nothing, true),
+        secured: &mut Option<String>,
+    ) -> Result<Wire, Miss> {
+        let proof = match target.plan.tls {
+            RelayTls::Off | RelayTls::Opportunistic => Proof::Nothing,
             RelayTls::Required | RelayTls::Implicit => {
-                (Proof::Name(target.plan.ca.as_deref().map(Path::new)), false)
+                Proof::Name(target.plan.ca.as_deref().map(Path::new))
             }
         };
+        let within = target.timeouts.tls;
         let shake = self.tls.connect(stream, &target.hop.host, proof);
-        let done = self.clock.timeout(target.timeouts.tls, shake).await;
+        let done = self.clock.timeout(within, shake).await;
         let stream =
             done.unwrap_or_else(|_| Err(TlsFault::Handshake(std::io::ErrorKind::TimedOut.into())));
         let stream = stream.map_err(|fault| {
             said(log, "--", &fault.to_string());
-            Miss {
-                trouble: Trouble::NoTls(format!("{}: {fault}", target.site)),
-                try_clear,
-            }
+            Miss::from(Trouble::NoTls(format!("{}: {fault}", target.site)))
         })?;
         let session = stream.get_ref().1;
         let cipher = facts(
@@ -340,73 +377,9 @@ impl Reach {
         let word = if verified { "verified" } else { "unverified" };
         let text = format!("{cipher}, {word}");
         said(log, "--", &text);
-        Ok((
-            Wire::new(Stream::Tls(Box::new(stream)), self.clock.clone()),
-            text,
-        ))
-    }
-}
-
-async fn banner(wire: &mut Wire, target: &Target<'_>, log: &mut String) -> Result<(), Miss> {
-    let reply = wire.reply(target.timeouts.banner).await;
-    let reply = reply.map_err(|fault| broken_by("banner", &fault))?;
-    said(log, "S:", &reply.to_string());
-    if reply.class() == Class::Done {
-        Ok(())
-    } else {
-        Err(unwelcome("banner", reply))
-    }
-}
-
-/// EHLO, and HELO for peers that do not know it (RFC 5321 section 3.2).
-async fn ehlo(wire: &mut Wire, target: &Target<'_>, log: &mut String) -> Result<Offers, Miss> {
-    let own = &target.own;
-    for (word, step) in [("EHLO", "EHLO"), ("HELO", "HELO")] {
-        said(log, "C:", &format!("{word} {own}"));
-        let command = format!("{word} {own}\r\n");
-        let sent = wire.send(command.as_bytes(), target.timeouts.ehlo).await;
-        sent.map_err(|fault| broken_by(step, &fault))?;
-        let answer = wire.offers(target.timeouts.ehlo).await;
-        let (reply, offers) = answer.map_err(|fault| broken_by(step, &fault))?;
-        said(log, "S:", &reply.to_string());
-        match reply.class() {
-            Class::Done if word == "HELO" => return Ok(Offers::default()),
-            Class::Done => {
-                if target.plan.foreign && offers.name().eq_ignore_ascii_case(own.as_str()) {
-                    let text =
-                        format!("mail loops back to myself: {} greets as {own}", target.site);
-                    return Err(Miss::from(Trouble::Loop(text)));
-                }
-                return Ok(offers);
-            }
-            Class::Never if word == "EHLO" => {}
-            Class::Never | Class::NotNow | Class::GoOn => return Err(unwelcome(step, reply)),
-        }
-    }
-    Err(broken("HELO", "neither EHLO nor HELO was taken"))
-}
-
-/// Whether the handshake may begin; a refusal is borne when TLS is opportunistic.
-async fn starttls(wire: &mut Wire, target: &Target<'_>, log: &mut String) -> Result<bool, Miss> {
-    said(log, "C:", "STARTTLS");
-    let sent = wire.send(b"STARTTLS\r\n", target.timeouts.ehlo).await;
-    sent.map_err(|fault| broken_by("STARTTLS", &fault))?;
-    let reply = wire.reply(target.timeouts.ehlo).await;
-    let reply = reply.map_err(|fault| broken_by("STARTTLS", &fault))?;
-    said(log, "S:", &reply.to_string());
-    // What follows the 220 in the clear could be an attacker's, and would count as said under TLS (CVE-2011-0411).
-    if wire.has_more() {
-        return Err(broken(
-            "STARTTLS",
-            "octets follow the reply to STARTTLS in the clear",
-        ));
-    }
-    match (reply.class(), target.plan.tls) {
-        (Class::Done, _) => Ok(true),
-        (_, RelayTls::Opportunistic) => Ok(false),
-        (_, RelayTls::Off | RelayTls::Required | RelayTls::Implicit) => {
-            Err(unwelcome("STARTTLS", reply))
-        }
+        *secured = Some(text);
+        let stream = Stream::Tls(Box::new(stream));
+        Ok(Wire::new(stream, self.clock.clone(), self.hurry.clone()))
     }
 }
 
@@ -430,26 +403,4 @@ pub(super) fn said(log: &mut String, who: &str, text: &str) {
 
 fn unreachable(site: &str, why: &str) -> Miss {
     Miss::from(Trouble::Unreachable(format!("connect to {site}: {why}")))
-}
-
-fn unwelcome(step: &'static str, reply: Reply) -> Miss {
-    Miss::from(Trouble::Unwelcome { step, reply })
-}
-
-fn broken(step: &'static str, why: &str) -> Miss {
-    let why = why.to_owned();
-    Miss::from(Trouble::Broken { step, why })
-}
-
-fn broken_by(step: &'static str, fault: &WireFault) -> Miss {
-    broken(step, &format!("{fault} ({step})"))
-}
-
-impl From<Trouble> for Miss {
-    fn from(trouble: Trouble) -> Self {
-        Self {
-            trouble,
-            try_clear: false,
-        }
-    }
 }

@@ -213,7 +213,7 @@ async fn no_host(crew: &Crew, site: &Site, lent: Lent, none: NoHost) -> Turn {
     let attempt = Attempt {
         outcomes: all(&lent, &outcome),
         site: none.site,
-        tls: None,
+        tls: none.tls,
         dialogue: none.dialogue,
         delays: Delays {
             connect: none.took,

@@ -1,12 +1,16 @@
 //! Floor 8: takes due parcels from the queue and brings them to their next hop, or says honestly why not.
 //!
 //! `dispatch` asks the queue which groups are due, `schedule` says who is next, `route` and `plan` where to, `site`
-//! whether it can be reached; `lane` serves a site over a connection of `connect`, `transact` sends one mail, `trouble`
+//! whether it can be reached; `lane` serves a site over a connection of `connect` (which `greet`s, `login`s and knows
+//! whose STARTTLS breaks, `clear`), `transact` sends one mail that it reads `ahead`, over a `wire`; `trouble`
 //! says what a failure means, `report` settles. Imports nothing of `receive`: they meet in the queue only.
 //! Not here: retry times and lifetime (`queue`), DSNs (`bounce`).
 
+pub mod ahead;
+pub mod clear;
 pub mod connect;
 pub mod dispatch;
+pub mod greet;
 pub mod lane;
 pub mod login;
 pub mod plan;
@@ -60,6 +64,8 @@ pub async fn run_among(context: Context, strangers: Strangers) {
     let reach = connect::Reach {
         resolver: Resolver::new(&context.conf.load().dns),
         tls,
+        clear: clear::ClearHosts::new(context.clock.clone()),
+        hurry: wire::Hurry::default(),
         conf: context.conf,
         clock: context.clock,
         own: context.own_addresses,

@@ -2,26 +2,27 @@
 //!
 //! The Received field is written here, when the mail goes out, from what was kept when it came in. The first chunk of
 //! the body is read while the peer thinks about MAIL and RCPT; a small body goes out with its final dot in one write.
+//! All until the final dot has a bound together, which grows with the mail; the reply to the dot has its own, and its
+//! code counts however it goes on.
 //! Not here: which connection (`lane`), and what a failure means (`trouble`).
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-
+use super::ahead::Ahead;
 use super::connect::{Connection, said};
 use super::trouble::{Trouble, rule};
-use super::wire::WireFault;
-use crate::base::clock::{Clock, Wall};
-use crate::base::limit::DIALOGUE_MAX;
+use super::wire::{LastReply, WireFault, at_least_rate};
+use crate::base::clock::{Clock, Mono, Wall};
+use crate::base::limit::{DIALOGUE_MAX, TRANSACTION_RECIPIENT};
 use crate::config::Timeouts;
 use crate::mail::domain::Domain;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::Outcome;
-use crate::mail::reply::Class;
+use crate::mail::reply::{Class, Reply};
 use crate::mail::trace::Received;
-use crate::queue::{BodyReader, DueRecipient, Lent, Message, Queue};
+use crate::queue::{DueRecipient, Lent, Message, MessageId, Queue};
 use crate::smtp::client::command::{self, Needs};
 use crate::smtp::client::dots::Dots;
 use crate::smtp::client::transaction::{Finished, Next, Stage, Transaction, Verdict};
@@ -67,20 +68,18 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
     let start = job.clock.mono();
     let message = &lent.message;
     let received = received(lent, job.own) + lent.top();
-    let mut body = job.queue.open_body(message);
-    let mut first = None;
+    let mut body = Ahead::new(job.queue.open_body(message));
     // Only then the header must be looked at before MAIL.
-    if message.from.smtputf8 && !connection.offers.smtputf8() {
-        first = Some(body.next().await);
-    }
-    let utf8_header = first.as_ref().is_some_and(has_utf8_header);
+    let look = message.from.smtputf8 && !connection.offers.smtputf8();
+    let utf8_header = look && body.utf8_header().await;
     let mut outcomes = Vec::with_capacity(lent.recipients.len());
     let (mut going, mut troubled) = (Vec::new(), false);
     for recipient in &lent.recipients {
         match unfit(connection, message, recipient, utf8_header, received.len()) {
             Some(trouble) => {
                 troubled = true;
-                outcomes.push((recipient.index, rule(&trouble).outcome()));
+                let ruling = rule(&trouble).at(&connection.site);
+                outcomes.push((recipient.index, ruling.outcome()));
             }
             None => going.push(recipient),
         }
@@ -97,11 +96,15 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
         };
     }
     let mut machine = machine(connection, message, &going, received.len());
+    let size = message.size.saturating_add(received.len() as u64);
+    let most = most(&job.timeouts, going.len(), size);
     let mut sending = Sending {
+        id: message.id,
         body,
-        first,
         received,
         job,
+        most,
+        end: start + most,
         store: None,
         ended: false,
     };
@@ -111,7 +114,7 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
     connection.needs_reset = finished.needs_reset;
     let stale = machine.untouched() && !finished.usable && connection.messages > 1;
     let failed = sending.store.as_ref();
-    troubled |= judge(&going, &finished, failed, &mut outcomes);
+    troubled |= judge(&going, &finished, failed, &connection.site, &mut outcomes);
     Done {
         outcomes,
         dialogue: if troubled {
@@ -126,10 +129,13 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
 }
 
 struct Sending<'a> {
-    body: BodyReader,
-    first: Option<Result<Option<Bytes>, StoreError>>,
+    id: MessageId,
+    body: Ahead,
     received: String,
     job: &'a Job<'a>,
+    /// What all until the final dot may take.
+    most: Duration,
+    end: Mono,
     store: Option<StoreError>,
     /// The peer closes, though it answered.
     ended: bool,
@@ -141,18 +147,17 @@ impl Sending<'_> {
         loop {
             match machine.wants() {
                 Next::Send(commands) => {
-                    if let Err(fault) = connection.wire.send(commands, timeouts.mail).await {
+                    if let Err(fault) = self.say(connection, commands, timeouts.mail).await {
                         machine.lose(fault.to_string());
                     }
-                    if self.first.is_none() {
-                        self.first = Some(self.body.next().await);
-                    }
+                    self.body.warm().await;
                 }
-                Next::Await(stage) => match connection.wire.reply(within(timeouts, stage)).await {
+                Next::Await(Stage::Dot) => self.last(connection, machine).await,
+                Next::Await(stage) => match self.reply(connection, within(timeouts, stage)).await {
                     Ok(reply) => machine.answer(reply),
                     Err(fault) => machine.lose(format!("{fault} ({stage})")),
                 },
-                Next::NoBody => match connection.wire.send(b".\r\n", timeouts.block).await {
+                Next::NoBody => match self.say(connection, b".\r\n", timeouts.block).await {
                     Ok(()) => machine.body_sent(),
                     Err(fault) => machine.lose(fault.to_string()),
                 },
@@ -162,37 +167,84 @@ impl Sending<'_> {
                         self.interrupted(connection, machine, &fault).await
                     }
                     Err(Stopped::Store(error)) => {
+                        tracing::error!(id = %self.id, %error, "a mail could not be read while it was sent");
                         machine.lose("the mail could not be read");
                         self.store = Some(error);
                     }
                 },
-                Next::Over => return,
+                Next::Over => break,
             }
+        }
+        // The next transaction would take what follows here for its first reply.
+        self.ended |= connection.wire.has_more();
+    }
+
+    /// A reply before the final dot, by its own bound and by that of the whole.
+    async fn reply(
+        &self,
+        connection: &mut Connection,
+        within: Duration,
+    ) -> Result<Reply, WireFault> {
+        let left = self.left();
+        let reply = connection.wire.reply(within.min(left)).await;
+        reply.map_err(|fault| self.of_whole(fault, left < within))
+    }
+
+    /// The same for what is written.
+    async fn say(
+        &self,
+        connection: &mut Connection,
+        octets: &[u8],
+        within: Duration,
+    ) -> Result<(), WireFault> {
+        let left = self.left();
+        let said = connection.wire.send(octets, within.min(left)).await;
+        said.map_err(|fault| self.of_whole(fault, left < within))
+    }
+
+    fn left(&self) -> Duration {
+        self.end - self.job.clock.mono()
+    }
+
+    fn of_whole(&self, fault: WireFault, short: bool) -> WireFault {
+        match fault {
+            WireFault::Slow(_) | WireFault::Stuck(_) if short => WireFault::Long(self.most),
+            other => other,
+        }
+    }
+
+    /// The reply to the final dot.
+    async fn last(&mut self, connection: &mut Connection, machine: &mut Transaction) {
+        match connection.wire.last_reply(self.job.timeouts.dot).await {
+            Ok(last) => {
+                self.ended |= !last.whole;
+                machine.answer(last.reply);
+            }
+            Err(fault) => machine.lose(format!("{fault} ({})", Stage::Dot)),
         }
     }
 
     async fn send(&mut self, connection: &mut Connection) -> Result<(), Stopped> {
         let within = self.job.timeouts.block;
         let mut dots = Dots::default();
-        let out = &mut connection.out;
+        // Out of the connection while it is written to.
+        let mut out = std::mem::take(&mut connection.out);
         out.clear();
-        dots.write(self.received.as_bytes(), out);
-        let mut chunk = match self.first.take() {
-            Some(read) => read?,
-            None => self.body.next().await?,
-        };
+        dots.write(self.received.as_bytes(), &mut out);
+        let mut chunk = self.body.next().await?;
         while let Some(octets) = chunk {
-            dots.write(&octets, out);
+            dots.write(&octets, &mut out);
             chunk = self.body.next().await?;
             if chunk.is_some() {
-                connection.wire.send(out, within).await?;
+                self.say(connection, &out, within).await?;
                 out.clear();
             }
         }
-        dots.finish(out);
+        dots.finish(&mut out);
         self.job.dotted.store(true, Ordering::Release);
-        connection.wire.send(out, within).await?;
+        self.say(connection, &out, within).await?;
         out.shrink_to(OUT_KEPT);
+        connection.out = out;
         Ok(())
     }
 
@@ -203,18 +255,28 @@ impl Sending<'_> {
         machine: &mut Transaction,
         fault: &WireFault,
     ) {
-        let last_words = connection.wire.reply(LAST_WORDS).await;
-        if self.job.dotted.load(Ordering::Acquire) {
+        let last_words = connection.wire.last_reply(LAST_WORDS).await;
+        let dotted = self.job.dotted.load(Ordering::Acquire);
+        if dotted {
             machine.body_sent();
         }
         match last_words {
-            Ok(reply) if matches!(reply.class(), Class::NotNow | Class::Never) => {
+            Ok(LastReply { reply, .. }) if decides(&reply, dotted) => {
                 machine.body_sent();
                 machine.answer(reply);
                 self.ended = true;
             }
             Ok(_) | Err(_) => machine.lose(format!("{fault} (sending the message)")),
         }
+    }
+}
+
+/// Whether a reply that came while the message was written is the one to it: a yes only if its end was under way.
+fn decides(reply: &Reply, dotted: bool) -> bool {
+    match reply.class() {
+        Class::NotNow | Class::Never => true,
+        Class::Done => dotted,
+        Class::GoOn => false,
     }
 }
 
@@ -289,6 +351,7 @@ fn judge(
     going: &[&DueRecipient],
     finished: &Finished,
     store: Option<&StoreError>,
+    site: &str,
     outcomes: &mut Vec<(u32, Outcome)>,
 ) -> bool {
     let mut troubled = false;
@@ -303,7 +366,15 @@ fn judge(
                 reply: reply.clone(),
             },
             Verdict::Cut { stage, cut } => match store {
-                Some(error) => Trouble::Ours(error.to_string()),
+                Some(StoreError::Damaged(_)) => {
+                    Trouble::Ours("the stored mail is damaged".to_owned())
+                }
+                Some(
+                    StoreError::Conflict(_)
+                    | StoreError::Unavailable(_)
+                    | StoreError::InDoubt(_)
+                    | StoreError::TooLarge,
+                ) => Trouble::Ours("the stored mail cannot be read now".to_owned()),
                 None => Trouble::Cut {
                     stage: *stage,
                     cut: cut.clone(),
@@ -311,7 +382,7 @@ fn judge(
             },
         };
         troubled = true;
-        let outcome = match (rule(&trouble).outcome(), store) {
+        let outcome = match (rule(&trouble).at(site).outcome(), store) {
             // What is missing on the disk is missing next time too.
             (Outcome::Deferred(fault), Some(StoreError::Damaged(_))) => Outcome::Broken(fault),
             (outcome, _) => outcome,
@@ -344,13 +415,6 @@ fn received(lent: &Lent, own: &Domain) -> String {
     .to_field()
 }
 
-fn has_utf8_header(first: &Result<Option<Bytes>, StoreError>) -> bool {
-    let Ok(Some(chunk)) = first else { return false };
-    let end = chunk.windows(4).position(|w| w == b"\r\n\r\n");
-    let header = chunk.get(..end.unwrap_or(chunk.len()));
-    !header.unwrap_or_default().is_ascii()
-}
-
 fn dialogue(connection: &Connection, machine: &Transaction) -> String {
     let mut text = connection.dialogue.clone();
     machine.dialogue(&mut text);
@@ -358,6 +422,15 @@ fn dialogue(connection: &Connection, machine: &Transaction) -> String {
         return text;
     }
     text.chars().take(DIALOGUE_MAX).collect()
+}
+
+/// What all until the final dot may take: each step once, something for each recipient, and the mail at the least rate
+/// (RFC 5321 section 4.5.3.2 bounds the steps only, and a hop that uses each of them up would hold a connection for days).
+fn most(timeouts: &Timeouts, recipients: usize, size: u64) -> Duration {
+    let steps = timeouts.reset + timeouts.mail + timeouts.rcpt + timeouts.data + timeouts.block;
+    let each = timeouts.rcpt.min(TRANSACTION_RECIPIENT);
+    let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
+    steps + each.saturating_mul(recipients) + at_least_rate(size)
 }
 
 fn within(timeouts: &Timeouts, stage: Stage) -> Duration {

@@ -89,6 +89,17 @@ impl Ruling {
             Outcome::Deferred(self.fault.clone())
         }
     }
+
+    /// With the address that it was met at in the words of ours; a remote's own reply is told beside its address anyway.
+    pub fn at(mut self, site: &str) -> Self {
+        let reply = &self.fault.reply;
+        if self.fault.synthetic && self.fault.scope != Scope::Local && !reply.text().contains(site)
+        {
+            let text = clean(&format!("{site}: {}", reply.text()), REPLY_TEXT_MAX);
+            self.fault.reply = Reply::new(reply.code(), reply.status(), text);
+        }
+        self
+    }
 }
 
 /// The rule for one trouble.
@@ -109,7 +120,7 @@ pub fn rule(trouble: &Trouble) -> Ruling {
             true,
             553,
             (6, 7),
-            "MAIL FROM",
+            OFFERS,
             "the address has characters beyond ASCII, and the next hop does not offer SMTPUTF8",
         ),
         // RFC 6152 section 3: convert or return, never send as it is. Conversion would break signatures.
@@ -118,7 +129,7 @@ pub fn rule(trouble: &Trouble) -> Ruling {
             true,
             554,
             (6, 3),
-            "MAIL FROM",
+            OFFERS,
             "the content has octets above 127, and the next hop does not offer 8BITMIME",
         ),
         Trouble::TooLarge(most) => ours(
@@ -126,7 +137,7 @@ pub fn rule(trouble: &Trouble) -> Ruling {
             true,
             552,
             (3, 4),
-            "MAIL FROM",
+            OFFERS,
             &format!("the next hop takes at most {most} octets"),
         ),
         Trouble::Refused { stage, reply } => refused(*stage, reply),
@@ -135,11 +146,15 @@ pub fn rule(trouble: &Trouble) -> Ruling {
     }
 }
 
+/// The trouble that decides when every host of a site had its own: the first that lets it be tried later; else the first.
+pub fn decisive(troubles: &[Trouble]) -> Option<usize> {
+    let later = troubles.iter().position(|trouble| !rule(trouble).ends);
+    later.or((!troubles.is_empty()).then_some(0))
+}
+
 /// The rule when every host of a site had its trouble: later, if any of them may do later; else the first one's.
 pub fn rule_all(troubles: &[Trouble]) -> Ruling {
-    let rulings: Vec<Ruling> = troubles.iter().map(rule).collect();
-    let later = rulings.iter().find(|ruling| !ruling.ends);
-    let Some(ruling) = later.or(rulings.first()) else {
+    let Some(trouble) = decisive(troubles).and_then(|n| troubles.get(n)) else {
         return ours(
             Scope::Local,
             false,
@@ -149,13 +164,15 @@ pub fn rule_all(troubles: &[Trouble]) -> Ruling {
             "no host was left to try",
         );
     };
-    let mut ruling = ruling.clone();
+    let mut ruling = rule(trouble);
     if ruling.fault.scope == HOST {
         ruling.fault.scope = SITE;
     }
     ruling
 }
 
+/// Where it was seen that a hop cannot take a mail: nothing was asked yet.
+const OFFERS: &str = "offers";
 const RECIPIENT: Scope = Scope::Recipient;
 const MESSAGE: Scope = Scope::Message;
 const HOST: Scope = Scope::Host;

@@ -442,8 +442,9 @@ fn result(parcel: &Parcel, index: u32, became: &Became) -> Option<TriedRecipient
         Became::Held(_) => ("held", fault.map(|fault| fault.reply.clone())),
         Became::Untried => return None,
     };
+    // Only what a remote answered was in reply to something; our own words say themselves where it went wrong.
     let step = fault
-        .filter(|_| action != "relayed")
+        .filter(|fault| action != "relayed" && !fault.synthetic)
         .map(|fault| fault.step.clone())
         .unwrap_or_default();
     Some(TriedRecipient {

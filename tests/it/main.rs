@@ -42,6 +42,7 @@ mod embedding;
 mod fuzz;
 mod harness;
 mod holds;
+mod hops;
 mod hostile;
 mod limits;
 mod links;

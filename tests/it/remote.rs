@@ -99,6 +99,11 @@ impl Remote {
         Self::start(|_| Answer::Usual, words, None).await
     }
 
+    /// Without any, so that it is asked step by step.
+    pub async fn bare(script: impl Fn(&Asked<'_>) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start(script, &[], None).await
+    }
+
     /// Offers STARTTLS with a certificate that nobody signed; its PEM comes back.
     pub async fn with_tls(
         script: impl Fn(&Asked<'_>) -> Answer + Send + Sync + 'static,

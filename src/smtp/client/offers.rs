@@ -16,15 +16,31 @@ pub struct Offers {
     size: u64,
 }
 
-/// Mechanisms that mail-send's `authenticate` masters; it loses its place in DIGEST-MD5.
-const MECHANISMS: u64 = AUTH_PLAIN | AUTH_LOGIN | AUTH_CRAM_MD5;
+use super::login::Mechanism;
+
+/// What mail-send calls CRAM-MD5, for its `encode` and `authenticate`.
+pub const CRAM_MD5: u64 = AUTH_CRAM_MD5;
 
 impl Offers {
     /// From the whole reply to EHLO. A line that smtp-proto cannot read costs only itself.
     pub fn parse(octets: &[u8]) -> Self {
-        if let Ok(all) = EhloResponse::parse(&mut octets.iter()) {
-            return Self::from(all);
+        let mut offers = match EhloResponse::parse(&mut octets.iter()) {
+            Ok(all) => Self::from(all),
+            Err(_) => Self::line_by_line(octets),
+        };
+        for line in octets.split_inclusive(|b| *b == b'\n') {
+            let rest = line.get(4..).unwrap_or_default();
+            // Servers from before RFC 2554 write `AUTH=LOGIN`, some of today still do so for old clients.
+            if let Some((word, mechanisms)) = rest.split_at_checked(5)
+                && word.eq_ignore_ascii_case(b"AUTH=")
+            {
+                offers.join(&[b"250-x\r\n250 AUTH ", mechanisms].concat());
+            }
         }
+        offers
+    }
+
+    fn line_by_line(octets: &[u8]) -> Self {
         let mut lines = octets.split_inclusive(|b| *b == b'\n');
         let mut offers = Self::default();
         if let Some(first) = lines.next() {
@@ -87,11 +103,25 @@ impl Offers {
         (self.has(EXT_SIZE) && self.size > 0).then_some(self.size)
     }
 
-    /// For mail-send's `authenticate`: only mechanisms that it masters. None: no common one.
-    pub fn for_login(&self) -> Option<EhloResponse<String>> {
+    /// Ways to log in that it offers and we master, in our order.
+    pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism> + use<> {
+        let offered = self.mechanisms;
+        let known = [
+            (AUTH_PLAIN, Mechanism::Plain),
+            (AUTH_LOGIN, Mechanism::Login),
+            (AUTH_CRAM_MD5, Mechanism::CramMd5),
+        ];
+        let offers = known.into_iter();
+        offers
+            .filter(move |(bit, _)| offered & bit != 0)
+            .map(|(_, mechanism)| mechanism)
+    }
+
+    /// For mail-send's `authenticate`, which loses its place in DIGEST-MD5: nothing but CRAM-MD5.
+    pub fn only_cram_md5(&self) -> EhloResponse<String> {
         let mut response = EhloResponse::new(self.name.clone());
-        response.auth_mechanisms = self.mechanisms & MECHANISMS;
-        (response.auth_mechanisms != 0).then_some(response)
+        response.auth_mechanisms = self.mechanisms & AUTH_CRAM_MD5;
+        response
     }
 
     fn has(&self, bit: u32) -> bool {
@@ -122,10 +152,26 @@ mod tests {
         assert_eq!(offers.name(), "mx.example");
         assert!(offers.pipelining() && offers.eight_bit() && !offers.smtputf8() && !offers.dsn());
         assert_eq!(offers.size_max(), Some(1000));
-        assert_eq!(
-            offers.for_login().map(|r| r.auth_mechanisms),
-            Some(AUTH_PLAIN)
-        );
+        assert!(offers.mechanisms().eq([Mechanism::Plain]));
+    }
+
+    #[test]
+    fn mechanisms_come_in_our_order_however_they_are_offered() {
+        use Mechanism::{CramMd5, Login, Plain};
+        for (lines, wanted) in [
+            (
+                "250 AUTH CRAM-MD5 LOGIN PLAIN\r\n",
+                &[Plain, Login, CramMd5][..],
+            ),
+            ("250 AUTH=LOGIN PLAIN\r\n", &[Plain, Login]),
+            ("250-auth=login\r\n250 AUTH XOAUTH2\r\n", &[Login]),
+            ("250 AUTH DIGEST-MD5 GSSAPI\r\n", &[]),
+            ("250 AUTHX=PLAIN\r\n", &[]),
+        ] {
+            let offers = Offers::parse(format!("250-mx.example\r\n{lines}").as_bytes());
+            let got: Vec<_> = offers.mechanisms().collect();
+            assert_eq!(got, wanted, "case: {lines}");
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Reads a peer's replies from the octets as they arrive (RFC 5321 section 4.2).
 //!
 //! The buffer is kept from reply to reply, because with PIPELINING several arrive in one segment and one in several.
-//! Lines and replies are bounded; what is no reply ends the connection, because nobody knows where the next one starts.
+//! Lines may be as long as they like, a whole reply not; what is no reply ends the connection, because nobody knows
+//! where the next one starts. After the final dot there is no next one: then the head alone is a verdict (`head`).
 //! smtp-proto's `ResponseReceiver` is not used: it takes 999 for a code and drops the enhanced status 5.7.509 to 5.7.253.
 //! Not here: what a reply means.
 
-use crate::base::limit::{REPLY_LINE_MAX, REPLY_LINES_MAX};
+use crate::base::limit::REPLY_OCTETS_MAX;
 use crate::mail::reply::Reply;
 
 /// Takes octets, gives replies.
@@ -16,7 +17,8 @@ pub struct ReplyReader {
     start: usize,
     /// Where its first unread line starts.
     line: usize,
-    lines: usize,
+    /// Up to where no line end was seen: a line that drips is not searched from its start each time.
+    searched: usize,
 }
 
 /// One whole reply: its code and its lines as they came.
@@ -34,12 +36,9 @@ pub enum NoReply {
     /// Not three digits and a separator.
     #[error("the server answered something that is no SMTP reply")]
     Syntax,
-    /// A line without an end.
-    #[error("the server sent a reply line of more than {REPLY_LINE_MAX} octets")]
-    LongLine,
     /// A reply without an end.
-    #[error("the server sent a reply of more than {REPLY_LINES_MAX} lines")]
-    ManyLines,
+    #[error("the server sent a reply of more than {REPLY_OCTETS_MAX} octets")]
+    Endless,
 }
 
 impl ReplyReader {
@@ -48,7 +47,10 @@ impl ReplyReader {
         if self.start > 0 {
             self.buffer.drain(..self.start.min(self.buffer.len()));
             self.line -= self.start;
+            self.searched = self.searched.saturating_sub(self.start);
             self.start = 0;
+            // One huge reply must not be paid for as long as the connection lives.
+            self.buffer.shrink_to(BUFFER_KEPT);
         }
         self.buffer.extend_from_slice(octets);
     }
@@ -56,29 +58,29 @@ impl ReplyReader {
     /// The next whole reply; `None` when more octets are needed.
     pub fn next_raw(&mut self) -> Result<Option<RawReply<'_>>, NoReply> {
         loop {
-            let rest = self.buffer.get(self.line..).unwrap_or_default();
-            let Some(end) = rest.iter().position(|b| *b == b'\n') else {
-                return if rest.len() > REPLY_LINE_MAX {
-                    Err(NoReply::LongLine)
+            let from = self.searched.max(self.line);
+            let rest = self.buffer.get(from..).unwrap_or_default();
+            let Some(found) = rest.iter().position(|b| *b == b'\n') else {
+                self.searched = self.buffer.len();
+                return if self.buffer.len() - self.start > REPLY_OCTETS_MAX {
+                    Err(NoReply::Endless)
                 } else {
                     Ok(None)
                 };
             };
-            if end >= REPLY_LINE_MAX {
-                return Err(NoReply::LongLine);
+            let end = from + found;
+            if end - self.start >= REPLY_OCTETS_MAX {
+                return Err(NoReply::Endless);
             }
-            let (code, more) = head(rest.get(..end).unwrap_or_default())?;
-            self.line += end + 1;
-            self.lines += 1;
+            let line = self.buffer.get(self.line..end).unwrap_or_default();
+            let (code, more) = code_of(line).ok_or(NoReply::Syntax)?;
+            let more = more.ok_or(NoReply::Syntax)?;
+            self.line = end + 1;
             if !more {
                 let (start, end) = (self.start, self.line);
                 self.start = end;
-                self.lines = 0;
                 let octets = self.buffer.get(start..end).unwrap_or_default();
                 return Ok(Some(RawReply { code, octets }));
-            }
-            if self.lines >= REPLY_LINES_MAX {
-                return Err(NoReply::ManyLines);
             }
         }
     }
@@ -86,6 +88,20 @@ impl ReplyReader {
     /// The next whole reply, its text cleaned and cut.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, NoReply> {
         Ok(self.next_raw()?.map(RawReply::to_reply))
+    }
+
+    /// What there is of the reply that is being read, if its first three octets are a code: whatever follows them, the
+    /// peer has decided. Only for the last reply of a transaction: where the next one starts is unknown afterwards.
+    pub fn head(&self) -> Option<Reply> {
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        let first = rest.split(|b| *b == b'\n').next().unwrap_or_default();
+        let (code, _) = code_of(first)?;
+        let text = without_end(first).get(3..).unwrap_or_default();
+        let text = match text {
+            [b' ' | b'-' | b'\t', rest @ ..] => rest,
+            whole => whole,
+        };
+        Some(Reply::of_peer(code, [text]))
     }
 
     /// Whether octets wait that belong to no reply yet given out.
@@ -110,24 +126,28 @@ impl RawReply<'_> {
     }
 }
 
-/// Code, and whether more lines follow. Several codes in one reply: the last one counts, as with Postfix.
-fn head(line: &[u8]) -> Result<(u16, bool), NoReply> {
+/// Code, and whether more lines follow; the latter is unknown behind a separator that is none. Several codes in one
+/// reply: the last one counts, as with Postfix.
+fn code_of(line: &[u8]) -> Option<(u16, Option<bool>)> {
     let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = without_end(line) else {
-        return Err(NoReply::Syntax);
+        return None;
     };
     let digit = |d: &u8| u16::from(*d - b'0');
     let more = match rest.first() {
-        None | Some(b' ') => false,
-        Some(b'-') => true,
-        Some(_) => return Err(NoReply::Syntax),
+        None | Some(b' ') => Some(false),
+        Some(b'-') => Some(true),
+        Some(_) => None,
     };
-    Ok((digit(a) * 100 + digit(b) * 10 + digit(c), more))
+    Some((digit(a) * 100 + digit(b) * 10 + digit(c), more))
 }
 
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
+
+/// What is kept of the buffer behind a long reply.
+const BUFFER_KEPT: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -166,9 +186,13 @@ mod tests {
             (b"99 x\r\n", NoReply::Syntax),
             (b"999 x\r\n", NoReply::Syntax),
             (b"250x\r\n", NoReply::Syntax),
+            (b"250\tx\r\n", NoReply::Syntax),
             (b"\r\n", NoReply::Syntax),
-            (&[b'2'; REPLY_LINE_MAX + 1], NoReply::LongLine),
-            (&b"250-x\r\n".repeat(REPLY_LINES_MAX), NoReply::ManyLines),
+            (&[b'2'; REPLY_OCTETS_MAX + 1], NoReply::Endless),
+            (
+                &b"250-x\r\n".repeat(REPLY_OCTETS_MAX / 7 + 1),
+                NoReply::Endless,
+            ),
         ] {
             let mut reader = ReplyReader::default();
             reader.feed(octets);
@@ -176,8 +200,61 @@ mod tests {
                 reader.next_reply(),
                 Err(error),
                 "case: {}",
-                octets.escape_ascii()
+                octets.get(..40).unwrap_or(octets).escape_ascii()
             );
+        }
+    }
+
+    #[test]
+    fn a_reply_may_have_long_lines_and_many_and_its_text_is_cut() {
+        let long = format!("250 2.0.0 queued {}\r\n354 go\r\n", "x".repeat(60_000));
+        let many = format!(
+            "{}250 2.0.0 end\r\n354 go\r\n",
+            "250-2.0.0 more\r\n".repeat(2_000)
+        );
+        for (name, text, start) in [
+            ("a long line", long, "250 2.0.0 queued xxx"),
+            ("many lines", many, "250 2.0.0 more more"),
+        ] {
+            for size in [1_024, 100_000] {
+                let mut reader = ReplyReader::default();
+                let mut got = Vec::new();
+                for part in text.as_bytes().chunks(size) {
+                    reader.feed(part);
+                    got.extend(all(&mut reader));
+                }
+                assert_eq!(got.len(), 2, "case: {name}");
+                assert!(
+                    got[0].starts_with(start) && got[0].len() < 1_200,
+                    "case: {name}"
+                );
+                assert_eq!(got[1], "354 go", "case: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_is_a_verdict_whatever_follows_it() {
+        for (octets, head) in [
+            (&b"250 2.0.0 taken"[..], Some("250 2.0.0 taken")),
+            (b"250", Some("250")),
+            (b"250x\r\n", Some("250 x")),
+            (b"250\t2.0.0 ok\r\n", Some("250 2.0.0 ok")),
+            (b"250-2.0.0 first\r\n25", Some("250 2.0.0 first")),
+            (b"451 4.3.0 la", Some("451 4.3.0 la")),
+            (b"5", None),
+            (b"25", None),
+            (b"banana\r\n250 ok\r\n", None),
+            (b"\r\n250 ok\r\n", None),
+            (b"", None),
+        ] {
+            let mut reader = ReplyReader::default();
+            reader.feed(b"354 go\r\n");
+            reader.next_reply().unwrap();
+            reader.feed(octets);
+            drop(reader.next_reply());
+            let got = reader.head().map(|reply| reply.to_string());
+            assert_eq!(got.as_deref(), head, "case: {}", octets.escape_ascii());
         }
     }
 

@@ -104,6 +104,9 @@ pub const SCAN_MAX: usize = 10_000;
 /// MX hosts tried for a domain; a hostile zone can list thousands.
 pub const MX_HOSTS_MAX: usize = 16;
 
+/// MX hosts that are remembered of a domain, so that those that are tried can change without it being another site.
+pub const MX_HOSTS_KNOWN_MAX: usize = 32;
+
 /// Addresses tried in one attempt at a site, over all hosts: Postfix's `smtp_mx_address_limit` is 5 for each kind.
 pub const CONNECT_TRIES_MAX: usize = 10;
 

@@ -134,7 +134,7 @@ fn host_and_port(text: &str) -> Option<(Host, Option<&str>)> {
     };
     let host = match host.parse() {
         Ok(ip) => Host::Literal(IpAddr::V4(ip)),
-        Err(_) => Host::Domain(Domain::parse(host).ok()?),
+        Err(_) => Host::Domain(Domain::host(host).ok()?),
     };
     Some((host, port))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::file::{Fault, Section, Value};
 use super::kind::{choice, flag, list, string, whole};
-use super::value::{bytes, domain, mailbox, name, socket, span};
+use super::value::{bytes, host_name, mailbox, name, socket, span};
 use super::{
     DeliverConf, DnsConf, LimitsConf, LogConf, LogFormat, QueueConf, ServerConf, Timeouts, default,
 };
@@ -19,7 +19,7 @@ use crate::mail::domain::Domain;
 
 /// `[server]`
 pub(super) fn server(at: &Section<'_, '_>, folder: &Path) -> Option<ServerConf> {
-    let hostname = at.need("hostname", "\"mail.example.org\"", domain);
+    let hostname = at.need("hostname", "\"mail.example.org\"", host_name);
     let data_dir = at.get("data_dir", string).unwrap_or(default::DATA_DIR);
     let data_dir = folder.join(data_dir);
     let postmaster = at.get("postmaster", mailbox);

@@ -138,7 +138,7 @@ impl CertName {
             return Err("write a name: certificates are for names here, not for addresses".into());
         }
         let shape = |_| "write it as \"mail.example.org\" or \"*.example.org\"".to_owned();
-        let domain = Domain::parse(rest).map_err(shape)?;
+        let domain = Domain::host(rest).map_err(shape)?;
         Ok(Self { wildcard, domain })
     }
 

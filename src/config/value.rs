@@ -105,7 +105,7 @@ impl DomainPattern {
         }
     }
 
-    /// Whether everything that `other` matches is matched by this one.
+    /// Whether everything that `other` matches is matched by this one; `PatternIndex` finds the first that does.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
@@ -314,6 +314,17 @@ pub(super) fn domain(value: &Value<'_>) -> Result<Domain, Fault> {
         Fault::new(
             format!("\"{}\" is no domain: {why}", clean(text, SHOWN_MAX)),
             example,
+        )
+    })
+}
+
+/// `mail.example.org`, as a name that we go by.
+pub(super) fn host_name(value: &Value<'_>) -> Result<Domain, Fault> {
+    let name = domain(value)?;
+    Domain::host(name.as_str()).map_err(|why| {
+        Fault::new(
+            format!("\"{name}\" is no name for a server: {why}"),
+            "write it as \"mail.example.org\"",
         )
     })
 }

@@ -8,9 +8,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts,
-};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
@@ -19,10 +17,13 @@ use hickory_resolver::{Resolver as Hickory, TokioResolver};
 
 use super::plain;
 use crate::base::limit::{
-    DNS_ACTIVE_MAX, DNS_ATTEMPTS, DNS_TIMEOUT, HOST_ADDRESSES_MAX, MX_HOSTS_MAX,
+    DNS_ACTIVE_MAX, DNS_ATTEMPTS, DNS_TIMEOUT, HOST_ADDRESSES_MAX, MX_HOSTS_KNOWN_MAX,
 };
 use crate::config::DnsConf;
 use crate::mail::domain::Domain;
+
+/// Records of the kind that was asked for, and their TTLs in seconds; never none.
+type Answers = Result<Vec<(RData, u32)>, DnsFault>;
 
 /// Asks name servers; clones share the cache.
 #[derive(Clone)]
@@ -31,7 +32,7 @@ pub struct Resolver(Result<TokioResolver, String>);
 /// The hosts that take mail for a domain, best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailHosts {
-    /// At most `MX_HOSTS_MAX`; equal preferences in random order (RFC 5321 section 5.1).
+    /// At most `MX_HOSTS_KNOWN_MAX`; equal preferences in random order (RFC 5321 section 5.1).
     pub hosts: Vec<MailHost>,
     /// How long that may be believed.
     pub ttl: Duration,
@@ -126,10 +127,12 @@ impl Resolver {
                 DnsFault::UnusableMx(domain.clone())
             });
         }
+        // Cut in an order that stays the same, so that a domain does not become another site with each answer.
+        hosts.sort_by(|a, b| (a.preference, &a.name).cmp(&(b.preference, &b.name)));
+        hosts.dedup();
+        hosts.truncate(MX_HOSTS_KNOWN_MAX);
         fastrand::shuffle(&mut hosts);
         hosts.sort_by_key(|host| host.preference);
-        hosts.dedup_by(|a, b| a.name == b.name);
-        hosts.truncate(MX_HOSTS_MAX);
         Ok(MailHosts {
             hosts,
             ttl: ttl.max(TTL_MIN),
@@ -138,22 +141,21 @@ impl Resolver {
 
     /// Addresses of a host, IPv4 first; at most `HOST_ADDRESSES_MAX`.
     pub async fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, DnsFault> {
-        let resolver = self.inner(host)?;
-        let name = absolute(host)?;
-        let found = boxed(resolver.lookup_ip(name)).await;
-        let found = found.map_err(|error| fault(host, &error))?;
-        let mut addresses: Vec<IpAddr> = found.iter().collect();
+        // Two questions, because hickory's one for both tells only one of two faults: the wrong one may be for ever.
+        let (four, six) = tokio::join!(
+            self.ask(host, RecordType::A),
+            self.ask(host, RecordType::AAAA)
+        );
+        let found = either(four, six)?;
+        let mut addresses: Vec<IpAddr> = found.iter().filter_map(address).collect();
         fastrand::shuffle(&mut addresses);
         addresses.sort_by_key(IpAddr::is_ipv6);
         addresses.dedup();
         addresses.truncate(HOST_ADDRESSES_MAX);
-        if addresses.is_empty() {
-            return Err(DnsFault::NoAddress(host.clone()));
-        }
         Ok(addresses)
     }
 
-    async fn ask(&self, domain: &Domain, kind: RecordType) -> Result<Vec<(RData, u32)>, DnsFault> {
+    async fn ask(&self, domain: &Domain, kind: RecordType) -> Answers {
         let resolver = self.inner(domain)?;
         let name = absolute(domain)?;
         let found = boxed(resolver.lookup(name, kind)).await;
@@ -208,6 +210,24 @@ fn implicit(domain: &Domain) -> MailHosts {
     }
 }
 
+/// What two questions about one host say together: one good answer is enough, and no end is sure while one is missing.
+fn either(four: Answers, six: Answers) -> Answers {
+    match (four, six) {
+        (Ok(mut four), Ok(six)) => {
+            four.extend(six);
+            Ok(four)
+        }
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+        (Err(open @ DnsFault::NotNow { .. }), Err(_)) => Err(open),
+        (Err(_), Err(open @ DnsFault::NotNow { .. })) => Err(open),
+        (Err(sure), Err(_)) => Err(sure),
+    }
+}
+
+fn address((record, _): &(RData, u32)) -> Option<IpAddr> {
+    record.ip_addr()
+}
+
 /// With its dot, so that no search list is tried.
 fn absolute(domain: &Domain) -> Result<Name, DnsFault> {
     Name::from_ascii(format!("{domain}.")).map_err(|_| DnsFault::NotNow {
@@ -251,10 +271,9 @@ fn adjust(options: &mut ResolverOpts) {
     options.timeout = DNS_TIMEOUT;
     options.attempts = DNS_ATTEMPTS;
     options.max_active_requests = DNS_ACTIVE_MAX;
-    // Both kinds in parallel; an answer for one is enough.
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    // Off-path answers must guess the letters' case as well; servers that do not keep it are asked by TCP.
     options.edns0 = true;
+    // Off-path answers must guess the letters' case as well; servers that do not keep it are asked by TCP.
+    options.case_randomization = true;
 }
 
 /// What a domain's hosts are believed at least: a zone with TTL 0 must not cost a question for each mail.
@@ -267,98 +286,4 @@ const TTL_MAX: Duration = Duration::from_secs(3_600);
 pub mod stub;
 
 #[cfg(test)]
-mod tests {
-    use super::stub::{Stub, Zone};
-    use super::*;
-
-    fn name(text: &str) -> Domain {
-        Domain::parse(text).unwrap()
-    }
-
-    fn conf(stub: &Stub) -> DnsConf {
-        DnsConf {
-            servers: vec![stub.address()],
-        }
-    }
-
-    async fn resolver() -> (Stub, Resolver) {
-        let zone = Zone::default()
-            .mx("two.test", 20, "b.two.test")
-            .mx("two.test", 10, "a.two.test")
-            .mx("null.test", 0, ".")
-            .mx("number.test", 10, "192.0.2.1")
-            .mx("nowhere.test", 10, "gone.nowhere.test")
-            .a("plain.test", [192, 0, 2, 7])
-            .a("a.two.test", [192, 0, 2, 8])
-            .cname("alias.test", "two.test")
-            .fails("broken.test");
-        let stub = Stub::start(zone).await;
-        let resolver = Resolver::new(&conf(&stub));
-        (stub, resolver)
-    }
-
-    #[tokio::test]
-    async fn hosts_come_by_preference_and_by_alias() {
-        let (_stub, resolver) = resolver().await;
-        for domain in ["two.test", "alias.test"] {
-            let found = resolver.mail_hosts(&name(domain)).await.unwrap();
-            let names: Vec<&str> = found.hosts.iter().map(|h| h.name.as_str()).collect();
-            assert_eq!(names, ["a.two.test", "b.two.test"], "case: {domain}");
-        }
-        let own = resolver.mail_hosts(&name("two.test")).await.unwrap();
-        assert_eq!(own.clone().before(&name("b.two.test")).hosts.len(), 1);
-        assert_eq!(own.before(&name("a.two.test")).hosts.len(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_domain_without_mx_is_its_own_host() {
-        let (_stub, resolver) = resolver().await;
-        let found = resolver.mail_hosts(&name("plain.test")).await.unwrap();
-        assert_eq!(found.hosts[0].name, name("plain.test"));
-        assert_eq!(
-            resolver.addresses(&name("plain.test")).await,
-            Ok(vec![[192, 0, 2, 7].into()])
-        );
-    }
-
-    #[tokio::test]
-    async fn each_no_of_dns_is_told_apart() {
-        let (_stub, resolver) = resolver().await;
-        let ask = async |domain: &str| resolver.mail_hosts(&name(domain)).await.unwrap_err();
-        assert_eq!(ask("null.test").await, DnsFault::NullMx(name("null.test")));
-        assert_eq!(
-            ask("none.test").await,
-            DnsFault::NoSuchDomain(name("none.test"))
-        );
-        assert_eq!(
-            ask("number.test").await,
-            DnsFault::UnusableMx(name("number.test"))
-        );
-        assert!(matches!(ask("broken.test").await, DnsFault::NotNow { .. }));
-        let gone = resolver.addresses(&name("gone.nowhere.test")).await;
-        assert_eq!(gone, Err(DnsFault::NoSuchDomain(name("gone.nowhere.test"))));
-    }
-
-    #[test]
-    fn no_zone_may_send_us_home() {
-        for (address, foreign) in [
-            ("127.0.0.1", false),
-            ("127.8.8.8", false),
-            ("0.0.0.0", false),
-            ("::", false),
-            ("::1", false),
-            ("::ffff:127.0.0.1", false),
-            ("224.0.0.1", false),
-            ("255.255.255.255", false),
-            ("192.0.2.1", true),
-            ("10.0.0.1", true),
-            ("2001:db8::1", true),
-        ] {
-            assert_eq!(
-                is_foreign(address.parse().unwrap()),
-                foreign,
-                "case: {address}"
-            );
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 //! Not here: when STARTTLS is said (`deliver::connect`), and our own certificate (`certs`).
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -40,11 +41,30 @@ struct Shared {
     verified: Mutex<HashMap<Roots, Arc<ClientConfig>>>,
 }
 
-/// Which roots; a file that changed is read again.
+/// Which roots; a file that changed is read again, and what was verified by the old ones is not verified by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Roots {
+pub enum Roots {
+    /// The system's, as they were at their first use.
     System,
-    File(PathBuf, Option<SystemTime>),
+    /// A PEM file, and how it looks now; None: it cannot be looked at.
+    File(PathBuf, Option<Look>),
+}
+
+/// What tells a file from one that was there before: when it was written, its octets, its number on the disk.
+pub type Look = (SystemTime, u64, u64);
+
+impl Roots {
+    /// Those of `path`, as the file is now.
+    pub fn of(path: Option<&Path>) -> Self {
+        let Some(path) = path else {
+            return Self::System;
+        };
+        let look = std::fs::metadata(path).and_then(|meta| {
+            let written = meta.modified()?;
+            Ok((written, meta.len(), meta.ino()))
+        });
+        Self::File(path.to_owned(), look.ok())
+    }
 }
 
 /// How much the peer's certificate must prove.
@@ -112,13 +132,7 @@ impl ClientTls {
     }
 
     fn verified(&self, roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsFault> {
-        let key = match roots {
-            None => Roots::System,
-            Some(path) => {
-                let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
-                Roots::File(path.to_owned(), changed.ok())
-            }
-        };
+        let key = Roots::of(roots);
         let known = |map: &HashMap<Roots, Arc<ClientConfig>>| map.get(&key).map(Arc::clone);
         if let Some(config) = known(
             &self
@@ -338,6 +352,20 @@ mod tests {
             .await
             .unwrap();
         assert!(text.starts_with("TLSv1.3 TLS_"), "got {text}");
+    }
+
+    #[tokio::test]
+    async fn a_host_whose_name_has_an_underscore_is_asked_for_and_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = folder.path().join("roots.pem");
+        for host in ["mx_1.example", "_mx.example", "mx_.a_b.example"] {
+            let peer = peer(host);
+            std::fs::write(&roots, &peer.certificate).unwrap();
+            for proof in [Proof::Nothing, Proof::Name(Some(&roots))] {
+                let shaken = shake(&peer, host, proof).await;
+                assert!(shaken.is_ok(), "case: {host} {proof:?}, got {shaken:?}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -12,8 +12,8 @@ use std::time::Duration;
 use hickory_server::Server;
 use hickory_server::net::runtime::{Time, TokioRuntimeProvider};
 use hickory_server::proto::op::ResponseCode;
-use hickory_server::proto::rr::rdata::{A, CNAME, MX, SOA};
-use hickory_server::proto::rr::{LowerName, Name, RData, Record};
+use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, SOA};
+use hickory_server::proto::rr::{LowerName, Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, MessageResponseBuilder, ZoneType};
@@ -24,6 +24,7 @@ use tokio::net::{TcpListener, UdpSocket};
 pub struct Zone {
     records: Vec<(Name, RData)>,
     broken: HashSet<String>,
+    broken_for: HashSet<(String, RecordType)>,
 }
 
 /// Runs until it is dropped.
@@ -35,6 +36,7 @@ pub struct Stub {
 struct Answers {
     catalog: Catalog,
     broken: HashSet<String>,
+    broken_for: HashSet<(String, RecordType)>,
 }
 
 impl Zone {
@@ -49,6 +51,12 @@ impl Zone {
         self.add(host, RData::A(A::from(std::net::Ipv4Addr::from(address))))
     }
 
+    /// An address record of the other family.
+    pub fn aaaa(self, host: &str, address: &str) -> Self {
+        let address: std::net::Ipv6Addr = address.parse().expect("a test's address");
+        self.add(host, RData::AAAA(AAAA::from(address)))
+    }
+
     /// An alias.
     pub fn cname(self, alias: &str, target: &str) -> Self {
         let target = absolute(target);
@@ -58,6 +66,12 @@ impl Zone {
     /// SERVFAIL for this name.
     pub fn fails(mut self, name: &str) -> Self {
         self.broken.insert(format!("{name}."));
+        self
+    }
+
+    /// SERVFAIL for this name, when it is asked for records of that kind.
+    pub fn fails_for(mut self, name: &str, kind: RecordType) -> Self {
+        self.broken_for.insert((format!("{name}."), kind));
         self
     }
 
@@ -84,6 +98,7 @@ impl Stub {
         let mut server = Server::new(Answers {
             catalog,
             broken: zone.broken,
+            broken_for: zone.broken_for,
         });
         server.register_socket(udp);
         server.register_listener(tcp, Duration::from_secs(5), 4096);
@@ -114,8 +129,11 @@ impl RequestHandler for Answers {
     {
         Box::pin(async move {
             let asked = request.queries.queries().first();
-            let asked = asked.map(|query| query.name().to_string().to_lowercase());
-            if !asked.is_some_and(|name| self.broken.contains(&name)) {
+            let fails = asked.is_some_and(|query| {
+                let name = query.name().to_string().to_lowercase();
+                self.broken.contains(&name) || self.broken_for.contains(&(name, query.query_type()))
+            });
+            if !fails {
                 return self.catalog.handle_request::<R, T>(request, response).await;
             }
             let builder = MessageResponseBuilder::from_message_request(request);
@@ -126,7 +144,7 @@ impl RequestHandler for Answers {
 }
 
 /// UDP and TCP on one port, as resolvers expect.
-async fn sockets() -> (UdpSocket, TcpListener) {
+pub async fn sockets() -> (UdpSocket, TcpListener) {
     for _ in 0..50 {
         let udp = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
         let at = udp.local_addr().expect("bound");

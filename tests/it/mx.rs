@@ -2,6 +2,7 @@
 //!
 //! The order of hosts and the port are the delivery's own tests; nothing here could listen on port 25.
 
+use hickory_server::proto::rr::RecordType;
 use postwerk::base::clock::Clock;
 use postwerk::journal::event::EventKind;
 
@@ -38,6 +39,16 @@ async fn dns_says_never_or_not_now() {
             "the name server fails",
             Zone::default().fails("broken.example"),
             "broken.example",
+            EventKind::Deferred,
+            "cannot answer",
+        ),
+        (
+            "a host with addresses of one kind only, which cannot be asked for now",
+            Zone::default()
+                .mx("six.example", 10, "mx.six.example")
+                .mx("mx.six.example", 10, "mx.six.example")
+                .fails_for("mx.six.example", RecordType::AAAA),
+            "six.example",
             EventKind::Deferred,
             "cannot answer",
         ),

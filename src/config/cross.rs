@@ -11,7 +11,8 @@ use super::file::{Fault, Section};
 use super::scanner::Looked;
 use super::section::Placed;
 use super::{
-    AccountConf, DomainConf, ListenerConf, NextHop, Role, RouteConf, Stage, TenantConf, default,
+    AccountConf, DomainConf, ListenerConf, NextHop, PatternIndex, Role, RouteConf, Stage,
+    TenantConf, default,
 };
 use crate::base::size::ByteSize;
 use crate::base::text::nearest;
@@ -150,11 +151,12 @@ impl All<'_, '_, '_> {
     }
 
     fn check_routes(&self) {
+        // An index, because a file can have 20,000 routes: each of them beside all others would take minutes.
+        let mut index = PatternIndex::default();
         for (n, later) in self.routes.iter().enumerate() {
-            let earlier = self.routes.iter().take(n);
-            let covers =
-                |one: &&Placed<'_, '_, RouteConf>| one.conf.domain.covers(&later.conf.domain);
-            if let Some(earlier) = earlier.into_iter().find(covers) {
+            let covering = index.covering(&later.conf.domain);
+            index.add(&later.conf.domain, n);
+            if let Some(earlier) = covering.and_then(|place| self.routes.get(place)) {
                 let fault = Fault::new(
                     format!(
                         "it is never reached: the route for \"{}\" comes first",
@@ -167,10 +169,9 @@ impl All<'_, '_, '_> {
         }
         for domain in self.domains {
             let name = &domain.conf.name;
-            let routed = |one: &Placed<'_, '_, RouteConf>| one.conf.domain.matches(name);
             if domain.conf.relay.is_empty()
                 && !domain.at.has("relay")
-                && !self.routes.iter().any(routed)
+                && index.first(&Host::Domain(name.clone())).is_none()
             {
                 let fault = Fault::new(
                     format!("mail for {name} has no next hop, and its MX is probably this server"),

@@ -13,6 +13,7 @@ mod default;
 mod digest;
 mod file;
 mod held;
+mod index;
 mod kind;
 mod load;
 pub mod pem;
@@ -43,6 +44,7 @@ pub use held::{
     ActionLinks, AdminConf, AtExpiry, DigestConf, Glob, HoldConf, HoldRule, HoldsConf, Hours,
     LinksConf, PublicUrl, ReleaseRule, RuleMatch, Timing,
 };
+pub use index::PatternIndex;
 pub use load::{load, parse};
 pub use problem::{Problem, Problems, Severity};
 pub use rspamd::{HeadersFor, RspamdConf, SpamAct};
@@ -294,8 +296,8 @@ pub struct RouteConf {
     pub sasl: Option<RelayLogin>,
 }
 
-/// User and password at a next hop.
-#[derive(Clone, Debug)]
+/// User and password at a next hop; another password is another login.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayLogin {
     /// Name.
     pub user: String,

@@ -13,30 +13,29 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::connect::Reach;
 use super::lane::{self, Crew};
-use super::plan::{Learned, Plan, SiteKey};
+use super::plan::{Plan, SiteKey};
 use super::report::Reporter;
-use super::route::{Route, Way};
 use super::schedule::{Offer, Table};
 use super::site::{Low, Room, Site};
 use super::trouble::{Trouble, rule};
+use super::ways::{Found, Ways};
 use crate::base::clock::{Mono, micros};
-use crate::base::limit::{
-    DOMAINS_LEARNED_MAX, GROUPS_OF_SITE_MAX, HEADS_ASKED, LEARNING_MAX, SITES_MAX,
-};
+use crate::base::limit::{GROUPS_OF_SITE_MAX, HEADS_ASKED, LEARNING_MAX, SITES_MAX};
 use crate::base::shutdown::Shutdown;
 use crate::mail::domain::Domain;
+use crate::net::dns::{DnsFault, MailHosts};
 use crate::queue::group::{account_of, host_of};
 use crate::queue::{Attempt, Delays, Deliveries, Queue};
 use crate::store::{CLAIM_MAX, Group, StoreError, StoreTime};
 
-/// Owns the sites, the schedule and what was learned from DNS.
+/// Owns the sites, the schedule and the ways to them.
 pub struct Dispatcher {
     crew: Arc<Crew>,
     deliveries: Deliveries,
     hint: watch::Receiver<u64>,
     table: Table,
     sites: HashMap<SiteKey, Arc<Site>>,
-    domains: HashMap<Domain, (Learned, Mono)>,
+    ways: Ways,
     /// Domains that DNS is asked about, and the groups that wait for it.
     learning: HashMap<Domain, Vec<Group>>,
     learned: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
@@ -49,7 +48,7 @@ pub struct Dispatcher {
 /// What DNS said of a domain.
 struct Answer {
     domain: Domain,
-    learned: Learned,
+    said: Result<MailHosts, DnsFault>,
 }
 
 /// Where a group goes.
@@ -67,6 +66,7 @@ impl Dispatcher {
         let places = reach.conf.load().deliver.connections.clamp(1, PLACES_MAX);
         let places_all = u32::try_from(places).unwrap_or(u32::MAX);
         let next_look = reach.clock.mono();
+        let ways = Ways::new(reach.conf.load_full(), reach.strangers.port);
         let crew = Crew {
             places: Arc::new(Semaphore::new(places)),
             starved: Mutex::new(VecDeque::new()),
@@ -83,7 +83,7 @@ impl Dispatcher {
             crew: Arc::new(crew),
             table: Table::default(),
             sites: HashMap::new(),
-            domains: HashMap::new(),
+            ways,
             learning: HashMap::new(),
             learned: mpsc::channel(LEARNING_MAX),
             next_look,
@@ -125,6 +125,7 @@ impl Dispatcher {
             self.next_look = self.now() + PAUSED_LOOK;
             return Ok(false);
         }
+        self.follow();
         for site in self.crew.take_starved() {
             self.crew.staff(&site);
         }
@@ -136,6 +137,22 @@ impl Dispatcher {
             self.look().await?;
         }
         self.serve().await
+    }
+
+    /// After a reload nothing goes out by what was in force before: what waits here is given back and looked at anew.
+    /// Lanes do the same with what they take; idle connections of sites that nobody needs any more end by themselves.
+    fn follow(&mut self) {
+        let conf = self.crew.reach.conf.load_full();
+        if !self.ways.follow(&conf) {
+            return;
+        }
+        for site in self.sites.values() {
+            site.clear();
+        }
+        let deliveries = &self.deliveries;
+        self.table
+            .clear(|group| deliveries.snooze(group, StoreTime(0)));
+        self.next_look = self.now();
     }
 
     /// Asks the store which groups are due.
@@ -239,25 +256,15 @@ impl Dispatcher {
             tracing::error!(?group, "a group names no host; its mail stays");
             return Destination::NotNow;
         };
-        let conf = self.crew.reach.conf.load_full();
-        let route = Route::find(&conf, &host);
-        if let Some(plan) = Plan::known(&route, self.crew.reach.strangers.port) {
-            return Destination::Site(self.site(&Arc::new(plan)));
+        match self.ways.find(&host, self.now()) {
+            Found::Plan(plan) => Destination::Site(self.site(&plan)),
+            Found::Nowhere(trouble) => Destination::Nowhere(trouble),
+            Found::Ask(domain) => self.ask(domain, group),
         }
-        let Way::Mx(domain) = &route.way else {
-            return Destination::NotNow;
-        };
-        let known = self
-            .domains
-            .get(domain)
-            .filter(|(_, until)| *until > self.now());
-        if let Some((learned, _)) = known {
-            return match learned.plan.clone() {
-                Ok(plan) => Destination::Site(self.site(&plan)),
-                Err(trouble) => Destination::Nowhere(trouble),
-            };
-        }
-        if let Some(waiting) = self.learning.get_mut(domain) {
+    }
+
+    fn ask(&mut self, domain: Domain, group: &Group) -> Destination {
+        if let Some(waiting) = self.learning.get_mut(&domain) {
             if waiting.len() >= GROUPS_OF_SITE_MAX {
                 return Destination::NotNow;
             }
@@ -268,27 +275,24 @@ impl Dispatcher {
             return Destination::NotNow;
         }
         self.learning.insert(domain.clone(), vec![group.clone()]);
-        self.learn(domain.clone(), route);
+        self.learn(domain);
         Destination::Asked
     }
 
-    fn learn(&self, domain: Domain, route: Route) {
-        let (reach, answers) = (self.crew.reach.clone(), self.learned.0.clone());
-        let crew = Arc::clone(&self.crew);
+    fn learn(&self, domain: Domain) {
+        let (crew, answers) = (Arc::clone(&self.crew), self.learned.0.clone());
         tokio::spawn(async move {
-            let own = reach.conf.load().server.hostname.clone();
-            let learn = Plan::learn(&route, &domain, &own, reach.strangers.port, &reach.resolver);
-            let learned = learn.await;
+            let said = crew.reach.resolver.mail_hosts(&domain).await;
             // The channel has a place for each question; it is closed only when the server stops.
-            drop(answers.send(Answer { domain, learned }).await);
+            drop(answers.send(Answer { domain, said }).await);
             crew.low.tell();
         });
     }
 
     fn answered(&mut self, answer: Answer) {
         let waited = self.learning.remove(&answer.domain);
-        let until = self.now() + answer.learned.ttl;
-        self.domains.insert(answer.domain, (answer.learned, until));
+        let now = self.now();
+        self.ways.hear(answer.domain, answer.said, now);
         // The groups that waited for it are shown again at once.
         for group in waited.into_iter().flatten() {
             self.deliveries.snooze(&group, StoreTime(0));
@@ -369,13 +373,8 @@ impl Dispatcher {
             self.sites
                 .retain(|key, site| !site.forgettable() || table.has_site(key));
         }
-        if self.domains.len() > DOMAINS_LEARNED_MAX {
-            let now = self.now();
-            self.domains.retain(|_, (_, until)| *until > now);
-            if self.domains.len() > DOMAINS_LEARNED_MAX {
-                self.domains.clear();
-            }
-        }
+        let now = self.now();
+        self.ways.forget(now);
     }
 
     fn most(&self) -> usize {

@@ -142,6 +142,14 @@ async fn run(crew: &Arc<Crew>, site: &Arc<Site>, lane: &mut Counted<'_>) {
             }
             return;
         };
+        if !site.is_under(&crew.reach.conf.load()) {
+            // The way of a parcel that was claimed before a reload may be another now: the dispatcher looks again.
+            drop(lent);
+            if let Some(open) = open.take() {
+                quit(crew, open);
+            }
+            break;
+        }
         if open.is_none() {
             open = match connect(crew, site, lent, stop.as_mut()).await {
                 Ok((fresh, lent)) => {

@@ -1,8 +1,8 @@
 //! Floor 8: takes due parcels from the queue and brings them to their next hop, or says honestly why not.
 //!
-//! `dispatch` asks the queue which groups are due, `schedule` says who is next, `route` and `plan` where to, `site`
-//! whether it can be reached; `lane` serves a site over a connection of `connect` (which `greet`s, `login`s and knows
-//! whose STARTTLS breaks, `clear`), `transact` sends one mail that it reads `ahead`, over a `wire`; `trouble`
+//! `dispatch` asks the queue which groups are due, `schedule` says who is next, `ways` with `route` and `plan` where to,
+//! `site` whether it can be reached; `lane` serves a site over a connection of `connect` (which `greet`s, `login`s and
+//! knows whose STARTTLS breaks, `clear`), `transact` sends one mail that it reads `ahead`, over a `wire`; `trouble`
 //! says what a failure means, `report` settles. Imports nothing of `receive`: they meet in the queue only.
 //! Not here: retry times and lifetime (`queue`), DSNs (`bounce`).
 
@@ -20,6 +20,7 @@ pub mod schedule;
 pub mod site;
 pub mod transact;
 pub mod trouble;
+pub mod ways;
 pub mod wire;
 
 use std::net::SocketAddr;

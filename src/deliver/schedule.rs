@@ -4,7 +4,7 @@
 //! nobody waits for ever. Groups stay here while they have due parcels; how many is bounded, the store keeps the rest.
 //! Not here: the order inside a group (the store), and whether a site can be reached (`site`).
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
 use super::plan::SiteKey;
@@ -16,7 +16,8 @@ use crate::store::Group;
 pub struct Table {
     order: Rounds<SiteKey>,
     sites: HashMap<SiteKey, Accounts>,
-    known: HashSet<Group>,
+    /// Every group that waits here, and for which site.
+    known: HashMap<Group, SiteKey>,
 }
 
 #[derive(Debug, Default)]
@@ -60,10 +61,12 @@ struct Rounds<K> {
 const QUANTUM: usize = crate::store::CLAIM_MAX;
 
 impl Table {
-    /// A group has due parcels.
+    /// A group has due parcels. One that waits for another site, because DNS or the configuration said so, moves.
     pub fn offer(&mut self, site: &SiteKey, account: &str, group: &Group) -> Offer {
-        if self.known.contains(group) {
-            return Offer::Known;
+        match self.known.get(group) {
+            Some(before) if before == site => return Offer::Known,
+            Some(_) => self.withdraw(account, group),
+            None => {}
         }
         if self.known.len() >= GROUPS_WAITING_MAX {
             return Offer::Full;
@@ -76,7 +79,7 @@ impl Table {
             self.order.join(site.clone());
         }
         accounts.add(account, group.clone());
-        self.known.insert(group.clone());
+        self.known.insert(group.clone(), site.clone());
         Offer::Added
     }
 
@@ -118,6 +121,26 @@ impl Table {
         if accounts.count == 0 {
             self.order.leave(&turn.site);
             self.sites.remove(&turn.site);
+        }
+    }
+
+    /// Forgets all groups; they are given to `each`.
+    pub fn clear(&mut self, each: impl FnMut(&Group)) {
+        self.known.keys().for_each(each);
+        *self = Self::default();
+    }
+
+    fn withdraw(&mut self, account: &str, group: &Group) {
+        let Some(site) = self.known.remove(group) else {
+            return;
+        };
+        let Some(accounts) = self.sites.get_mut(&site) else {
+            return;
+        };
+        accounts.done(account, group, false);
+        if accounts.count == 0 {
+            self.order.leave(&site);
+            self.sites.remove(&site);
         }
     }
 
@@ -239,7 +262,7 @@ mod tests {
     use super::*;
 
     fn site(name: &str) -> SiteKey {
-        SiteKey(name.into())
+        SiteKey::named(name)
     }
 
     fn group(name: &str) -> Group {
@@ -293,9 +316,7 @@ mod tests {
         table.offer(&site("slow"), "", &group("slow"));
         table.offer(&site("fast"), "", &group("fast"));
         for _ in 0..5 {
-            let turn = table
-                .turn(|key| usize::from(key.0.as_ref() == "fast"))
-                .unwrap();
+            let turn = table.turn(|key| usize::from(*key == site("fast"))).unwrap();
             assert_eq!(turn.group, group("fast"));
             table.claimed(&turn, 1, true);
         }
@@ -315,6 +336,39 @@ mod tests {
         let mut gone = 0;
         table.drop_site(&site("a"), |_| gone += 1);
         assert!(gone == 1 && table.is_empty());
+    }
+
+    #[test]
+    fn a_group_whose_site_is_another_now_waits_there_and_only_there() {
+        let mut table = Table::default();
+        table.offer(&site("old"), "app", &group("moved"));
+        table.offer(&site("old"), "app", &group("stays"));
+        assert_eq!(
+            table.offer(&site("new"), "app", &group("moved")),
+            Offer::Added
+        );
+        let mut seen = Vec::new();
+        while let Some(turn) = table.turn(|_| 1) {
+            table.claimed(&turn, 0, false);
+            seen.push((turn.site.to_string(), turn.group));
+        }
+        seen.sort();
+        let at = |site: &str, name| (format!("{site}:25"), group(name));
+        assert_eq!(seen, [at("new", "moved"), at("old", "stays")]);
+        assert!(table.is_empty() && !table.has_site(&site("old")));
+    }
+
+    #[test]
+    fn all_groups_can_be_looked_at_anew() {
+        let mut table = Table::default();
+        table.offer(&site("a"), "", &group("one"));
+        table.offer(&site("b"), "", &group("two"));
+        let mut gone = Vec::new();
+        table.clear(|group| gone.push(group.clone()));
+        gone.sort();
+        assert_eq!(gone, [group("one"), group("two")]);
+        assert!(table.is_empty() && table.turn(|_| 1).is_none());
+        assert_eq!(table.offer(&site("a"), "", &group("one")), Offer::Added);
     }
 
     #[test]

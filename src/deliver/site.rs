@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::plan::{Plan, SiteKey};
 use crate::base::clock::{Clock, Mono};
-use crate::config::NextHop;
+use crate::config::{Config, NextHop};
 use crate::queue::Lent;
 
 /// Shared by the scheduler and the site's lanes.
@@ -166,7 +166,12 @@ impl Site {
         inner.avoided.push((hop.clone(), until));
     }
 
-    /// Newer hosts of the same site: order and addresses may have changed.
+    /// Whether it is known to be right under `conf`; else the dispatcher must look at its mail again.
+    pub fn is_under(&self, conf: &Arc<Config>) -> bool {
+        self.lock().plan.is_under(conf)
+    }
+
+    /// The same site under what is in force now, or with equal hosts in another order.
     pub fn replan(&self, plan: &Arc<Plan>) {
         self.lock().plan = Arc::clone(plan);
     }

@@ -25,22 +25,22 @@ use crate::dns::{Stub, Zone};
 use crate::remote::{Answer, Remote};
 
 /// Queue and delivery, without listeners.
-struct Rig {
-    queue: Queue,
+pub struct Rig {
+    pub queue: Queue,
     events: Subscription,
-    conf: Shared,
+    pub conf: Shared,
     shutdown: Shutdown,
     _finish: Finish,
     task: JoinHandle<()>,
 }
 
-fn conf() -> Config {
+pub fn conf() -> Config {
     let mut conf = Config::fallback("mail.example.org".parse().unwrap(), "/nowhere".into());
     conf.queue.retry = vec![Duration::from_millis(200)];
     conf
 }
 
-fn route(remote: &Remote, tls: RelayTls) -> RouteConf {
+pub fn route(remote: &Remote, tls: RelayTls) -> RouteConf {
     let host = Host::Literal(remote.address.ip());
     let port = remote.address.port();
     RouteConf {
@@ -59,11 +59,11 @@ fn routed(remote: &Remote) -> Config {
 }
 
 impl Rig {
-    fn start(conf: Config) -> Self {
+    pub fn start(conf: Config) -> Self {
         Self::among(conf, Strangers::default())
     }
 
-    fn among(conf: Config, strangers: Strangers) -> Self {
+    pub fn among(conf: Config, strangers: Strangers) -> Self {
         Self::build(conf, strangers, Vec::new())
     }
 
@@ -92,7 +92,7 @@ impl Rig {
         }
     }
 
-    async fn accept(&self, from: &str, to: &[&str], text: &str) -> MessageId {
+    pub async fn accept(&self, from: &str, to: &[&str], text: &str) -> MessageId {
         self.accept_as(MailFrom::new(ReversePath::parse(from).unwrap()), to, text)
             .await
     }
@@ -123,7 +123,7 @@ impl Rig {
     }
 
     /// The next event of a kind.
-    async fn event(&mut self, kind: EventKind) -> Event {
+    pub async fn event(&mut self, kind: EventKind) -> Event {
         let wait = async {
             loop {
                 let event = self.events.next().await.expect("the queue lives");
@@ -136,7 +136,7 @@ impl Rig {
         waited.unwrap_or_else(|_| panic!("no event {kind:?} came"))
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.shutdown.begin();
         let ended = Clock::system().timeout(DEADLINE, self.task).await;
         ended
@@ -145,7 +145,7 @@ impl Rig {
     }
 }
 
-const LETTER: &str = "Subject: hello\r\n\r\n.dot\r\nend\r\n";
+pub const LETTER: &str = "Subject: hello\r\n\r\n.dot\r\nend\r\n";
 
 #[tokio::test]
 async fn a_mail_arrives_with_our_received_field_and_all_its_octets() {

@@ -57,6 +57,7 @@ mod retry;
 mod rules;
 mod sasl;
 mod scan;
+mod sites;
 mod spam;
 mod stop;
 mod tls;

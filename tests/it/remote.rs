@@ -94,6 +94,11 @@ impl Remote {
         Self::start(script, WORDS, None).await
     }
 
+    /// Takes everything, at an address of loopback that the test chose.
+    pub async fn friendly_at(address: SocketAddr) -> Self {
+        Self::start_at(address, |_| Answer::Usual, WORDS, None).await
+    }
+
     /// With other extensions in its EHLO.
     pub async fn with_words(words: &'static [&'static str]) -> Self {
         Self::start(|_| Answer::Usual, words, None).await
@@ -127,7 +132,16 @@ impl Remote {
         words: &'static [&'static str],
         tls: Option<tokio_rustls::TlsAcceptor>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        Self::start_at(([127, 0, 0, 1], 0).into(), script, words, tls).await
+    }
+
+    async fn start_at(
+        address: SocketAddr,
+        script: impl Fn(&Asked<'_>) -> Answer + Send + Sync + 'static,
+        words: &'static [&'static str],
+        tls: Option<tokio_rustls::TlsAcceptor>,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.expect("loopback");
         let address = listener.local_addr().expect("bound");
         let state = Arc::new(State {
             script: Box::new(script),

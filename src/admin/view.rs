@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Wall;
 use crate::base::text::clean;
-use crate::journal::fact::{Entry, Fact};
+use crate::journal::fact::{Entry, Fact, InDoubt};
 use crate::mail::date;
 use crate::mail::state::State;
 use crate::queue::list::{Listed, Shown};
@@ -83,6 +83,18 @@ pub struct RowRecipient {
     /// Where it was tried last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
+    /// Where and when a try ended whose final dot was not answered: it may have arrived then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<RowUnanswered>,
+}
+
+/// A try whose final dot was not answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RowUnanswered {
+    /// RFC 3339.
+    pub timestamp: String,
+    /// `mx.example[192.0.2.1]:25`
+    pub site: String,
 }
 
 /// Everything about one message.
@@ -101,7 +113,7 @@ pub struct Story {
 pub struct Step {
     /// RFC 3339.
     pub timestamp: String,
-    /// `email.accepted`, `attempt`, `email.held`, `acted`, `expired`, `notified`.
+    /// `email.accepted`, `attempt`, `email.held`, `acted`, `expired`, `notified`, `email.maybe_delivered`.
     #[serde(rename = "type")]
     pub kind: String,
     /// What it was, in one sentence.
@@ -134,7 +146,8 @@ pub struct Step {
 pub struct StepRecipient {
     /// Its forward-path.
     pub address: String,
-    /// `email.delivered`, `email.deferred`, `email.bounced`, `email.held`; nothing when the step says it.
+    /// `email.delivered`, `email.deferred`, `email.maybe_delivered`, `email.bounced`, `email.held`; nothing when the step
+    /// says it.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The remote's words.
@@ -143,6 +156,9 @@ pub struct StepRecipient {
     /// The command that they answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// A try before this one was not answered, so it may have arrived then, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maybe_before: bool,
 }
 
 impl Row {
@@ -267,6 +283,14 @@ impl Step {
                 recipients: addresses(&fact.recipients),
                 ..Self::default()
             },
+            Fact::InDoubt(fact) => Self {
+                kind: "email.maybe_delivered".into(),
+                text: in_doubt(fact),
+                site: Some(fact.site.clone()),
+                recipients: addresses(&fact.recipients),
+                next_try: fact.next_try.map(|at| date::rfc3339(Wall(at))),
+                ..Self::default()
+            },
         };
         Self {
             timestamp: date::rfc3339(Wall(entry.at)),
@@ -340,7 +364,22 @@ fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
         next_try: waits.then(|| date::rfc3339(Wall(queue.wall_of(parcel.next_try)))),
         attempts: if ended { 0 } else { parcel.attempts },
         site: parcel.last_site.clone().filter(|_| !ended),
+        unanswered: slot.unanswered.as_ref().map(|one| RowUnanswered {
+            timestamp: date::rfc3339(Wall(one.at)),
+            site: one.site.clone(),
+        }),
     }
+}
+
+fn in_doubt(fact: &InDoubt) -> String {
+    let then = match fact.next_try {
+        Some(_) => "it is sent again and may arrive twice",
+        None => "it is held",
+    };
+    format!(
+        "the server ended while a delivery at {} was under way; it may have arrived, and {then}",
+        fact.site
+    )
 }
 
 fn reverse_path(message: &Message) -> String {
@@ -355,6 +394,7 @@ fn tried(one: &crate::journal::fact::TriedRecipient) -> StepRecipient {
     let kind = match one.action.as_str() {
         "relayed" => "email.delivered",
         "deferred" => "email.deferred",
+        "maybe_delivered" => "email.maybe_delivered",
         "held" => "email.held",
         _ => "email.bounced",
     };
@@ -363,6 +403,7 @@ fn tried(one: &crate::journal::fact::TriedRecipient) -> StepRecipient {
         kind: Some(kind.to_owned()),
         reply: one.reply.as_ref().map(ToString::to_string),
         command: Some(one.step.clone()).filter(|step| !step.is_empty()),
+        maybe_before: one.maybe_before,
     }
 }
 

@@ -223,6 +223,7 @@ fn told(event: &Event) -> Option<String> {
         | EventKind::Requeued
         | EventKind::Deleted
         | EventKind::Deferred
+        | EventKind::MaybeDelivered
         | EventKind::Bounced => Some(format!(
             "{}: {} ({})",
             event.kind.name(),

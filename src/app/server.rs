@@ -160,6 +160,10 @@ impl Server {
             clock.clone(),
             Events::new(),
         );
+        if let Err(error) = queue.recover().await {
+            // A full disk is no reason not to start; delivery begins only when it is done.
+            tracing::warn!(%error, "what was under way when the server ended cannot be marked yet");
+        }
         let scanners = Scanners::new(Arc::clone(&conf), clock.clone());
         let keys = Keys::load(store.clone(), clock.clone()).await?;
         let digests = Digests::new(queue.clone(), keys.clone());

@@ -131,6 +131,20 @@ pub const SITES_MAX: usize = 10_000;
 /// Settles under way, each with its facts and replies in memory: about 4 KiB. A lane waits for one of them to end.
 pub const SETTLES_MAX: usize = 1_000;
 
+/// Intents of an earlier life looked at together at the start: as many as there are lanes by default.
+pub const INTENTS_PAGE: usize = 200;
+/// Operations of a commit that marks them, after which the next one begins; a parcel of 100 recipients that are all
+/// held takes 500, and a commit may have 20,000.
+pub const INTENT_OPS_MAX: usize = 1_000;
+
+/// A settle that the store cannot take is tried for so long: until an administrator has come by. Meanwhile its
+/// recipients are claimed, so that nothing is sent twice; `SETTLES_MAX` of them stop delivery.
+pub const SETTLE_FOR: Duration = Duration::from_secs(24 * 3_600);
+/// The first pause of such a settle, doubled each time.
+pub const SETTLE_PAUSE: Duration = Duration::from_secs(1);
+/// And the longest: a disk that works again is noticed within a minute.
+pub const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// Addresses tried for one host.
 pub const HOST_ADDRESSES_MAX: usize = 8;
 

@@ -183,6 +183,16 @@ fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
         out.push('\n');
     }
     out.push_str(&format!("    {todo} {}\n", advice(one, language)));
+    if one.unanswered.is_some() {
+        out.push_str(match language {
+            Language::German => {
+                "    Die Nachricht ist vielleicht trotzdem angekommen: Bei einem der Versuche blieb die\n    letzte Antwort des Servers aus. Fragen Sie nach, bevor Sie sie noch einmal senden.\n"
+            }
+            Language::English => {
+                "    The message may have arrived all the same: in one of the tries the server gave no\n    last answer. Please ask before you send it again.\n"
+            }
+        });
+    }
 }
 
 fn what_happened(one: &FailedRecipient, language: Language) -> String {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::{
     AdminConf, AttachmentsConf, ChecksConf, Config, DeliverConf, DigestConf, DnsConf, HoldsConf,
-    LimitsConf, LinksConf, LogConf, QueueConf, ServerConf, TenantConf, Timeouts, TlsConf, cert,
+    LimitsConf, LinksConf, LogConf, MaybeDelivered, QueueConf, ServerConf, TenantConf, Timeouts,
+    TlsConf, cert,
 };
 use crate::base::limit;
 use crate::base::size::ByteSize;
@@ -70,6 +71,7 @@ impl Default for QueueConf {
             max_message_size: ByteSize::mib(50),
             hops_max: 50,
             paused: false,
+            maybe_delivered: MaybeDelivered::default(),
             stop_timeout: Duration::from_secs(60),
             reserve: None,
             history: days(7),

@@ -351,6 +351,8 @@ pub struct QueueConf {
     pub hops_max: usize,
     /// Accept and keep, deliver nothing.
     pub paused: bool,
+    /// What becomes of mail whose last reply was lost.
+    pub maybe_delivered: MaybeDelivered,
     /// Waiting for claims at a stop.
     pub stop_timeout: Duration,
     /// Free disk below which no mail is accepted; none: min(512 MiB, 10 %).
@@ -359,6 +361,16 @@ pub struct QueueConf {
     pub history: Duration,
     /// Store cache.
     pub cache: ByteSize,
+}
+
+/// `[queue] maybe_delivered`: the next hop may have the mail, and nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MaybeDelivered {
+    /// Sent again; it may arrive twice.
+    #[default]
+    Retry,
+    /// Held in `bad`: a person asks the recipient.
+    Hold,
 }
 
 /// `[dns]`

@@ -11,7 +11,8 @@ use super::file::{Fault, Section, Value};
 use super::kind::{choice, flag, list, string, whole};
 use super::value::{bytes, host_name, mailbox, name, socket, span};
 use super::{
-    DeliverConf, DnsConf, LimitsConf, LogConf, LogFormat, QueueConf, ServerConf, Timeouts, default,
+    DeliverConf, DnsConf, LimitsConf, LogConf, LogFormat, MaybeDelivered, QueueConf, ServerConf,
+    Timeouts, default,
 };
 use crate::base::limit;
 use crate::base::size::ByteSize;
@@ -57,6 +58,11 @@ fn localhost() -> Option<Domain> {
     Domain::parse("localhost").ok()
 }
 
+const MAYBE_DELIVERED: &[(&str, MaybeDelivered)] = &[
+    ("retry", MaybeDelivered::Retry),
+    ("hold", MaybeDelivered::Hold),
+];
+
 /// `[queue]`
 pub(super) fn queue(at: &Section<'_, '_>) -> QueueConf {
     let other = QueueConf::default();
@@ -70,6 +76,9 @@ pub(super) fn queue(at: &Section<'_, '_>) -> QueueConf {
             .get("hops_max", whole(5..=limit::RECEIVED_MAX))
             .unwrap_or(other.hops_max),
         paused: at.get("paused", flag).unwrap_or(other.paused),
+        maybe_delivered: at
+            .get("maybe_delivered", choice(MAYBE_DELIVERED))
+            .unwrap_or(other.maybe_delivered),
         stop_timeout: at.get("stop_timeout", span).unwrap_or(other.stop_timeout),
         reserve: at.get("reserve", bytes).or(other.reserve),
         history: at.get("history", span).unwrap_or(other.history),

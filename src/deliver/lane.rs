@@ -3,12 +3,12 @@
 //! It keeps its connection for a few seconds when nothing is due, and gives it up after `site_messages` mails. A
 //! connection that the peer closed while it was idle costs no try: the mail goes out on a new one.
 //! When the server stops, a transaction whose final dot is not out is abandoned and its parcel given back; one whose
-//! dot is out waits for the reply for at most `[queue] stop_timeout`, because the peer may have the mail.
+//! dot is out waits for the reply for at most `[queue] stop_timeout`, because the peer may have the mail, and is then
+//! settled as in doubt. Without its intent on disk no dot goes out.
 //! Not here: what is sent and how (`transact`), and who starts lanes (`dispatch`).
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -245,13 +245,13 @@ async fn serve<S: Future<Output = ()>>(
         return Turn::Next;
     };
     let conf = crew.reach.conf.load_full();
-    let dotted = AtomicBool::new(false);
+    let over = Notify::new();
     let job = Job {
         queue: &crew.queue,
         clock: &crew.reach.clock,
         timeouts: conf.deliver.timeouts,
         own: &conf.server.hostname,
-        dotted: &dotted,
+        over: &over,
     };
     let connect = if held.connection.messages == 0 {
         held.connection.took
@@ -262,16 +262,20 @@ async fn serve<S: Future<Output = ()>>(
         transact(&mut held.connection, &lent, &job),
         stop,
         crew,
-        &dotted,
+        &lent,
+        &over,
     )
     .await
     else {
-        if dotted.load(Ordering::Acquire) {
-            tracing::warn!(id = %lent.message.id, "stopped while waiting for the reply to the final dot; the mail may be sent twice");
-            lent.keep();
-        }
         return Turn::End;
     };
+    if let Some(error) = done.unwritten {
+        // Nothing was handed over. What waits here would fare alike: it is given back, and the dispatcher pauses.
+        *open = None;
+        site.clear();
+        crew.reporter.trouble(&error);
+        return Turn::Next;
+    }
     if done.stale {
         *open = None;
         site.put_back(lent);
@@ -296,7 +300,8 @@ async fn until_stop<S: Future<Output = ()>>(
     work: impl Future<Output = Done>,
     stop: Pin<&mut S>,
     crew: &Crew,
-    dotted: &AtomicBool,
+    lent: &Lent,
+    over: &Notify,
 ) -> Option<Done> {
     let mut work = pin!(work);
     tokio::select! {
@@ -304,11 +309,15 @@ async fn until_stop<S: Future<Output = ()>>(
         done = &mut work => return Some(done),
         () = stop => {}
     }
-    if !dotted.load(Ordering::Acquire) {
+    if !lent.is_dotted() {
         return None;
     }
     let most = crew.reach.conf.load().queue.stop_timeout;
-    crew.reach.clock.timeout(most, work).await.ok()
+    if let Ok(done) = crew.reach.clock.timeout(most, work.as_mut()).await {
+        return Some(done);
+    }
+    over.notify_one();
+    Some(work.await)
 }
 
 fn attempt(done: Done, connection: &Connection, connect: Duration) -> (bool, Attempt) {

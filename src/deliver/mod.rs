@@ -24,6 +24,7 @@ pub mod ways;
 pub mod wire;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
@@ -33,6 +34,9 @@ use crate::net::tls::ClientTls;
 use crate::queue::Queue;
 
 pub use connect::Strangers;
+
+/// A store that cannot be written to is asked again after this; delivery could do nothing without it anyway.
+const RECOVER_PAUSE: Duration = Duration::from_secs(5);
 
 /// What delivery works with.
 pub struct Context {
@@ -55,6 +59,14 @@ pub async fn run(context: Context) {
 
 /// The same where MX hosts are not on port 25: a test's loopback.
 pub async fn run_among(context: Context, strangers: Strangers) {
+    // Whoever may have got mail in an earlier life of this server is marked before anybody gets more.
+    while let Err(error) = context.queue.recover().await {
+        tracing::warn!(%error, "what was under way when the server ended cannot be marked; delivery waits");
+        tokio::select! {
+            () = context.shutdown.wait() => return,
+            () = context.clock.sleep(RECOVER_PAUSE) => {}
+        }
+    }
     let tls = match ClientTls::new() {
         Ok(tls) => tls,
         Err(error) => {

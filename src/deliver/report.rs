@@ -1,7 +1,8 @@
 //! The end of a try: settle it with the queue, then say so in the log, once it is durable.
 //!
 //! A lane does not wait for the commit: many settles share one, and meanwhile the connection sends the next mail. How
-//! many may be under way is bounded. Not here: what an outcome is (`trouble`), and what becomes of it (`queue::settle`).
+//! many may be under way is bounded. At a stop settles get as long as everything else; what is not written down then is
+//! claimed until the process ends, and its intent tells the next start. Not here: what an outcome is (`trouble`), and what becomes of it (`queue::settle`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,9 @@ use crate::base::shutdown::Shutdown;
 use crate::journal::line::{self, Delivered};
 use crate::mail::outcome::{Fault, Outcome};
 use crate::mail::reply::EnhancedStatus;
+use crate::queue::settle::relayed_text;
 use crate::queue::{Attempt, DueRecipient, Lent, Message, Queue};
+use crate::store::StoreError;
 
 /// Settles in the background; clones share the bound.
 #[derive(Clone)]
@@ -64,20 +67,37 @@ impl Reporter {
         };
         let (this, guard) = (self.clone(), self.shutdown.guard());
         tokio::spawn(async move {
-            match this.queue.settle(lent, attempt).await {
+            let settled = tokio::select! {
+                biased;
+                settled = this.queue.settle(lent, attempt) => settled,
+                () = this.late() => Err(StoreError::Unavailable("the server stops".into())),
+            };
+            match settled {
                 Ok(()) => lines.log(&this.queue),
                 Err(error) => {
-                    // The claim is given back, and the mail may go out twice: the scheduler pauses, so that it does
-                    // not do so as fast as it can.
                     this.troubled.store(true, Ordering::Release);
-                    tracing::error!(id = %lines.message.id, %error, "a delivery could not be recorded; it may be sent twice");
+                    tracing::error!(id = %lines.message.id, %error, "a delivery could not be recorded");
                 }
             }
             drop((place, guard));
         });
     }
 
-    /// Whether a settle failed since the last call.
+    /// Nothing may be handed over now: the dispatcher pauses, so that it does not try as fast as it can.
+    pub fn trouble(&self, error: &StoreError) {
+        if !self.troubled.swap(true, Ordering::AcqRel) {
+            tracing::warn!(%error, "the store cannot write down what is about to be sent; delivery waits");
+        }
+    }
+
+    /// Ends when the server has been stopping for so long that it waits for nothing more.
+    async fn late(&self) {
+        self.shutdown.wait().await;
+        let most = self.queue.conf().load().queue.stop_timeout;
+        self.queue.clock().sleep(most).await;
+    }
+
+    /// Whether something could not be written since the last call.
     pub fn was_troubled(&self) -> bool {
         self.troubled.swap(false, Ordering::AcqRel)
     }
@@ -98,7 +118,7 @@ impl Lines {
             let Some(to) = self.recipients.iter().find(|rcpt| rcpt.index == *index) else {
                 continue;
             };
-            let Some((status, dsn, text)) = self.words(outcome) else {
+            let Some((status, dsn, text)) = self.words(to, outcome) else {
                 continue;
             };
             line::delivery(&Delivered {
@@ -115,13 +135,20 @@ impl Lines {
         }
     }
 
-    fn words(&self, outcome: &Outcome) -> Option<(&'static str, EnhancedStatus, String)> {
+    fn words(
+        &self,
+        to: &DueRecipient,
+        outcome: &Outcome,
+    ) -> Option<(&'static str, EnhancedStatus, String)> {
         match outcome {
-            Outcome::Relayed(reply) => Some(("sent", reply.status_or_class(), reply.to_string())),
-            Outcome::Deferred(fault) if self.expires => {
+            Outcome::Relayed(reply) => {
+                let text = relayed_text(reply, to.unanswered.as_ref());
+                Some(("sent", reply.status_or_class(), text))
+            }
+            Outcome::Deferred(fault) | Outcome::InDoubt(fault) if self.expires => {
                 Some(("expired", fault.reply.status_or_class(), self.why(fault)))
             }
-            Outcome::Deferred(fault) => {
+            Outcome::Deferred(fault) | Outcome::InDoubt(fault) => {
                 let EnhancedStatus(_, subject, detail) = fault.reply.status_or_class();
                 // A 5yz that does not end the mail (a banner, a password) is a deferral for whoever reads the log.
                 Some((

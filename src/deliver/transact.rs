@@ -4,11 +4,13 @@
 //! the body is read while the peer thinks about MAIL and RCPT; a small body goes out with its final dot in one write.
 //! All until the final dot has a bound together, which grows with the mail; the reply to the dot has its own, and its
 //! code counts however it goes on.
+//! The octets that end the data wait until the transaction's intent is on disk: from then on a lost reply is known.
 //! Not here: which connection (`lane`), and what a failure means (`trouble`).
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::ahead::Ahead;
 use super::connect::{Connection, said};
@@ -22,7 +24,7 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::Outcome;
 use crate::mail::reply::{Class, Reply};
 use crate::mail::trace::Received;
-use crate::queue::{DueRecipient, Lent, Message, MessageId, Queue};
+use crate::queue::{DueRecipient, Lent, Message, MessageId, Pending, Queue};
 use crate::smtp::client::command::{self, Needs};
 use crate::smtp::client::dots::Dots;
 use crate::smtp::client::transaction::{Finished, Next, Stage, Transaction, Verdict};
@@ -38,8 +40,8 @@ pub struct Job<'a> {
     pub timeouts: Timeouts,
     /// Our name in Received.
     pub own: &'a Domain,
-    /// Set before the final dot goes out: from then on the peer may have the mail.
-    pub dotted: &'a AtomicBool,
+    /// Told when the reply to the final dot is awaited no longer: we stop.
+    pub over: &'a Notify,
 }
 
 /// What came of it.
@@ -55,12 +57,15 @@ pub struct Done {
     pub usable: bool,
     /// The peer had closed the connection while it was idle: nothing was tried.
     pub stale: bool,
+    /// The intent could not be written, so the mail was not handed over: nothing counts as tried.
+    pub unwritten: Option<StoreError>,
 }
 
 /// Why a body was not sent whole.
 enum Stopped {
     Wire(WireFault),
     Store(StoreError),
+    Intent(StoreError),
 }
 
 /// Sends the mail to all recipients that the hop can serve.
@@ -93,8 +98,12 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
             took: Duration::ZERO,
             usable: true,
             stale: false,
+            unwritten: None,
         };
     }
+    // Its commit overlaps with MAIL, RCPT and DATA.
+    let named = going.iter().map(|recipient| recipient.index).collect();
+    let intent = job.queue.intend(lent, named, &connection.site);
     let mut machine = machine(connection, message, &going, received.len());
     let size = message.size.saturating_add(received.len() as u64);
     let most = most(&job.timeouts, going.len(), size);
@@ -105,6 +114,9 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
         job,
         most,
         end: start + most,
+        lent,
+        intent: Some(intent),
+        unwritten: None,
         store: None,
         ended: false,
     };
@@ -125,6 +137,7 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
         took: job.clock.mono() - start,
         usable: finished.usable && failed.is_none() && !sending.ended,
         stale,
+        unwritten: sending.unwritten,
     }
 }
 
@@ -136,6 +149,10 @@ struct Sending<'a> {
     /// What all until the final dot may take.
     most: Duration,
     end: Mono,
+    lent: &'a Lent,
+    /// On its way to the disk, until the dot is due.
+    intent: Option<Pending<'a>>,
+    unwritten: Option<StoreError>,
     store: Option<StoreError>,
     /// The peer closes, though it answered.
     ended: bool,
@@ -171,6 +188,10 @@ impl Sending<'_> {
                         machine.lose("the mail could not be read");
                         self.store = Some(error);
                     }
+                    Err(Stopped::Intent(error)) => {
+                        machine.lose("what is about to be sent could not be written down");
+                        self.unwritten = Some(error);
+                    }
                 },
                 Next::Over => break,
             }
@@ -181,7 +202,7 @@ impl Sending<'_> {
 
     /// A reply before the final dot, by its own bound and by that of the whole.
     async fn reply(
-        &self,
+        &mut self,
         connection: &mut Connection,
         within: Duration,
     ) -> Result<Reply, WireFault> {
@@ -192,7 +213,7 @@ impl Sending<'_> {
 
     /// The same for what is written.
     async fn say(
-        &self,
+        &mut self,
         connection: &mut Connection,
         octets: &[u8],
         within: Duration,
@@ -215,7 +236,15 @@ impl Sending<'_> {
 
     /// The reply to the final dot.
     async fn last(&mut self, connection: &mut Connection, machine: &mut Transaction) {
-        match connection.wire.last_reply(self.job.timeouts.dot).await {
+        let answered = tokio::select! {
+            biased;
+            answered = connection.wire.last_reply(self.job.timeouts.dot) => answered,
+            () = self.job.over.notified() => {
+                machine.lose("the server stopped before the reply to the final dot came");
+                return;
+            }
+        };
+        match answered {
             Ok(last) => {
                 self.ended |= !last.whole;
                 machine.answer(last.reply);
@@ -241,11 +270,27 @@ impl Sending<'_> {
             }
         }
         dots.finish(&mut out);
-        self.job.dotted.store(true, Ordering::Release);
-        self.say(connection, &out, within).await?;
+        self.noted(within).await.map_err(Stopped::Intent)?;
+        let over = self.job.over;
+        tokio::select! {
+            biased;
+            sent = self.say(connection, &out, within) => sent?,
+            // Waiting for the reply ends at once, too.
+            () = over.notified() => over.notify_one(),
+        }
         out.shrink_to(OUT_KEPT);
         connection.out = out;
         Ok(())
+    }
+
+    /// Waits until the intent is on disk. The peer waits for our data meanwhile, so not for longer than for a block.
+    async fn noted(&mut self, within: Duration) -> Result<(), StoreError> {
+        let Some(intent) = self.intent.take() else {
+            return Ok(());
+        };
+        let late = || StoreError::Unavailable("it took too long".into());
+        let noted = self.job.clock.timeout(within, intent.durable()).await;
+        noted.unwrap_or_else(|_| Err(late()))
     }
 
     /// A peer that refuses in the middle of the data says so before it closes; that reply is worth more than EPIPE.
@@ -256,7 +301,7 @@ impl Sending<'_> {
         fault: &WireFault,
     ) {
         let last_words = connection.wire.last_reply(LAST_WORDS).await;
-        let dotted = self.job.dotted.load(Ordering::Acquire);
+        let dotted = self.lent.is_dotted();
         if dotted {
             machine.body_sent();
         }
@@ -382,7 +427,9 @@ fn judge(
             },
         };
         troubled = true;
+        let in_doubt = trouble.is_in_doubt();
         let outcome = match (rule(&trouble).at(site).outcome(), store) {
+            (Outcome::Deferred(fault), None) if in_doubt => Outcome::InDoubt(fault),
             // What is missing on the disk is missing next time too.
             (Outcome::Deferred(fault), Some(StoreError::Damaged(_))) => Outcome::Broken(fault),
             (outcome, _) => outcome,

@@ -80,6 +80,20 @@ pub struct Ruling {
     pub fault: Fault,
 }
 
+impl Trouble {
+    /// Whether the peer may have taken the mail: its dot went out, and no answer came that can be read. A 421 is one
+    /// (RFC 5321 section 4.2.1: the action was not taken).
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Cut {
+                stage: Stage::Dot,
+                cut: Cut::Lost(_)
+            }
+        )
+    }
+}
+
 impl Ruling {
     /// For one recipient.
     pub fn outcome(&self) -> Outcome {
@@ -223,9 +237,9 @@ fn cut_off(stage: Stage, cut: &Cut) -> Ruling {
     let step = stage.to_string();
     match cut {
         Cut::Closing(reply) => theirs(HOST, false, reply, &step),
-        // RFC 1047: whether it was delivered is unknown, and a mail twice is better than none.
+        // RFC 1047: whether it was delivered is unknown.
         Cut::Lost(why) if stage == Stage::Dot => {
-            let text = format!("{why}; the mail may arrive twice");
+            let text = format!("{why}; the mail may have been delivered");
             ours(HOST, false, 451, (4, 2), &step, &text)
         }
         Cut::Lost(why) => ours(HOST, false, 451, (4, 2), &step, why),
@@ -544,8 +558,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_lost_after_the_dot_says_that_it_may_come_twice() {
+    fn a_reply_lost_after_the_dot_leaves_the_mail_in_doubt() {
         let text = rule(&lost(Stage::Dot)).fault.reply.to_string();
-        assert!(text.contains("may arrive twice"), "got {text}");
+        assert!(text.contains("may have been delivered"), "got {text}");
+        assert!(lost(Stage::Dot).is_in_doubt());
+        // RFC 5321 section 4.2.1: after a 4yz the action was not taken, 421 among them.
+        for known in [lost(Stage::Data), closing(Stage::Dot)] {
+            assert!(!known.is_in_doubt(), "case: {known:?}");
+        }
     }
 }

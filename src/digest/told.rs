@@ -58,7 +58,8 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
         | HoldReason::Phish
         | HoldReason::Spam
         | HoldReason::Dmarc
-        | HoldReason::Filter => false,
+        | HoldReason::Filter
+        | HoldReason::MaybeDelivered => false,
     };
     if !wanted {
         return None;
@@ -101,7 +102,8 @@ fn wording(lang: Lang, hold: &Hold) -> Option<String> {
         | HoldReason::Undeliverable
         | HoldReason::Internal
         | HoldReason::Dmarc
-        | HoldReason::Scanner => return None,
+        | HoldReason::Scanner
+        | HoldReason::MaybeDelivered => return None,
     };
     let mut values = Vec::new();
     for name in names {

@@ -40,6 +40,8 @@ pub enum EventKind {
     Delivered,
     /// `email.deferred`: later.
     Deferred,
+    /// `email.maybe_delivered`: the final dot went out and no answer came back.
+    MaybeDelivered,
     /// `email.bounced`: never.
     Bounced,
     /// `email.held`
@@ -73,6 +75,7 @@ impl EventKind {
             Self::Accepted => "email.accepted",
             Self::Delivered => "email.delivered",
             Self::Deferred => "email.deferred",
+            Self::MaybeDelivered => "email.maybe_delivered",
             Self::Bounced => "email.bounced",
             Self::Held => "email.held",
             Self::Released => "email.released",

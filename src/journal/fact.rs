@@ -29,6 +29,9 @@ pub enum Fact {
     /// A DSN was made of it.
     #[n(5)]
     Notified(#[n(0)] Notified),
+    /// The server ended while the answer to a final dot was awaited, or before it could be written down.
+    #[n(6)]
+    InDoubt(#[n(0)] InDoubt),
 }
 
 /// A fact and when it happened.
@@ -109,7 +112,7 @@ pub struct TriedRecipient {
     /// Forward-path.
     #[n(0)]
     pub address: String,
-    /// relayed, deferred, failed, held, expired.
+    /// relayed, deferred, failed, held, expired, maybe_delivered.
     #[n(1)]
     pub action: String,
     /// The remote's reply, or ours.
@@ -118,6 +121,9 @@ pub struct TriedRecipient {
     /// The command it answered.
     #[n(3)]
     pub step: String,
+    /// A try before this one was never answered, so it may have arrived then, too.
+    #[cbor(n(4), default)]
+    pub maybe_before: bool,
 }
 
 /// See `Fact::Held`.
@@ -177,6 +183,23 @@ pub struct Notified {
     /// About whom.
     #[n(2)]
     pub recipients: Vec<String>,
+}
+
+/// See `Fact::InDoubt`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct InDoubt {
+    /// Forward-paths.
+    #[n(0)]
+    pub recipients: Vec<String>,
+    /// `mx.example[192.0.2.1]:25`
+    #[n(1)]
+    pub site: String,
+    /// Wall time of the try in microseconds.
+    #[n(2)]
+    pub tried: u64,
+    /// Wall time of the next one; none: held.
+    #[n(3)]
+    pub next_try: Option<u64>,
 }
 
 #[cfg(test)]

@@ -74,6 +74,9 @@ pub enum HoldReason {
     /// A filter wants it looked at.
     #[n(14)]
     Filter,
+    /// A final dot went out and no answer came back, and `[queue] maybe_delivered = "hold"`.
+    #[n(15)]
+    MaybeDelivered,
 }
 
 /// How much harm letting it go can do; what the pages warn by.
@@ -250,7 +253,7 @@ impl Risk {
 
 impl HoldReason {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Operator,
         Self::Loop,
         Self::BrokenMime,
@@ -266,6 +269,7 @@ impl HoldReason {
         Self::Attachment,
         Self::Scanner,
         Self::Filter,
+        Self::MaybeDelivered,
     ];
 
     /// How much harm a release can do.
@@ -284,7 +288,8 @@ impl HoldReason {
             | Self::Undeliverable
             | Self::Rule
             | Self::Account
-            | Self::RateLimit => Risk::Low,
+            | Self::RateLimit
+            | Self::MaybeDelivered => Risk::Low,
         }
     }
 
@@ -292,7 +297,7 @@ impl HoldReason {
     /// that a next hop refused.
     pub fn is_found_again(self) -> bool {
         match self {
-            Self::Operator | Self::Undeliverable => false,
+            Self::Operator | Self::Undeliverable | Self::MaybeDelivered => false,
             Self::Loop
             | Self::BrokenMime
             | Self::Internal
@@ -325,7 +330,8 @@ impl HoldReason {
             | Self::Account
             | Self::RateLimit
             | Self::Attachment
-            | Self::Scanner => None,
+            | Self::Scanner
+            | Self::MaybeDelivered => None,
         }
     }
 
@@ -343,7 +349,8 @@ impl HoldReason {
             | Self::Dmarc
             | Self::Attachment
             | Self::Scanner
-            | Self::Filter => true,
+            | Self::Filter
+            | Self::MaybeDelivered => true,
         }
     }
 
@@ -365,6 +372,7 @@ impl HoldReason {
             Self::Attachment => "attachment",
             Self::Scanner => "scanner",
             Self::Filter => "filter",
+            Self::MaybeDelivered => "maybe_delivered",
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Outcome {
     Failed(Fault),
     /// A fault of ours that no further try mends: kept for a person, in `bad`.
     Broken(Fault),
+    /// The final dot went out and no verdict came back: the next hop may have it or not (RFC 1047).
+    InDoubt(Fault),
     /// Nothing was tried for it (the site is paused, we are stopping): no attempt is counted.
     Untried,
 }

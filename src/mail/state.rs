@@ -5,6 +5,7 @@
 //!    ^  \-> Held <-> Judging        Held -> Releasing{until} -> Due | Judging     Held -> Trashed{until} -> Deleted
 //! ```
 //! `Claimed` is never stored: `next` sees it when the batch carries the claim while the record says Due or Judging.
+//! MaybeDelivered waits like Due and is never taken for Due again: a retry by a person leaves it what it is.
 //! Times are store time in microseconds. Not here: when a retry is due (`queue::retry`), and who may move (`policy`).
 
 /// Where one recipient of one message stands.
@@ -42,7 +43,7 @@ pub enum State {
         #[n(1)]
         held: bool,
     },
-    /// The final dot went out and no answer came back; it will be tried again (RFC 1047).
+    /// A final dot went out and no answer came back; it will be tried again (RFC 1047).
     #[n(6)]
     MaybeDelivered,
     /// End: the next hop took it.
@@ -82,7 +83,7 @@ pub enum Move {
     Defer,
     /// Never.
     Fail,
-    /// The last reply was lost.
+    /// The reply to a final dot was lost, in this try or in one before it, and it waits for its next try.
     Lose,
     /// Given back untried.
     Unclaim,
@@ -197,7 +198,8 @@ pub fn next(state: &State, step: Move) -> Result<State, Illegal> {
         State::Relayed | State::Failed | State::Expired | State::Deleted => {
             Err(Illegal::AlreadyFinal)
         }
-        State::Due | State::MaybeDelivered => waiting(step),
+        State::Due => waiting(step),
+        State::MaybeDelivered => doubtful(step),
         State::Claimed => claimed(step),
         State::Judging => judging(step),
         State::Held => held(step),
@@ -229,6 +231,23 @@ fn waiting(step: Move) -> Result<State, Illegal> {
             Err(Illegal::NotClaimed)
         }
         Move::Undo => Err(Illegal::NothingToUndo),
+    }
+}
+
+/// As who waits; but what was in doubt stays so while it waits.
+fn doubtful(step: Move) -> Result<State, Illegal> {
+    match waiting(step)? {
+        State::Due => Ok(State::MaybeDelivered),
+        other @ (State::Claimed
+        | State::Judging
+        | State::Held
+        | State::Releasing { .. }
+        | State::Trashed { .. }
+        | State::MaybeDelivered
+        | State::Relayed
+        | State::Failed
+        | State::Expired
+        | State::Deleted) => Ok(other),
     }
 }
 
@@ -404,6 +423,25 @@ mod tests {
             }
         }
         assert_eq!(next(&State::Claimed, Move::Relay), Ok(State::Relayed));
+    }
+
+    #[test]
+    fn a_lost_reply_is_in_doubt_until_an_end() {
+        let lost = next(&State::Claimed, Move::Lose).unwrap();
+        assert_eq!(lost, State::MaybeDelivered);
+        for (step, to) in [
+            (Move::Claim, State::Claimed),
+            (Move::Unclaim, State::MaybeDelivered),
+            (Move::Hold, State::Held),
+            (Move::Expire, State::Expired),
+            (Move::Bounce, State::Failed),
+            (Move::Delete, State::Deleted),
+        ] {
+            assert_eq!(next(&lost, step), Ok(to), "case: {step:?}");
+        }
+        for step in [Move::Relay, Move::Defer, Move::Lose, Move::Undo] {
+            assert!(next(&lost, step).is_err(), "case: {step:?}");
+        }
     }
 
     #[test]

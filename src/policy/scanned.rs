@@ -210,7 +210,8 @@ fn rank(verdict: &Verdict) -> u8 {
             | HoldReason::Spam
             | HoldReason::Dmarc
             | HoldReason::Attachment
-            | HoldReason::Filter => 2,
+            | HoldReason::Filter
+            | HoldReason::MaybeDelivered => 2,
         },
         Verdict::Defer(_) => 5,
         Verdict::Reject(_) => 6,

@@ -210,6 +210,7 @@ impl Queue {
                     State::Due
                 },
                 fault: None,
+                unanswered: None,
             };
             // Searched from the end: the open parcel of a host is its last one.
             let open = parcels

@@ -387,6 +387,7 @@ impl Queue {
             // A decision is no attempt.
             at: 0,
             relayed: None,
+            unanswered: slot.unanswered.clone(),
         }
     }
 

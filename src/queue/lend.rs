@@ -2,7 +2,7 @@
 //!
 //! A claim ends by `settle`, by being dropped, or with the process, so a crash can neither lose a recipient nor
 //! deliver it from two tasks at once. A message may still be sent twice when the reply to our final dot is lost
-//! (RFC 5321 section 6.1; RFC 1047); that is the protocol's price and not repaired here.
+//! (RFC 5321 section 6.1; RFC 1047); that is the protocol's price, and whom it may have met is known (`intent`).
 //! Not here: the order in which groups are served (`deliver::schedule`), and the retry times (`retry`).
 
 use std::collections::HashMap;
@@ -11,11 +11,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Queue;
-use super::record::{Message, MessageId, Parcel, decode, message_key, message_of, number_of};
+use super::intent::Loan;
+use super::record::{
+    Message, MessageId, Parcel, Unanswered, decode, message_key, message_of, number_of,
+};
 use crate::mail::envelope::Notify;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::{Move, State, next};
-use crate::store::{ClaimGuard, Claimed, Group, Head, StoreError, StoreTime, Version, Work};
+use crate::store::{Claimed, Group, Head, StoreError, StoreTime, Version, Work};
 
 /// What is due for delivery.
 #[derive(Clone, Debug)]
@@ -23,7 +26,7 @@ pub struct Deliveries {
     queue: Queue,
 }
 
-/// A parcel lent to a delivery; dropped, it is given back untried.
+/// A parcel lent to a delivery; dropped before its final dot, it is given back untried.
 #[derive(Debug)]
 pub struct Lent {
     /// Its message.
@@ -35,7 +38,7 @@ pub struct Lent {
     pub(super) number: u64,
     pub(super) version: Version,
     pub(super) parcel: Parcel,
-    pub(super) guard: ClaimGuard,
+    pub(super) loan: Loan,
 }
 
 /// One recipient to try.
@@ -49,6 +52,8 @@ pub struct DueRecipient {
     pub notify: Notify,
     /// ORCPT.
     pub orcpt: Option<String>,
+    /// An earlier try whose final dot was never answered.
+    pub unanswered: Option<Unanswered>,
 }
 
 impl Lent {
@@ -115,7 +120,7 @@ impl Deliveries {
                 number,
                 version: record.version,
                 parcel,
-                guard,
+                loan: Loan::new(guard, self.queue.store.clone()),
             });
         }
         Ok(lent)
@@ -169,9 +174,9 @@ impl Lent {
         self.parcel.expires <= now.0
     }
 
-    /// Keeps the claim until the process ends: its final dot is out and we must stop.
-    pub fn keep(self) {
-        self.guard.keep();
+    /// Whether its final dot may be out: then the peer may have the mail.
+    pub fn is_dotted(&self) -> bool {
+        self.loan.is_dotted()
     }
 }
 
@@ -188,6 +193,7 @@ fn due_recipients(parcel: &Parcel, now: StoreTime) -> Vec<DueRecipient> {
         mailbox: slot.mailbox.clone(),
         notify: slot.notify,
         orcpt: slot.orcpt.clone(),
+        unanswered: slot.unanswered.clone(),
     })
     .collect()
 }

@@ -9,12 +9,15 @@ mod act;
 mod aside;
 pub mod body;
 pub mod bulk;
+#[cfg(test)]
+mod doubts;
 mod expiry;
 mod gap;
 pub mod group;
 pub mod hold;
 #[cfg(test)]
 mod holding;
+mod intent;
 pub mod judging;
 pub mod ledger;
 pub mod lend;
@@ -38,6 +41,7 @@ use std::sync::Arc;
 
 pub use accept::{AcceptError, Finishing, NewMail};
 pub use body::{BodyReader, BodyWriter, StoredBody};
+pub use intent::Pending;
 pub use lend::{Deliveries, DueRecipient, Lent};
 pub use pressure::Full;
 pub use record::{DsnWork, FailedRecipient, Message, MessageId, Origin, RecipientId};

@@ -1,6 +1,6 @@
 //! What the queue stores: messages, parcels and the work that follows a failure.
 //!
-//! Keys: `m/<msg>`, `p/<msg>/<parcel>`, `b/<msg>/<n>`, `h/<msg>/<fact>`, `n/<msg>/<n>`, `s/<msg>`; ids big-endian, so
+//! Keys: `m/<msg>`, `p/<msg>/<parcel>`, `b/<msg>/<n>`, `h/<msg>/<fact>`, `n/<msg>/<n>`, `s/<msg>`, `a/<msg>/<parcel>`; ids big-endian, so
 //! that keys sort by time. Records are minicbor with numbered fields: a field is added, never renumbered.
 
 use std::net::SocketAddr;
@@ -221,6 +221,20 @@ pub struct Slot {
     /// Why it is not there yet, or never will be.
     #[n(5)]
     pub fault: Option<Fault>,
+    /// A try whose final dot was never answered; whatever comes later, the mail may have arrived then.
+    #[n(6)]
+    pub unanswered: Option<Unanswered>,
+}
+
+/// The last try whose final dot was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Unanswered {
+    /// Wall time in microseconds.
+    #[n(0)]
+    pub at: u64,
+    /// `mx.example[192.0.2.1]:25`
+    #[n(1)]
+    pub site: String,
 }
 
 /// `n/<msg>/<n>`: failures that the reverse-path must be told of; those of one minute share a DSN.
@@ -262,6 +276,9 @@ pub struct FailedRecipient {
     /// (RFC 3461 section 5.2.2).
     #[n(8)]
     pub relayed: Option<Reply>,
+    /// It may have been delivered all the same.
+    #[n(9)]
+    pub unanswered: Option<Unanswered>,
 }
 
 /// The index of parcels by domain.
@@ -312,6 +329,11 @@ pub fn dsn_key(id: MessageId, n: u64) -> Key {
 /// All DSN work of a message.
 pub fn dsn_prefix(id: MessageId) -> Key {
     Key::of(b'n', &[&id.0.to_be_bytes()])
+}
+
+/// `a/<msg>/<parcel>`
+pub fn intent_key(id: MessageId, number: u64) -> Key {
+    Key::of(b'a', &[&id.0.to_be_bytes(), &number.to_be_bytes()])
 }
 
 /// `s/<msg>`

@@ -2,18 +2,25 @@
 //!
 //! Relayed and failed recipients end; deferred ones are due again together. Failures make the message's DSN due in a
 //! minute, so that those of one minute share one. What cannot be told to anybody, because its reverse-path is null,
-//! is held in `defect` rather than lost.
+//! is held in `defect` rather than lost. A reply that was lost after the final dot leaves its recipients in doubt: they
+//! are sent again, or held, and stay marked. Whatever the store answers, a mail whose dot is out is not sent again for
+//! it: the settle is tried for long, and then the claim is kept.
+//! Not here: what a crash leaves (`intent`).
 
 use std::time::Duration;
 
 use super::Queue;
+use super::intent::{Loan, holds};
 use super::ledger;
 use super::lend::{Lent, claimable};
-use super::record::{DsnWork, FailedRecipient, Message, Parcel, Slot, dsn_key, encode, parcel_key};
+use super::record::{
+    DsnWork, FailedRecipient, Message, Parcel, Slot, Unanswered, dsn_key, encode, parcel_key,
+};
 use super::retry;
 use crate::base::clock::micros;
-use crate::base::limit::{DIALOGUE_MAX, DIALOGUES_MAX};
+use crate::base::limit::{DIALOGUE_MAX, DIALOGUES_MAX, SETTLE_FOR, SETTLE_PAUSE, SETTLE_PAUSE_MAX};
 use crate::base::text::clean;
+use crate::config::MaybeDelivered;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Fact, Tried, TriedRecipient};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
@@ -26,11 +33,6 @@ use crate::store::{
 
 /// Failures within this span share one DSN.
 const DSN_AFTER: Duration = Duration::from_secs(60);
-
-/// A settle that the store cannot take is tried so often, so far apart: long enough for somebody to free the disk.
-const SETTLE_TRIES: usize = 60;
-/// See `SETTLE_TRIES`.
-const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Characters of a fault's text that a hold keeps.
 const CAUSE_MAX: usize = 500;
@@ -66,6 +68,7 @@ pub struct Delays {
 enum Became {
     Relayed(Reply),
     Deferred,
+    InDoubt,
     Failed,
     Expired,
     Held(HoldReason),
@@ -80,7 +83,7 @@ impl Queue {
             mut parcel,
             number,
             version,
-            guard,
+            loan,
             ..
         } = lent;
         let now = self.store.now();
@@ -89,19 +92,22 @@ impl Queue {
             .iter()
             .all(|(_, outcome)| *outcome == Outcome::Untried)
         {
-            // Dropping the guard gives the parcel back as it was.
+            // Dropping the loan gives the parcel back as it was.
+            loan.answered();
             return Ok(());
         }
         parcel.attempts += 1;
         // What leaves a hold has left it now; its card says how.
         parcel.hold = None;
         parcel.last_site = Some(attempt.site.clone());
-        let became = apply(&message, &mut parcel, &attempt, now);
-        let wait = retry::wait(
-            &self.conf.load().queue.retry,
-            parcel.attempts,
-            parcel.jitter,
-        );
+        let conf = self.conf.load_full();
+        let terms = Terms {
+            now,
+            wall: self.clock.wall().0,
+            policy: conf.queue.maybe_delivered,
+        };
+        let became = apply(&message, &mut parcel, &attempt, &terms);
+        let wait = retry::wait(&conf.queue.retry, parcel.attempts, parcel.jitter);
         parcel.next_try = now.0.saturating_add(micros(wait));
         assert!(
             parcel.next_try > now.0,
@@ -117,47 +123,58 @@ impl Queue {
         let any_held = became.iter().any(|(_, became)| became.reason().is_some());
         let slots = (any_held || self.events.wanted()).then(|| parcel.slots.clone());
         let mut batch = Batch::ending();
-        batch.pre.push(Pre::Mine(guard.id()));
+        batch.pre.extend(loan.id().map(Pre::Mine));
+        batch.ops.extend(loan.forget());
         self.put_settled(&mut batch, &message, number, &mut parcel, &became, &attempt);
-        self.commit_settled(batch, &parcel_key(message.id, number), version)
-            .await?;
-        drop(guard);
+        let key = parcel_key(message.id, number);
+        self.commit_settled(batch, loan, &key, version).await?;
         let slots = slots.unwrap_or_default();
         self.tell_all_held(&message, &slots, &became);
         self.tell_settled(&message, &slots, &became);
         Ok(())
     }
 
-    /// What the remote has is relayed already: a store that cannot be used for a moment must not send it twice.
+    /// What the remote has is relayed already: a store that cannot be used must not send it twice. A commit in doubt is
+    /// never repeated as it was: from then on it asks for the parcel that was read, so that it is refused when the
+    /// first one is on disk after all.
     async fn commit_settled(
         &self,
-        batch: Batch,
+        mut batch: Batch,
+        loan: Loan,
         key: &Key,
         version: Version,
     ) -> Result<(), StoreError> {
-        for _ in 1..SETTLE_TRIES {
+        let end = self.clock.mono() + SETTLE_FOR;
+        let (mut pause, mut doubted) = (SETTLE_PAUSE, None);
+        loop {
             let error = match self.store.commit(batch.clone()).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => break,
+                Err(StoreError::Conflict(at)) if doubted == Some(at) => break,
                 Err(error @ (StoreError::Unavailable(_) | StoreError::InDoubt(_))) => error,
-                Err(error) => return Err(error),
+                Err(
+                    error @ (StoreError::Conflict(_)
+                    | StoreError::TooLarge
+                    | StoreError::Damaged(_)),
+                ) => {
+                    // No further try mends it, and none may send the mail again.
+                    loan.keep();
+                    return Err(error);
+                }
             };
-            tracing::warn!(?key, %error, "a delivery is not recorded yet; trying again");
-            self.clock.sleep(SETTLE_PAUSE).await;
-            if matches!(error, StoreError::InDoubt(_)) && self.changed(key, version).await? {
-                return Ok(());
+            if matches!(error, StoreError::InDoubt(_)) && doubted.is_none() {
+                doubted = Some(batch.pre.len());
+                batch.pre.push(Pre::Is(key.clone(), version));
             }
+            if self.clock.mono() >= end {
+                // Given back if no dot is out; else the claim is kept.
+                return Err(error);
+            }
+            tracing::warn!(?key, %error, "a delivery is not recorded yet; trying again");
+            self.clock.sleep(pause).await;
+            pause = pause.saturating_mul(2).min(SETTLE_PAUSE_MAX);
         }
-        self.store.commit(batch).await.map(drop)
-    }
-
-    /// Whether the commit in doubt is on disk after all.
-    async fn changed(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
-        let found = self.store.get(vec![key.clone()]).await?;
-        Ok(found
-            .into_iter()
-            .flatten()
-            .next()
-            .is_none_or(|record| record.version != version))
+        loan.end();
+        Ok(())
     }
 
     fn put_settled(
@@ -241,7 +258,9 @@ impl Queue {
                 Became::Relayed(reply) => {
                     (slot.notify.success() && !attempt.dsn, Some(reply.clone()))
                 }
-                Became::Deferred | Became::Held(_) | Became::Untried => return None,
+                Became::Deferred | Became::InDoubt | Became::Held(_) | Became::Untried => {
+                    return None;
+                }
             };
             wanted.then(|| FailedRecipient {
                 index: *index,
@@ -253,6 +272,7 @@ impl Queue {
                 expired: *became == Became::Expired,
                 at: self.clock.wall().0,
                 relayed,
+                unanswered: slot.unanswered.clone(),
             })
         };
         became.iter().filter_map(one).collect()
@@ -325,7 +345,12 @@ impl Queue {
                 .unwrap_or_default();
             match became {
                 Became::Relayed(reply) => {
-                    self.tell(EventKind::Delivered, message, address, reply.to_string())
+                    let before = slot.and_then(|slot| slot.unanswered.as_ref());
+                    let text = relayed_text(reply, before);
+                    self.tell(EventKind::Delivered, message, address, text)
+                }
+                Became::InDoubt | Became::Held(HoldReason::MaybeDelivered) => {
+                    self.tell(EventKind::MaybeDelivered, message, address, said)
                 }
                 Became::Deferred => self.tell(EventKind::Deferred, message, address, said),
                 Became::Failed | Became::Expired => {
@@ -339,17 +364,36 @@ impl Queue {
     }
 }
 
+/// What a settle goes by.
+struct Terms {
+    now: StoreTime,
+    wall: u64,
+    policy: MaybeDelivered,
+}
+
+/// The reply, and whether the mail may have arrived before.
+pub fn relayed_text(reply: &Reply, before: Option<&Unanswered>) -> String {
+    match before {
+        Some(before) => format!(
+            "{reply}; it may have arrived twice: a try before, at {}, was not answered",
+            before.site
+        ),
+        None => reply.to_string(),
+    }
+}
+
 /// Moves each slot that was tried, and says what became of it.
 fn apply(
     message: &Message,
     parcel: &mut Parcel,
     attempt: &Attempt,
-    now: StoreTime,
+    terms: &Terms,
 ) -> Vec<(u32, Became)> {
     let mut all = Vec::new();
-    let expired = parcel.expires <= now.0;
+    let expired = parcel.expires <= terms.now.0;
+    let is_held = holds(terms.policy, message);
     for slot in &mut parcel.slots {
-        let Some(claimed) = claimable(&slot.state, now) else {
+        let Some(claimed) = claimable(&slot.state, terms.now) else {
             continue;
         };
         let outcome = attempt
@@ -357,7 +401,13 @@ fn apply(
             .iter()
             .find(|(index, _)| *index == slot.index)
             .map(|(_, outcome)| outcome);
-        let (step, became, fault) = meaning(message, slot, outcome, expired);
+        if let Some(Outcome::InDoubt(_)) = outcome {
+            slot.unanswered = Some(Unanswered {
+                at: terms.wall,
+                site: attempt.site.clone(),
+            });
+        }
+        let (step, became, fault) = meaning(message, slot, outcome, expired, is_held);
         match next(&claimed, step) {
             Ok(state) => slot.state = state,
             Err(error) => {
@@ -378,20 +428,24 @@ impl Became {
     fn reason(&self) -> Option<HoldReason> {
         match self {
             Self::Held(reason) => Some(*reason),
-            Self::Relayed(_) | Self::Deferred | Self::Failed | Self::Expired | Self::Untried => {
-                None
-            }
+            Self::Relayed(_)
+            | Self::Deferred
+            | Self::InDoubt
+            | Self::Failed
+            | Self::Expired
+            | Self::Untried => None,
         }
     }
 }
 
-/// Why a recipient is held after a try: nobody could be told that it failed, or the fault is ours.
+/// Why a recipient is held after a try: nobody could be told that it failed, nobody knows whether it arrived, or the
+/// fault is ours.
 pub(super) fn hold_of(slot: &Slot, reason: HoldReason) -> Hold {
     let fault = slot.fault.as_ref();
     let cause = fault
         .map(|fault| fault.reply.to_string())
         .unwrap_or_default();
-    let queue = if reason == HoldReason::Internal {
+    let queue = if matches!(reason, HoldReason::Internal | HoldReason::MaybeDelivered) {
         HoldQueue::Bad
     } else {
         HoldQueue::Defect
@@ -404,6 +458,7 @@ fn meaning(
     slot: &Slot,
     outcome: Option<&Outcome>,
     expired: bool,
+    is_held: bool,
 ) -> (Move, Became, Option<Fault>) {
     let end = |fault: &Fault, step, became| {
         // Nobody can be told of it: RFC 5321 section 4.5.5 forbids a DSN to `<>`. A person decides.
@@ -414,10 +469,21 @@ fn meaning(
             (step, became, Some(fault.clone()))
         }
     };
+    // What was in doubt once stays so while it waits.
+    let doubtful = slot.unanswered.is_some();
+    let wait = |step| if doubtful { Move::Lose } else { step };
     match outcome {
         Some(Outcome::Relayed(reply)) => (Move::Relay, Became::Relayed(reply.clone()), None),
         Some(Outcome::Deferred(fault)) if expired => end(fault, Move::Expire, Became::Expired),
-        Some(Outcome::Deferred(fault)) => (Move::Defer, Became::Deferred, Some(fault.clone())),
+        Some(Outcome::Deferred(fault)) => {
+            (wait(Move::Defer), Became::Deferred, Some(fault.clone()))
+        }
+        Some(Outcome::InDoubt(fault)) if expired => end(fault, Move::Expire, Became::Expired),
+        Some(Outcome::InDoubt(fault)) if is_held => {
+            let became = Became::Held(HoldReason::MaybeDelivered);
+            (Move::Hold, became, Some(fault.clone()))
+        }
+        Some(Outcome::InDoubt(fault)) => (Move::Lose, Became::InDoubt, Some(fault.clone())),
         Some(Outcome::Failed(fault)) => end(fault, Move::Fail, Became::Failed),
         // A digest is never held: who is told of holds would be told of it by another digest.
         Some(Outcome::Broken(fault)) if message.digest.is_some() => {
@@ -427,7 +493,7 @@ fn meaning(
             let became = Became::Held(HoldReason::Internal);
             (Move::Hold, became, Some(fault.clone()))
         }
-        Some(Outcome::Untried) | None => (Move::Unclaim, Became::Untried, slot.fault.clone()),
+        Some(Outcome::Untried) | None => (wait(Move::Unclaim), Became::Untried, slot.fault.clone()),
     }
 }
 
@@ -437,6 +503,7 @@ fn result(parcel: &Parcel, index: u32, became: &Became) -> Option<TriedRecipient
     let (action, reply) = match became {
         Became::Relayed(reply) => ("relayed", Some(reply.clone())),
         Became::Deferred => ("deferred", fault.map(|fault| fault.reply.clone())),
+        Became::InDoubt => ("maybe_delivered", fault.map(|fault| fault.reply.clone())),
         Became::Failed => ("failed", fault.map(|fault| fault.reply.clone())),
         Became::Expired => ("expired", fault.map(|fault| fault.reply.clone())),
         Became::Held(_) => ("held", fault.map(|fault| fault.reply.clone())),
@@ -452,6 +519,7 @@ fn result(parcel: &Parcel, index: u32, became: &Became) -> Option<TriedRecipient
         action: action.to_owned(),
         reply,
         step,
+        maybe_before: slot.unanswered.is_some() && *became != Became::InDoubt,
     })
 }
 

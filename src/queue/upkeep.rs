@@ -6,6 +6,7 @@
 use super::Queue;
 use super::bulk::job_of_key;
 use super::hold::hold_of_key;
+use super::intent;
 use super::ledger::{self, Stored};
 use super::record::{
     FailedRecipient, Message, chunk_key, chunks_end, message_key, message_of, parcel_key, sweep_key,
@@ -213,6 +214,7 @@ impl Queue {
                     expired: true,
                     at: self.clock.wall().0,
                     relayed: None,
+                    unanswered: slot.unanswered.clone(),
                 });
             }
             parcel.slots.push(slot);
@@ -267,6 +269,7 @@ impl Queue {
             to: chunks_end(id),
             limit: usize::MAX,
         });
+        batch.ops.push(intent::all_of(id));
         batch.ops.push(Op::Delete(message_key(id)));
         self.store.commit(batch).await?;
         line::removed(id);

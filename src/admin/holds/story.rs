@@ -86,7 +86,16 @@ fn step(lang: Lang, to: &str, fact: &Fact) -> Option<(String, Vec<String>)> {
             let text = says("holds-step-told", &[("to", Arg::Text(&to))]);
             Some((text, vec![fact.dsn.clone()]))
         }
-        Fact::Held(_) | Fact::Acted(_) | Fact::Expired(_) | Fact::Notified(_) => None,
+        Fact::InDoubt(fact) if mine(&fact.recipients) => {
+            let site = shown(&fact.site, SHOWN_MAX);
+            let text = says("holds-step-doubt", &[("site", Arg::Text(&site))]);
+            Some((text, Vec::new()))
+        }
+        Fact::Held(_)
+        | Fact::Acted(_)
+        | Fact::Expired(_)
+        | Fact::Notified(_)
+        | Fact::InDoubt(_) => None,
     }
 }
 

@@ -324,6 +324,8 @@ fn refused(setting: &Setting<'_>, right: Right) -> Notice {
 pub(crate) fn risk(queue: HoldQueue, reason: HoldReason) -> Option<&'static str> {
     match (queue, reason, reason.risk()) {
         (_, _, Risk::High) => Some("link-risk-high"),
+        // It was checked and sent; what a release risks is that it comes a second time.
+        (_, HoldReason::MaybeDelivered, _) => Some("link-risk-twice"),
         (HoldQueue::Bad, _, _) | (_, HoldReason::Scanner | HoldReason::Internal, _) => {
             Some("link-risk-bad")
         }

@@ -30,10 +30,11 @@ struct Counts {
     requests: [AtomicU64; 5],
 }
 
-const KINDS: [(EventKind, &str); 10] = [
+const KINDS: [(EventKind, &str); 11] = [
     (EventKind::Accepted, "accepted"),
     (EventKind::Delivered, "delivered"),
     (EventKind::Deferred, "deferred"),
+    (EventKind::MaybeDelivered, "maybe_delivered"),
     (EventKind::Bounced, "bounced"),
     (EventKind::Held, "held"),
     (EventKind::Released, "released"),
@@ -122,7 +123,10 @@ impl Meter {
             let labels = vec![("status", (*word).to_owned())];
             match kind {
                 EventKind::Accepted => drop(received.inc_by(count)),
-                EventKind::Delivered | EventKind::Deferred | EventKind::Bounced => {
+                EventKind::Delivered
+                | EventKind::Deferred
+                | EventKind::MaybeDelivered
+                | EventKind::Bounced => {
                     deliveries.get_or_create(&labels).inc_by(count);
                 }
                 EventKind::Held

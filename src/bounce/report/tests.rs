@@ -58,6 +58,7 @@ fn failed(address: &str, reply: &str, synthetic: bool, expired: bool) -> FailedR
         expired,
         at: NOW.0,
         relayed: None,
+        unanswered: None,
     }
 }
 

@@ -122,6 +122,18 @@ fn state(one: &RowRecipient, now: Wall) -> String {
             text.push_str(&format!(", last at {site}"));
         }
     }
+    if let Some(before) = &one.unanswered {
+        let what = if one.status == "relayed" {
+            "it may have arrived twice"
+        } else {
+            "it may have arrived"
+        };
+        let at = local(&before.timestamp);
+        text.push_str(&format!(
+            "\n        {what}: no answer came from {} at {at}",
+            before.site
+        ));
+    }
     if let Some(reason) = one.delay_reason.as_ref().or(one.bounce_reason.as_ref()) {
         text.push_str(&format!("\n        because: {reason}"));
     }
@@ -163,6 +175,7 @@ fn outcome(one: &StepRecipient) -> String {
     let word = match one.kind.as_deref() {
         Some("email.delivered") => ": delivered",
         Some("email.deferred") => ": later",
+        Some("email.maybe_delivered") => ": may have arrived",
         Some("email.held") => ": held",
         Some(_) => ": failed",
         None => "",
@@ -173,6 +186,12 @@ fn outcome(one: &StepRecipient) -> String {
     }
     if let Some(command) = &one.command {
         text.push_str(&format!(" (in reply to {command})"));
+    }
+    if one.maybe_before {
+        text.push_str(match one.kind.as_deref() {
+            Some("email.delivered") => "; it may have arrived twice",
+            Some(_) | None => "; it may have arrived before",
+        });
     }
     text
 }
@@ -220,6 +239,7 @@ mod tests {
             next_try: Some(date::rfc3339(NOW + std::time::Duration::from_secs(300))),
             attempts: 2,
             site: Some("mx.example.net[192.0.2.25]:25".into()),
+            unanswered: None,
         }
     }
 
@@ -299,6 +319,7 @@ mod tests {
                 kind: Some("email.deferred".into()),
                 reply: Some("451 4.7.1 Greylisted".into()),
                 command: Some("RCPT TO".into()),
+                maybe_before: false,
             }],
             dialogue: Some("> RCPT TO:<kunde@example.net>\n< 451 4.7.1 Greylisted".into()),
             ..Step::default()

@@ -36,3 +36,4 @@ reason-dmarc = DMARC fehlgeschlagen
 reason-attachment = Nicht zugelassener Anhang
 reason-scanner = Prüfung nicht möglich
 reason-filter = Ein Filter hält sie an
+reason-maybe_delivered = Vielleicht schon zugestellt: Der Server des Empfängers hat zuletzt nicht geantwortet

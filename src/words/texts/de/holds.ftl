@@ -41,6 +41,7 @@ holds-step-judged = Erneut geprüft
 holds-step-said = Prüfung: { $text }
 holds-step-good = Für gut befunden
 holds-step-retry = Sofort versuchen
+holds-step-doubt = Vielleicht zugestellt: Bei { $site } stand noch die letzte Antwort aus
 holds-step-expired = Ihre Lebenszeit ist vorbei
 holds-step-told = Benachrichtigt: { $to }
 holds-sure-release = { $count ->

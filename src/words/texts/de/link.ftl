@@ -58,6 +58,7 @@ link-nothing-requeue = Sie können auch nichts tun: Dann bleibt die Nachricht an
 link-warning = Achtung
 link-risk-bad = Diese Nachricht wurde nicht geprüft. Geben Sie sie nur frei, wenn Sie Absender und Inhalt sicher kennen.
 link-risk-raised = Diese Nachricht gilt als zweifelhaft. Geben Sie sie nur frei, wenn Sie Absender und Inhalt sicher kennen.
+link-risk-twice = Diese Nachricht ist vielleicht schon angekommen. Nach einer Freigabe kann sie ein zweites Mal ankommen.
 link-risk-high = Diese Nachricht gilt als schädlich. Eine Freigabe kann ihrem Empfänger schaden.
 link-login = Aus diesem Grund angehaltene Nachrichten gibt nur frei, wer angemeldet ist. Den Link zur Anmeldung liefert auf dem Server dieser Befehl:
 link-login-again = Ich bin angemeldet: Seite neu laden

@@ -36,3 +36,4 @@ reason-dmarc = DMARC failed
 reason-attachment = Attachment of a kind that is not let through
 reason-scanner = Could not be checked
 reason-filter = A filter holds it
+reason-maybe_delivered = It may have been delivered already: the recipient's server gave no last answer

@@ -41,6 +41,7 @@ holds-step-judged = Checked again
 holds-step-said = Check: { $text }
 holds-step-good = Found good
 holds-step-retry = Try now
+holds-step-doubt = May have been delivered: the last answer of { $site } was still awaited
 holds-step-expired = Its lifetime is over
 holds-step-told = Told: { $to }
 holds-sure-release = { $count ->

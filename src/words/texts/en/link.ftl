@@ -58,6 +58,7 @@ link-nothing-requeue = You may also do nothing: the message stays held and is ch
 link-warning = Careful
 link-risk-bad = This message was not checked. Release it only if you know its sender and its content for sure.
 link-risk-raised = This message is considered doubtful. Release it only if you know its sender and its content for sure.
+link-risk-twice = This message may have arrived already. If you release it, it can arrive a second time.
 link-risk-high = This message is considered harmful. To release it can harm its recipient.
 link-login = Messages held for this reason are released only by somebody who is logged in. This command on the server gives the link to log in:
 link-login-again = I am logged in: load this page again

@@ -256,7 +256,7 @@ async fn a_lost_connection_defers_and_the_mail_comes_again() {
         ("RCPT", "RCPT", Answer::Break("", 0)),
         ("DATA", "DATA", Answer::Break("354 go", 3)),
         ("the mail", "DATA", Answer::BreakInMail(10)),
-        ("the last reply", "DOT", Answer::Break("250 2.0.0 kept", 0)),
+        ("421 to the dot", "DOT", Answer::Say("421 4.7.0 too many")),
         ("421", "RCPT", Answer::Say("421 4.3.2 closing")),
         ("nonsense", "MAIL", Answer::Say("hello world")),
     ] {

@@ -37,6 +37,7 @@ mod deliver;
 mod dialog;
 mod digests;
 mod disk_full;
+mod doubts;
 mod dsn;
 mod embedding;
 mod fuzz;

@@ -18,10 +18,8 @@ use crate::base::lang::Lang;
 use crate::mail::date;
 use crate::mail::domain::Domain;
 use crate::mail::mailbox::Mailbox;
+use crate::mail::quoted_printable;
 use crate::words::{Arg, say};
-
-/// Columns of a line of quoted-printable, its soft break included (RFC 2045 section 6.7).
-const LINE_MAX: usize = 76;
 
 /// What its header says.
 #[derive(Clone, Copy, Debug)]
@@ -77,61 +75,9 @@ impl Letter<'_> {
     fn part(&self, kind: &'static str, text: &str) -> MimePart<'static> {
         MimePart::new(
             ContentType::new(kind).attribute("charset", "utf-8"),
-            BodyPart::Binary(quoted_printable(text).into_bytes().into()),
+            BodyPart::Binary(quoted_printable::encode(text.as_bytes()).into()),
         )
         .transfer_encoding("quoted-printable")
         .header("Content-Language", Raw::new(self.lang.code()))
-    }
-}
-
-/// RFC 2045 section 6.7; lines ended by `\n` come out ended by CRLF.
-fn quoted_printable(text: &str) -> String {
-    let mut out = String::new();
-    for line in text.lines() {
-        let mut column = 0;
-        let mut octets = line.bytes().peekable();
-        while let Some(octet) = octets.next() {
-            let last = octets.peek().is_none();
-            let blank = matches!(octet, b' ' | b'\t');
-            // A dot that begins a line is doubled on the wire, and some hops forget to take it back.
-            let plain =
-                matches!(octet, b'!'..=b'<' | b'>'..=b'~') && !(octet == b'.' && column == 0);
-            let piece = if plain || (blank && !last) {
-                char::from(octet).to_string()
-            } else {
-                format!("={octet:02X}")
-            };
-            let room = if last { LINE_MAX } else { LINE_MAX - 1 };
-            if column + piece.len() > room {
-                out.push_str("=\r\n");
-                column = 0;
-            }
-            column += piece.len();
-            out.push_str(&piece);
-        }
-        out.push_str("\r\n");
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quoted_printable_is_short_seven_bit_and_reversible() {
-        let url = format!("https://mail.example.com:444/d/{}", "A".repeat(44));
-        let text = format!("äöü = x \n{url}\n.\n{}\n", "ß ".repeat(100));
-        let encoded = quoted_printable(&text);
-        assert!(encoded.is_ascii());
-        assert!(encoded.lines().all(|line| line.len() <= 76), "{encoded}");
-        assert!(encoded.lines().any(|line| line == url), "{encoded}");
-        assert!(!encoded.contains("\r\n."), "{encoded}");
-        let mail = format!(
-            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}"
-        );
-        let parsed = mail_parser::MessageParser::default().parse(&mail).unwrap();
-        let read = parsed.body_text(0).unwrap().replace("\r\n", "\n");
-        assert_eq!(read, text);
     }
 }

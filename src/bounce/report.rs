@@ -14,6 +14,7 @@ use crate::base::clock::Wall;
 use crate::mail::date;
 use crate::mail::domain::Domain;
 use crate::mail::mailbox::Mailbox;
+use crate::mail::quoted_printable;
 use crate::queue::{FailedRecipient, Message, MessageId};
 
 pub use super::returned::{Returned, Terms, Why};
@@ -43,7 +44,7 @@ impl Report<'_> {
     /// The mail, header and body.
     pub fn compose(&self) -> Vec<u8> {
         let fields = status::fields(self);
-        let eight_bit = !fields.is_ascii() || self.encoding_of_returned() == Some("8bit");
+        let eight_bit = !fields.is_ascii() || self.encoding_of_returned() == "8bit";
         let mut parts = vec![self.text_part(), self.status_part(fields)];
         // RFC 6522 section 3: it may be missing.
         if !self.returned.octets().is_empty() {
@@ -112,8 +113,18 @@ impl Report<'_> {
         self.told.iter().all(|one| one.relayed.is_some())
     }
 
+    /// Whether the machine's part takes the form of RFC 6533. The older form is always allowed, and many programs that read
+    /// bounces know no other: only an address beyond ASCII is worth leaving it.
+    pub(super) fn has_global_status(&self) -> bool {
+        let beyond = |one: &FailedRecipient| {
+            let orcpt = one.orcpt.as_ref();
+            one.mailbox.needs_smtputf8() || orcpt.is_some_and(|orcpt| !orcpt.is_ascii())
+        };
+        self.utf8() && self.told.iter().any(beyond)
+    }
+
     fn report_type(&self) -> &'static str {
-        if self.utf8() {
+        if self.has_global_status() {
             "global-delivery-status"
         } else {
             "delivery-status"
@@ -121,10 +132,12 @@ impl Report<'_> {
     }
 
     fn text_part(&self) -> MimePart<'static> {
+        let words = quoted_printable::encode(text::compose(self).as_bytes());
         MimePart::new(
             ContentType::new("text/plain").attribute("charset", "utf-8"),
-            text::compose(self),
+            BodyPart::Binary(words.into()),
         )
+        .transfer_encoding("quoted-printable")
         .header("Content-Description", Raw::new("Notification"))
         .header("Content-Language", Raw::new("de, en"))
     }
@@ -142,32 +155,43 @@ impl Report<'_> {
 
     fn returned_part(&self) -> MimePart<'_> {
         let octets = self.returned.octets();
-        let utf8 = self.utf8() && std::str::from_utf8(octets).is_ok();
+        let utf8 = self.utf8() && is_utf8(octets);
         let (kind, name) = match (self.returned, utf8) {
             (Returned::Whole(_), _) if octets.is_ascii() => ("message/rfc822", "Message"),
             (Returned::Whole(_), _) => ("message/global", "Message"),
             (Returned::Header(..), false) => ("text/rfc822-headers", "Message header"),
             (Returned::Header(..), true) => ("message/global-headers", "Message header"),
         };
-        let part = MimePart::new(ContentType::new(kind), BodyPart::Binary(octets.into()))
-            .header("Content-Description", Raw::new(name));
-        match self.encoding_of_returned() {
-            Some(encoding) => part.transfer_encoding(encoding),
-            None => part,
-        }
+        let encoding = self.encoding_of_returned();
+        let body = if encoding == ENCODED {
+            quoted_printable::encode(octets).into()
+        } else {
+            octets.into()
+        };
+        MimePart::new(ContentType::new(kind), BodyPart::Binary(body))
+            .header("Content-Description", Raw::new(name))
+            .transfer_encoding(encoding)
     }
 
-    /// None: the builder encodes it. That is for headers; of a whole message no encoding is allowed in message/rfc822.
-    fn encoding_of_returned(&self) -> Option<&'static str> {
+    /// Only a header is ever encoded: of a whole message no encoding is allowed in message/rfc822 (RFC 2046
+    /// section 5.2.1), and `returned` has seen to it that none is needed.
+    fn encoding_of_returned(&self) -> &'static str {
         let octets = self.returned.octets();
         let plain = returned::has_plain_lines(octets);
-        match (octets.is_ascii(), self.utf8()) {
-            (true, _) if plain => Some("7bit"),
-            (false, true) if plain && std::str::from_utf8(octets).is_ok() => Some("8bit"),
-            (false, true) if matches!(self.returned, Returned::Whole(_)) => Some("8bit"),
-            (_, _) => None,
+        match self.returned {
+            Returned::Whole(_) if octets.is_ascii() => "7bit",
+            Returned::Whole(_) => "8bit",
+            Returned::Header(..) if plain && octets.is_ascii() => "7bit",
+            Returned::Header(..) if plain && self.utf8() && is_utf8(octets) => "8bit",
+            Returned::Header(..) => ENCODED,
         }
     }
+}
+
+const ENCODED: &str = "quoted-printable";
+
+fn is_utf8(octets: &[u8]) -> bool {
+    std::str::from_utf8(octets).is_ok()
 }
 
 /// `<a@b>` and nothing else: what a peer wrote must not become a second field of ours.

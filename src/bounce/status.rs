@@ -25,7 +25,7 @@ pub(super) fn fields(report: &Report<'_>) -> String {
     let message = report.message;
     let mut out = Fields {
         text: String::new(),
-        utf8: report.utf8(),
+        utf8: report.has_global_status(),
     };
     out.field("Reporting-MTA", &format!("dns; {}", report.hostname));
     if let Some(envid) = &message.from.envid {

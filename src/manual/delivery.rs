@@ -7,7 +7,10 @@
 //!   message bounds how long we ask. From MAIL on the first digit of the peer decides.
 //! * **8-bit content is returned, not converted**, when a hop does not offer 8BITMIME (5.6.3). RFC 6152 section 3 allows
 //!   either; a conversion breaks DKIM signatures, and hops without 8BITMIME have become rare. SMTPUTF8 alike (5.6.7),
-//!   for addresses and for headers beyond ASCII.
+//!   for local parts and for headers beyond ASCII.
+//! * **A domain in Unicode never needs SMTPUTF8.** It is compared, routed, logged and stored in keys as its A-labels. Beside
+//!   them the mailbox keeps its U-labels if it was written so, and they go on where MAIL says SMTPUTF8. Mail of our own
+//!   (reports, digests) uses A-labels even there: the hop behind the next may not know SMTPUTF8.
 //! * **Opportunistic TLS verifies nothing and falls back**, once, on a new connection; required TLS does neither. Octets
 //!   that follow the reply to STARTTLS in the clear end the connection: they could be an attacker's.
 //! * **A greeting by our own name is a loop only where DNS chose the host.** Two servers of one name behind a

@@ -7,5 +7,6 @@ pub mod filters;
 pub mod links;
 pub mod modules;
 pub mod records;
+pub mod reports;
 pub mod rules;
 pub mod speed;

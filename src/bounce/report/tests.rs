@@ -226,6 +226,43 @@ fn addresses_that_are_not_ascii_take_the_utf8_form() {
     assert!(text.contains("To: <größe@verein.example>\r\n"));
 }
 
+#[test]
+fn an_ascii_recipient_of_an_author_beyond_ascii_is_found_by_every_program() {
+    let one = failed(
+        "kunde@example.net",
+        "550 5.1.1 Unbekannt: für uns",
+        false,
+        false,
+    );
+    let mut message = message("größe@verein.example");
+    message.from.smtputf8 = true;
+    let original = "Subject: Grüße\r\n\r\nText\r\n".as_bytes();
+    let dsn = compose(&message, &[one], original);
+    golden("utf8_author.eml", &dsn);
+    let parts = parts(&dsn);
+    assert_eq!(parts[1].0, "message/delivery-status");
+    assert!(parts[1].1.is_ascii());
+    assert_eq!(parts[2], ("message/global".to_owned(), original.to_vec()));
+}
+
+#[test]
+fn a_recipient_beyond_ascii_of_an_ascii_author_is_told_in_ascii() {
+    let mut one = failed(
+        "jörg@bücher.example",
+        "553 5.6.7 nicht möglich",
+        false,
+        false,
+    );
+    one.orcpt = Some("utf-8;jörg+rechnung@bücher.example".to_owned());
+    let mut message = message("rechnung@verein.example");
+    message.from.smtputf8 = true;
+    message.subject = Some("=?UTF-8?Q?Gr=C3=BC=C3?= =?UTF-8?Q?=9Fe?=".to_owned());
+    let original = "Subject: Grüße\r\n\r\nText\r\n".as_bytes();
+    let dsn = compose(&message, &[one], original);
+    golden("utf8_recipient.eml", &dsn);
+    needs_nothing(&dsn, "a recipient beyond ASCII");
+}
+
 /// Every field of the machine's part, unfolded.
 fn status_fields(dsn: &[u8]) -> Vec<String> {
     let status = String::from_utf8(parts(dsn)[1].1.clone()).unwrap();

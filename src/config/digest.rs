@@ -43,7 +43,7 @@ pub(super) fn digest(at: &Section<'_, '_>) -> DigestConf {
             .unwrap_or(other.action_links),
         to: administrators(at),
         owners: switch("owners", other.owners),
-        from: at.get("from", sender),
+        from: at.get("from", own_address),
         timing: match (schedule, every) {
             (Some(cron), _) => Timing::Calendar(Box::new(cron)),
             (None, Some(every)) => Timing::Every(every),
@@ -130,7 +130,7 @@ fn release(
 }
 
 /// A digest must pass every hop, so its own address is one that every hop takes.
-fn sender(value: &Value<'_>) -> Result<Mailbox, Fault> {
+fn own_address(value: &Value<'_>) -> Result<Mailbox, Fault> {
     let mailbox = mailbox(value)?;
     if mailbox.needs_smtputf8() {
         let shown = clean(&mailbox.to_string(), SHOWN_MAX);

@@ -1,7 +1,8 @@
 //! Encoded words of a header: `=?utf-8?Q?Gr=C3=B6=C3=9Fe?=` is what people read as "Größe" (RFC 2047).
 //!
 //! Words that stand together in one charset are joined before they are decoded: RFC 2047 section 5 forbids to split a
-//! character between two of them, many mailers do it, and every reader joins them. What is no word stays as it is.
+//! character between two of them, many mailers do it, and every reader joins them. What is no word stays as it is; octets
+//! without any charset are read here too.
 //! Not here: what of the text people may see (`shown`), and encoded words in file names (`structure`).
 
 use mail_parser::decoders::base64::base64_decode;
@@ -52,6 +53,18 @@ pub fn decoded(text: &str) -> String {
     match rest_of_word(rest, &out) {
         Some(whole) => format!("{whole}{CUT}"),
         None => out + rest,
+    }
+}
+
+/// Octets that name no charset: UTF-8, and what is none was written by a program that knows only windows-1252.
+pub fn unlabelled(octets: &[u8]) -> String {
+    match (
+        std::str::from_utf8(octets),
+        charset_decoder(b"windows-1252"),
+    ) {
+        (Ok(text), _) => text.to_owned(),
+        (Err(_), Some(decode)) => decode(octets),
+        (Err(_), None) => String::from_utf8_lossy(octets).into_owned(),
     }
 }
 
@@ -157,6 +170,12 @@ mod tests {
         ] {
             assert_eq!(decoded(given), wanted, "case: {name}");
         }
+    }
+
+    #[test]
+    fn octets_without_a_charset_are_read_as_they_were_meant() {
+        assert_eq!(unlabelled("Grüße €".as_bytes()), "Grüße €");
+        assert_eq!(unlabelled(b"Gr\xfc\xdfe \x80"), "Grüße €");
     }
 
     #[test]

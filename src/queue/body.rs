@@ -12,6 +12,7 @@ use super::{AcceptError, Queue};
 use crate::base::clock::Mono;
 use crate::base::limit::CHUNK;
 use crate::base::text::clean;
+use crate::mail::encoded_word::unlabelled;
 use crate::mail::structure::{Scan, Structure};
 use crate::store::{Band, Batch, Due, Group, Op, Store, StoreError, Version, Work};
 
@@ -237,11 +238,11 @@ impl Fields {
                 name if name.eq_ignore_ascii_case(b"from") => &mut fields.author,
                 _ => continue,
             };
-            let mut text = String::from_utf8_lossy(value.get(1..).unwrap_or_default()).into_owned();
+            let mut text = unlabelled(value.get(1..).unwrap_or_default());
             while let Some(fold) = lines.next_if(|next| matches!(next.first(), Some(b' ' | b'\t')))
             {
                 if text.len() < 4 * FIELD_MAX {
-                    text.push_str(&String::from_utf8_lossy(fold));
+                    text.push_str(&unlabelled(fold));
                 }
             }
             slot.get_or_insert_with(|| clean(&text.replace('\r', ""), FIELD_MAX).trim().to_owned());
@@ -259,5 +260,16 @@ mod tests {
         let fields = Fields::read(b"subject: a\r\n b\r\nMessage-ID:\r\n <x@y>\r\nSubject: second\r\n\r\nSubject: body\r\n");
         assert_eq!(fields.header_id.as_deref(), Some("<x@y>"));
         assert_eq!(fields.subject.as_deref(), Some("a b"));
+    }
+
+    #[test]
+    fn a_subject_that_names_no_charset_is_kept_readable() {
+        for header in [
+            "Subject: Grüße\r\n aus Köln\r\n".as_bytes(),
+            b"Subject: Gr\xfc\xdfe\r\n aus K\xf6ln\r\n",
+        ] {
+            let fields = Fields::read(header);
+            assert_eq!(fields.subject.as_deref(), Some("Grüße aus Köln"));
+        }
     }
 }

@@ -9,7 +9,9 @@ use postwerk::mail::mailbox::Mailbox;
 use postwerk::mail::path::{ForwardPath, ReversePath};
 use postwerk::mail::structure::{Scan, Structure};
 use postwerk::net::line::{Found, LineBuffer};
-use postwerk::smtp::command::{Command, parse};
+use postwerk::smtp::client::command::rcpt;
+use postwerk::smtp::client::offers::Offers;
+use postwerk::smtp::command::{Command, Recipient, parse};
 use postwerk::smtp::data::{Bare, Decoder, reference};
 
 const LINE_MAX: usize = 64;
@@ -48,6 +50,29 @@ pub fn line(bytes: &[u8]) {
     assert_eq!(got, wanted);
 }
 
+/// Written for a next hop, a recipient is read there as the same one; an ORCPT that grew too long is left out.
+fn passed_on(to: &Recipient, utf8: bool) {
+    let ForwardPath::Mailbox(mailbox) = &to.path else {
+        return;
+    };
+    let offers = Offers::parse(b"250-hop.example\r\n250-SMTPUTF8\r\n250 DSN\r\n");
+    let mut line = Vec::new();
+    rcpt(
+        mailbox,
+        to.notify,
+        to.orcpt.as_deref(),
+        utf8,
+        &offers,
+        &mut line,
+    );
+    let line = line.strip_suffix(b"\r\n").expect("one line");
+    let Ok(Command::Rcpt(again)) = parse(line, utf8) else {
+        panic!("refused: {}", String::from_utf8_lossy(line));
+    };
+    assert_eq!((&again.path, again.notify), (&to.path, to.notify));
+    assert!(again.orcpt.is_none() || again.orcpt == to.orcpt);
+}
+
 /// Nothing of a command can become a line end, a parameter or another address when it is written again.
 pub fn command(bytes: &[u8]) {
     for utf8 in [false, true] {
@@ -66,7 +91,9 @@ pub fn command(bytes: &[u8]) {
                 assert!(!text.chars().any(char::is_control));
                 assert!(utf8 || text.is_ascii());
                 assert_eq!(ForwardPath::parse(&text).as_ref(), Ok(&to.path));
-                assert!(to.orcpt.is_none_or(|o| !o.chars().any(char::is_control)));
+                let orcpt = to.orcpt.as_ref();
+                assert!(orcpt.is_none_or(|o| !o.chars().any(char::is_control)));
+                passed_on(&to, utf8);
             }
             Ok(Command::Ehlo(name) | Command::Helo(name)) => {
                 assert!(!name.chars().any(char::is_control));
@@ -146,6 +173,10 @@ pub fn address(bytes: &[u8]) {
     if let Ok(mailbox) = Mailbox::parse(text) {
         let shown = mailbox.to_string();
         assert!(!shown.chars().any(char::is_control));
+        assert!(mailbox.needs_smtputf8() || shown.is_ascii());
+        let written = mailbox.as_written();
+        let again = Mailbox::parse(&written).expect("as it was written");
+        assert_eq!((again.as_written(), &again), (written, &mailbox));
         assert_eq!(Mailbox::parse(&shown), Ok(mailbox));
     }
     if let Ok(path) = ReversePath::parse(text) {

@@ -149,6 +149,44 @@ async fn a_relay_is_told_to_who_asked_for_success_and_to_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_message_that_lost_a_part_of_its_body_is_told_of_all_the_same() {
+    let stage = Stage::new();
+    let id = stage
+        .accept("verein@home.example", &["a@one.example"], None)
+        .await;
+    stage.settle_all(&failed()).await;
+    let mut damage = Batch::new();
+    damage
+        .ops
+        .push(Op::Delete(crate::queue::record::chunk_key(id, 0)));
+    stage.queue.store().commit(damage).await.unwrap();
+    stage.pass(61);
+    notify(&stage).await;
+    let all = messages(&stage).await;
+    let dsn = all.iter().find(|message| message.id != id).unwrap();
+    let text = String::from_utf8(body_of(&stage, dsn).await).unwrap();
+    assert!(text.contains("Final-Recipient: rfc822; a@one.example\r\nAction: failed\r\n"));
+    assert!(text.contains("it can no longer be read"), "got {text}");
+}
+
+#[tokio::test]
+async fn a_report_goes_to_the_author_in_a_labels() {
+    let stage = Stage::new();
+    let id = stage
+        .accept("verein@bücher.example", &["a@one.example"], None)
+        .await;
+    stage.settle_all(&failed()).await;
+    stage.pass(61);
+    notify(&stage).await;
+    let all = messages(&stage).await;
+    let dsn = all.iter().find(|message| message.id != id).unwrap();
+    assert!(!dsn.from.smtputf8 && !dsn.eight_bit);
+    let parcels = stage.queue.parcels_of(dsn.id).await.unwrap();
+    let to = &parcels[0].parcel.slots[0].mailbox;
+    assert_eq!(to.as_written(), "verein@xn--bcher-kva.example");
+}
+
+#[tokio::test]
 async fn who_asked_for_silence_gets_none() {
     let stage = Stage::new();
     let mut never = rcpt("a@one.example");

@@ -129,6 +129,14 @@ async fn a_report_leaves_by_the_hop_that_could_not_take_the_message() {
     for dsn in &mails {
         assert!(dsn.text.is_ascii(), "{}", dsn.text);
         assert!(dsn.text.contains("message/delivery-status"), "{}", dsn.text);
+        // What a person returned was never tried.
+        let tried = !dsn.to[0].contains("held@");
+        assert_eq!(
+            dsn.text.contains("Last-Attempt-Date:"),
+            tried,
+            "{}",
+            dsn.text
+        );
     }
 }
 

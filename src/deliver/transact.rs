@@ -228,9 +228,10 @@ impl Sending<'_> {
     }
 
     fn of_whole(&self, fault: WireFault, short: bool) -> WireFault {
-        match fault {
-            WireFault::Slow(_) | WireFault::Stuck(_) if short => WireFault::Long(self.most),
-            other => other,
+        if short && matches!(fault, WireFault::Slow(_) | WireFault::Stuck(_)) {
+            WireFault::Long(self.most)
+        } else {
+            fault
         }
     }
 

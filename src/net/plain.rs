@@ -245,10 +245,12 @@ pub fn dns(error: &NetError) -> Cow<'static, str> {
     if let NetError::Io(inner) = error {
         return io(inner);
     }
-    let code = match error {
-        NetError::Dns(DnsError::ResponseCode(code)) => Some(*code),
-        NetError::Dns(DnsError::NoRecordsFound(none)) => Some(none.response_code),
-        _ => None,
+    let code = if let NetError::Dns(DnsError::ResponseCode(code)) = error {
+        Some(*code)
+    } else if let NetError::Dns(DnsError::NoRecordsFound(none)) = error {
+        Some(none.response_code)
+    } else {
+        None
     };
     if let Some(code) = code {
         let known = CODES.iter().find(|(known, _)| *known == code);
@@ -267,7 +269,13 @@ pub fn dns(error: &NetError) -> Cow<'static, str> {
             "no name server can be reached",
         ),
         (
-            matches!(error, NetError::Proto(_)),
+            matches!(
+                error,
+                NetError::Proto(_)
+                    | NetError::QueryCaseMismatch
+                    | NetError::ForeignClassRecord { .. }
+                    | NetError::Truncated
+            ),
             "the answer makes no sense",
         ),
     ];
@@ -318,10 +326,12 @@ pub fn http(error: &(dyn Error + 'static)) -> Cow<'static, str> {
 
 /// Words for a file that ought to hold certificates.
 pub fn pem(error: &pem::Error) -> Cow<'static, str> {
-    match error {
-        pem::Error::Io(inner) => io(inner),
-        pem::Error::NoItemsFound => "there is no certificate in it".into(),
-        _ => "it is no PEM file, or a damaged one".into(),
+    if let pem::Error::Io(inner) = error {
+        io(inner)
+    } else if matches!(error, pem::Error::NoItemsFound) {
+        "there is no certificate in it".into()
+    } else {
+        "it is no PEM file, or a damaged one".into()
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Limiter {
 struct Bucket {
     left: u64,
     at: Mono,
+    /// Full again after it; its own, because keys can have bounds of their own.
+    span: Duration,
 }
 
 const TOKEN: u64 = 1_000_000;
@@ -49,7 +51,7 @@ impl Limiter {
         let full = u64::from(count) * TOKEN;
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if !buckets.contains_key(key) && buckets.len() >= LIMITER_KEYS_MAX {
-            buckets.retain(|_, bucket| now - bucket.at < span);
+            buckets.retain(|_, bucket| now - bucket.at < bucket.span);
             if buckets.len() >= LIMITER_KEYS_MAX {
                 return true;
             }
@@ -57,7 +59,9 @@ impl Limiter {
         let bucket = buckets.entry(key.to_owned()).or_insert(Bucket {
             left: full,
             at: now,
+            span,
         });
+        bucket.span = span;
         bucket.refill(full, span, now);
         let good = bucket.left >= TOKEN;
         if good {
@@ -124,6 +128,20 @@ mod tests {
         assert!(limiter.buckets.lock().unwrap().len() <= LIMITER_KEYS_MAX);
         assert!(limiter.take("new", Mono(0) + HOUR));
         assert_eq!(limiter.buckets.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_flood_of_short_bounds_forgets_no_long_one() {
+        let limiter = Limiter::new(1, HOUR);
+        let second = Duration::from_secs(1);
+        assert!(limiter.take_of("long", 1, HOUR, Mono(0)));
+        for n in 1..LIMITER_KEYS_MAX {
+            assert!(limiter.take_of(&n.to_string(), 1, second, Mono(0)));
+        }
+        let later = Mono(0) + second;
+        assert!(limiter.take_of("new", 1, second, later));
+        assert_eq!(limiter.buckets.lock().unwrap().len(), 2);
+        assert!(!limiter.take_of("long", 1, HOUR, later));
     }
 
     #[test]

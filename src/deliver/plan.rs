@@ -5,10 +5,10 @@
 //! Not here: what DNS said (`ways`), and addresses (`connect`), since they may change while a plan is still good.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, Weak};
 
 use super::route::Terms;
 use super::trouble::Trouble;
@@ -137,9 +137,10 @@ impl Plan {
 
 impl SiteKey {
     fn new(travel: Travel) -> Self {
-        // Peers choose names, so the seed is random, and the same for all keys.
-        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let hash = SEED.hash_one(&travel);
+        // Without a seed: peers choose names, but all 64 bits would have to be equal, and maps hash them once more.
+        let mut hasher = DefaultHasher::new();
+        travel.hash(&mut hasher);
+        let hash = hasher.finish();
         Self(Arc::new(Keyed { travel, hash }))
     }
 

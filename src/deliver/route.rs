@@ -59,7 +59,7 @@ pub struct Routes {
 /// The end of a way.
 #[derive(Clone, Debug)]
 struct Leg {
-    /// None: what DNS or the literal says.
+    /// Empty: what DNS or the literal says.
     relay: Arc<[NextHop]>,
     terms: Arc<Terms>,
 }
@@ -89,10 +89,10 @@ impl Routes {
         };
         let routed = || self.routes.get(self.index.first(host)?);
         let leg = own.or_else(routed).unwrap_or(&self.unrouted);
-        let way = match host {
-            _ if !leg.relay.is_empty() => Way::Hops(Arc::clone(&leg.relay)),
-            Host::Domain(domain) => Way::Mx(domain.clone()),
-            Host::Literal(address) => Way::Literal(*address),
+        let way = match (leg.relay.is_empty(), host) {
+            (false, _) => Way::Hops(Arc::clone(&leg.relay)),
+            (true, Host::Domain(domain)) => Way::Mx(domain.clone()),
+            (true, Host::Literal(address)) => Way::Literal(*address),
         };
         Route {
             way,

@@ -18,6 +18,22 @@
 //! * **A site that is down costs one try.** Its other parcels are given back and snoozed. It is asked again after half
 //!   of the first `[queue] retry`, at most 30 s, then doubled up to 15 minutes; one connection probes. A site that takes
 //!   some connections and refuses more is asked for as many as it took, for a minute.
+//! * **A site is everything that decides how a mail travels**, compared as a structure: hosts with their preferences
+//!   (RFC 5321 section 5.1: each domain has its own), port, TLS rule, the file of roots as it lies on disk, login with
+//!   its password, and whether DNS chose the hosts. What is shared by less goes wrong one day: a stranger whose MX named
+//!   our relay made our own mail bounce. The password is compared and never hashed or shown. Our name in EHLO is not part
+//!   of it; a connection ends after `site_messages` at the latest.
+//! * **A reload leaves nothing of the old way.** Of DNS only its words are remembered, and the way is derived from them
+//!   and the configuration in force; a route is found by the labels of a domain, not by a walk through all routes. What
+//!   waits for a lane is given back and looked at anew. Only what a lane has begun goes out by the rules of its start.
+//! * **A and AAAA are two questions.** One good answer is enough; while one of them is open nothing ends. Names with
+//!   underscores are taken from DNS and from clients, but not for what we are called ourselves.
+//! * **Letters in questions are drawn** (0x20): who cannot see the question must guess them, beside port and id. A server
+//!   that does not repeat them is asked again by TCP, at the price of a round trip.
+//! * **Bands are ordered in the store, within a group** (domain, account): 8:3:1. Across the groups of a site the
+//!   dispatcher does not look at them: groups take turns of 20 parcels, so that an urgent mail waits for one turn of each
+//!   other account of its site, and of each other domain of its own account there. Heads would have to carry a band for
+//!   more, and a campaign has an account of its own wherever urgency matters.
 //! * **Lanes do not wait for commits.** A settle runs beside the next transaction; at most 1,000 are under way. A settle
 //!   that fails gives its claim back, and the mail may go out twice; the dispatcher then pauses for five seconds, so
 //!   that a broken disk does not repeat mail as fast as it can.

@@ -5,6 +5,7 @@
 
 use super::record::{self, Stored};
 use super::{Account, Accounts, Known, password};
+use crate::base::band::Band;
 use crate::base::clock::micros;
 use crate::base::limit;
 use crate::base::secret::Secret;
@@ -31,6 +32,8 @@ pub struct NewAccount {
     pub senders: Vec<AddressPattern>,
     /// None: the first tenant of the file.
     pub tenant: Option<String>,
+    /// How urgent its mail is.
+    pub band: Band,
 }
 
 /// Why an account was not changed.
@@ -95,6 +98,7 @@ impl Accounts {
             owner: None,
             hold: false,
             rate: None,
+            band: (new.band != Band::default()).then_some(new.band as u8),
             changed: self.0.store.now().0,
         };
         let key = record::key(&name);
@@ -248,6 +252,7 @@ impl Listed {
             "hold": account.hold,
             "owner": account.owner.as_ref().map(ToString::to_string),
             "rate": rate,
+            "band": account.band.word(),
             "origin": if self.in_file { "file" } else { "store" },
         })
     }

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
+use crate::base::band::Band;
 use crate::base::limit;
 use crate::config::{self, AccountConf, AddressPattern, Config, Rate};
 use crate::mail::mailbox::Mailbox;
@@ -56,6 +57,8 @@ pub struct Account {
     pub hold: bool,
     /// Mails in a span.
     pub rate: Option<Rate>,
+    /// How urgent its mail is.
+    pub band: Band,
 }
 
 /// An account and what its password is measured by: the text itself or a PHC string.
@@ -192,6 +195,7 @@ impl Known {
                 owner: conf.owner.clone(),
                 hold: conf.hold,
                 rate: conf.rate,
+                band: conf.band,
             },
             verifier: conf.password.reveal().to_owned(),
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use super::Account;
+use crate::base::band::Band;
 use crate::config::{AddressPattern, Rate, RateAction};
 use crate::mail::mailbox::Mailbox;
 use crate::store::{Key, StoreError};
@@ -34,6 +35,9 @@ pub(super) struct Stored {
     /// Store time in microseconds.
     #[n(6)]
     pub(super) changed: u64,
+    /// None: normal, as all were before there were bands.
+    #[n(7)]
+    pub(super) band: Option<u8>,
 }
 
 /// Where an account lies.
@@ -85,6 +89,7 @@ impl Stored {
                 span: Duration::from_micros(span),
                 action: action(n),
             }),
+            band: self.band.map_or(Band::default(), Band::of),
         })
     }
 }
@@ -108,6 +113,7 @@ mod tests {
             hold: true,
             rate: Some((100, 3_600_000_000, 2)),
             changed: 7,
+            band: None,
         }
     }
 
@@ -124,6 +130,19 @@ mod tests {
         let octet = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
         let old: Vec<u8> = digits.chunks(2).map(octet).collect();
         assert_eq!(Stored::decode("app", &old).unwrap(), sample());
+    }
+
+    #[test]
+    fn an_account_without_a_band_is_normal() {
+        for (band, read) in [
+            (None, Band::Normal),
+            (Some(0), Band::Urgent),
+            (Some(2), Band::Bulk),
+        ] {
+            let stored = Stored { band, ..sample() };
+            let stored = Stored::decode("app", &stored.encode()).unwrap();
+            assert_eq!(stored.account("app").unwrap().band, read, "{band:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ fn conf(accounts: &[(&str, &str)]) -> Config {
             owner: None,
             hold: false,
             rate: None,
+            band: Band::Bulk,
         });
     }
     config
@@ -43,6 +44,7 @@ fn new(name: &str, password: &str) -> NewAccount {
         password: Secret::new(password),
         senders: vec![AddressPattern::parse("*@example.org").unwrap()],
         tenant: None,
+        band: Band::Urgent,
     }
 }
 
@@ -62,6 +64,12 @@ async fn accounts_of_file_and_store_log_in_with_their_own_password_only() {
             (name, "standard")
         );
         assert_eq!(account.senders.len(), 1);
+        let band = if name == "stored" {
+            Band::Urgent
+        } else {
+            Band::Bulk
+        };
+        assert_eq!(account.band, band, "{name}");
         assert_eq!(accounts.check(name, wrong).await, None, "{name}");
         assert_eq!(accounts.check(name, "").await, None, "{name}");
     }

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use crate::accounts::{AccountError, Accounts, NewAccount};
+use crate::base::band::Band;
 use crate::base::secret::Secret;
+use crate::base::text::clean;
 use crate::config::AddressPattern;
 use crate::queue::verbs::Actor;
 
@@ -30,6 +32,37 @@ pub struct Add {
     /// None: the first of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// `urgent`, `normal` or `bulk`; none: normal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<String>,
+}
+
+impl Add {
+    /// The account to be.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn read(self) -> Result<NewAccount, String> {
+        let mut senders = Vec::new();
+        for text in &self.senders {
+            let told = |remedy| format!("\"{text}\" is no sender pattern; {remedy}");
+            senders.push(AddressPattern::parse(text).map_err(told)?);
+        }
+        let band = match &self.band {
+            None => Band::default(),
+            Some(word) => Band::parse(word).ok_or_else(|| {
+                let shown = clean(word, WORD_MAX);
+                format!("\"{shown}\" is no band; write urgent, normal or bulk")
+            })?,
+        };
+        Ok(NewAccount {
+            name: self.name,
+            password: Secret::new(&self.password),
+            senders,
+            tenant: self.tenant,
+            band,
+        })
+    }
 }
 
 /// What `POST /api/v1/accounts/{name}/password` takes.
@@ -65,20 +98,7 @@ async fn add(
     add: Result<Json<Add>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
     let Json(add) = add.map_err(refused)?;
-    let senders = add
-        .senders
-        .iter()
-        .map(|text| {
-            AddressPattern::parse(text)
-                .map_err(|remedy| Problem::bad(format!("`{text}` is no sender pattern; {remedy}")))
-        })
-        .collect::<Result<_, _>>()?;
-    let new = NewAccount {
-        name: add.name,
-        password: Secret::new(&add.password),
-        senders,
-        tenant: add.tenant,
-    };
+    let new = add.read().map_err(Problem::bad)?;
     let name = new.name.clone();
     accounts.add(new).await?;
     tracing::info!(account = name, by = by.by, "account added");
@@ -131,5 +151,40 @@ impl From<AccountError> for Problem {
             AccountError::Argon(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+/// Characters of a wrong word that are shown.
+const WORD_MAX: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_to_be_is_read_or_told_what_to_write() {
+        let add = |senders: &[&str], band: Option<&str>| Add {
+            name: "app".to_owned(),
+            password: "a secret".to_owned(),
+            senders: senders.iter().map(|text| (*text).to_owned()).collect(),
+            tenant: None,
+            band: band.map(str::to_owned),
+        };
+        for (band, read) in [
+            (None, Band::Normal),
+            (Some("urgent"), Band::Urgent),
+            (Some("bulk"), Band::Bulk),
+        ] {
+            let new = add(&["*@example.org"], band).read().unwrap();
+            assert_eq!((new.band, new.senders.len()), (read, 1), "{band:?}");
+        }
+        let why = add(&[], Some("fast\u{202e}")).read().unwrap_err();
+        assert!(
+            why.ends_with("is no band; write urgent, normal or bulk"),
+            "{why}"
+        );
+        assert!(!why.contains('\u{202e}'), "{why:?}");
+        let why = add(&["a b"], None).read().unwrap_err();
+        assert!(why.starts_with("\"a b\" is no sender pattern; "), "{why}");
     }
 }

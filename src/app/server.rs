@@ -371,6 +371,8 @@ impl Server {
             ..Origin::default()
         };
         let body = body.finish();
+        let header = judge::HeaderFacts::read(&conf, &content);
+        let band = header.band(Band::Normal);
         let judged = judge::content::without_session(
             &conf,
             &self.scanners,
@@ -379,7 +381,7 @@ impl Server {
                 from: &envelope.from,
                 origin: &origin,
                 role: Role::Submission,
-                header: &judge::HeaderFacts::read(&conf, &content),
+                header: &header,
                 structure: &body.structure,
                 size: body.size,
                 text: &judge::StoredText::new(self.queue.read_back(&body)),
@@ -399,7 +401,7 @@ impl Server {
             envelope: done.envelope,
             origin,
             digest: None,
-            band: Band::Normal,
+            band,
         };
         Ok(self.queue.accept(mail, None).await?.to_string())
     }

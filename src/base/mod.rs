@@ -1,8 +1,9 @@
 //! Floor 0: what every other floor stands on, with no mail in it.
 //!
-//! Time, ids, named limits, bounded text, sizes and spans, secrets, jitter, and the signal to stop.
+//! Time, ids, named limits, bounded text, sizes and spans, secrets, jitter, urgency, and the signal to stop.
 //! Everything here is pure or depends on nothing but the runtime.
 
+pub mod band;
 pub mod clock;
 pub mod id;
 pub mod lang;

@@ -16,12 +16,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::control::{Client, ClientError, Place, encoded};
-use crate::accounts::{self, AccountError, Accounts, NewAccount};
+use crate::accounts::{self, AccountError, Accounts};
 use crate::admin::accounts::{Add, Change};
 use crate::base::clock::Clock;
 use crate::base::limit::PASSWORD_MAX;
 use crate::base::secret::Secret;
-use crate::config::{self, AddressPattern, Config};
+use crate::config::{self, Config};
 use crate::mail::domain::Domain;
 use crate::store;
 use crate::store::Store;
@@ -57,6 +57,9 @@ enum Action {
         /// Its tenant; default: the first of the configuration
         #[arg(long, value_name = "ID")]
         tenant: Option<String>,
+        /// How urgent its mail is; default: normal
+        #[arg(long, value_name = "BAND", value_parser = ["urgent", "normal", "bulk"])]
+        band: Option<String>,
     },
     /// Remove an account; what it handed in stays queued
     Remove {
@@ -160,6 +163,7 @@ async fn by_socket(client: &Client, action: Action) -> Result<(), Failure> {
             password,
             senders,
             tenant,
+            band,
         } => {
             let (secret, made) = password.read()?;
             let password = secret.reveal().to_owned();
@@ -168,6 +172,7 @@ async fn by_socket(client: &Client, action: Action) -> Result<(), Failure> {
                 password,
                 senders,
                 tenant,
+                band,
             };
             client.post("/api/v1/accounts", &added).await?;
             tell_made(&secret, made)
@@ -199,6 +204,7 @@ async fn by_store(accounts: &Accounts, action: Action) -> Result<(), Failure> {
             password,
             senders,
             tenant,
+            band,
         } => {
             let (secret, made) = password.read()?;
             let password = secret.reveal().to_owned();
@@ -207,8 +213,9 @@ async fn by_store(accounts: &Accounts, action: Action) -> Result<(), Failure> {
                 password,
                 senders,
                 tenant,
+                band,
             };
-            accounts.add(read(added)?).await?;
+            accounts.add(added.read().map_err(Failure::Usage)?).await?;
             tell_made(&secret, made)
         }
         Action::Remove { name } => Ok(accounts.remove(&name).await?),
@@ -219,20 +226,6 @@ async fn by_store(accounts: &Accounts, action: Action) -> Result<(), Failure> {
         }
         Action::Hash { .. } => Ok(()),
     }
-}
-
-fn read(added: Add) -> Result<NewAccount, Failure> {
-    let mut senders = Vec::new();
-    for text in &added.senders {
-        let told = |remedy| Failure::Usage(format!("\"{text}\" is no sender pattern; {remedy}"));
-        senders.push(AddressPattern::parse(text).map_err(told)?);
-    }
-    Ok(NewAccount {
-        name: added.name,
-        password: Secret::new(&added.password),
-        senders,
-        tenant: added.tenant,
-    })
 }
 
 /// The store itself; there is no server.
@@ -316,7 +309,11 @@ fn say(line: &str) -> Result<(), Failure> {
 fn show<'a>(lines: impl Iterator<Item = &'a str>, json: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     if !json {
-        writeln!(out, "{:<24} {:<12} {:<6} SENDERS", "NAME", "TENANT", "FROM")?;
+        writeln!(
+            out,
+            "{:<24} {:<12} {:<6} {:<6} SENDERS",
+            "NAME", "TENANT", "FROM", "BAND"
+        )?;
     }
     for line in lines {
         if json {
@@ -342,7 +339,11 @@ fn show<'a>(lines: impl Iterator<Item = &'a str>, json: bool) -> Result<(), Fail
             senders.join(" ")
         };
         let (name, tenant, origin) = (word("name"), word("tenant"), word("origin"));
-        writeln!(out, "{name:<24} {tenant:<12} {origin:<6} {senders}")?;
+        let band = word("band");
+        writeln!(
+            out,
+            "{name:<24} {tenant:<12} {origin:<6} {band:<6} {senders}"
+        )?;
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::band::Band;
 use crate::base::secret::Secret;
 use crate::base::size::ByteSize;
 use crate::mail::domain::Domain;
@@ -234,6 +235,8 @@ pub struct AccountConf {
     pub hold: bool,
     /// Mails in a span, and what is done with more.
     pub rate: Option<Rate>,
+    /// How urgent its mail is.
+    pub band: Band,
 }
 
 /// `100/h`

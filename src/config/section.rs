@@ -16,6 +16,7 @@ use super::{
     Network, NextHop, Rate, RateAction, RelayLogin, RelayTls, Role, RouteConf, SaslRule,
     TenantConf, pem,
 };
+use crate::base::band::Band;
 use crate::mail::mailbox::Host;
 
 /// A section and its place.
@@ -157,6 +158,7 @@ pub(super) fn account<'n, 'i>(
     let tenant = at.get("tenant", name);
     let owner = at.get("owner", mailbox);
     let hold = at.get("hold", flag).unwrap_or(false);
+    let band = at.get("band", choice(&Band::WORDS));
     let action = at.get("rate_action", choice(RATE_ACTION));
     let rate = at.get(
         "rate",
@@ -180,6 +182,7 @@ pub(super) fn account<'n, 'i>(
         owner,
         hold,
         rate,
+        band: band.unwrap_or_default(),
     };
     Some(Placed { conf, at })
 }

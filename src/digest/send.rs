@@ -210,7 +210,8 @@ impl Digests {
                 ..Origin::default()
             },
             held: Vec::new(),
-            band: Band::Normal,
+            // Whoever waits for a mail that is held waits for this.
+            band: Band::Urgent,
             digest: Some(number),
         };
         queue.accept(mail, Some(Finishing { batch })).await?;

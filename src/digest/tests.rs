@@ -10,6 +10,7 @@ use mail_parser::MessageParser;
 use super::record::stream_key;
 use super::stream::Stream;
 use super::{Digests, Fresh, Keys};
+use crate::base::band::Band;
 use crate::bounce::fixture::{Stage, fault};
 use crate::config::{Config, Timing};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
@@ -101,6 +102,7 @@ impl Desk {
                 octets.extend_from_slice(&chunk);
             }
             assert!(lent.message.digest.is_some());
+            assert_eq!(lent.band(), Band::Urgent);
             let mail = MessageParser::default().parse(&octets).unwrap();
             let text = mail.body_text(0).unwrap().into_owned();
             found.push((mail.subject().unwrap().to_owned(), text));

@@ -7,6 +7,7 @@
 use mail_parser::parsers::MessageStream;
 use memchr::memchr;
 
+use crate::base::band::Band;
 use crate::base::clock::Wall;
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::{clean, visible};
@@ -15,6 +16,7 @@ use crate::mail::edit::Edits;
 use crate::mail::envelope::MailFrom;
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
+use crate::mail::precedence::is_bulk;
 use crate::mail::reply::Reply;
 use crate::mail::structure::Structure;
 use crate::mail::trace::count_received;
@@ -32,6 +34,8 @@ pub struct HeaderFacts {
     pub(super) from: Option<Vec<Mailbox>>,
     /// The fields that rules name, as a reader sees them.
     pub(super) fields: Vec<(String, String)>,
+    /// It says of itself that it is one of many.
+    pub(super) bulk: bool,
 }
 
 /// A mail as it is stored.
@@ -121,7 +125,13 @@ impl HeaderFacts {
             received_own,
             from: None,
             fields: asked(&conf.hold_rules, header),
+            bulk: is_bulk(header),
         }
+    }
+
+    /// How urgent the mail is, if that of its sender is of `own`.
+    pub fn band(&self, own: Band) -> Band {
+        own.lowered(self.bulk)
     }
 }
 

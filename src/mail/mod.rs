@@ -13,6 +13,7 @@ pub mod hold;
 pub mod mailbox;
 pub mod outcome;
 pub mod path;
+pub mod precedence;
 pub mod quoted_printable;
 pub mod reply;
 pub mod results;

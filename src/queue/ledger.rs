@@ -68,7 +68,7 @@ fn due_of(key: &Key, parcel: &Parcel, now: StoreTime) -> Option<Due> {
         Some(Due {
             work: Work::Deliver,
             group,
-            band: band_of(parcel),
+            band: Band::of(parcel.band),
             after,
         })
     };
@@ -99,14 +99,6 @@ fn due_of(key: &Key, parcel: &Parcel, now: StoreTime) -> Option<Due> {
         }
         State::Claimed | State::Relayed | State::Failed | State::Expired | State::Deleted => None,
     })
-}
-
-fn band_of(parcel: &Parcel) -> Band {
-    match parcel.band {
-        0 => Band::Urgent,
-        1 => Band::Normal,
-        _ => Band::Bulk,
-    }
 }
 
 /// `ended` recipients of a message have reached their end, and `more` pieces of work were added to it.

@@ -15,6 +15,7 @@ use super::intent::Loan;
 use super::record::{
     Message, MessageId, Parcel, Unanswered, decode, message_key, message_of, number_of,
 };
+use crate::base::band::Band;
 use crate::mail::envelope::Notify;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::{Move, State, next};
@@ -167,6 +168,11 @@ impl Lent {
     /// The group it was claimed from.
     pub fn group(&self) -> Option<Group> {
         super::accept::group_of(&self.parcel)
+    }
+
+    /// How urgent it is.
+    pub fn band(&self) -> Band {
+        Band::of(self.parcel.band)
     }
 
     /// Whether the lifetime is over: what is deferred now ends.

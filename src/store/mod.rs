@@ -23,6 +23,7 @@ pub mod redb;
 #[cfg(test)]
 mod sabotage;
 
+pub use crate::base::band::Band;
 pub use redb::memory;
 
 /// A record's key, ordered bytewise. The first octet says whose it is (see definitions: `m p b h …`).
@@ -172,18 +173,6 @@ pub enum Work {
 /// What is claimed together: for delivery (recipient domain, account), else one of 16 by a hash of the key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group(pub Box<[u8]>);
-
-/// Closed bands; a claim takes 8:3:1, so that a one-time password passes a campaign and bulk never starves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Band {
-    /// Somebody waits for it.
-    Urgent = 0,
-    /// The default.
-    Normal = 1,
-    /// Many of a kind.
-    Bulk = 2,
-}
 
 /// An index of terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -98,6 +98,16 @@ impl Rig {
     }
 
     async fn accept_as(&self, from: MailFrom, to: &[&str], text: &str) -> MessageId {
+        self.accept_in(Band::Normal, from, to, text).await
+    }
+
+    pub async fn accept_in(
+        &self,
+        band: Band,
+        from: MailFrom,
+        to: &[&str],
+        text: &str,
+    ) -> MessageId {
         let mut body = self.queue.begin_body();
         body.write(text.as_bytes()).await.unwrap();
         let rcpt = |to: &&str| RcptTo::new(Mailbox::parse(to).unwrap());
@@ -117,7 +127,7 @@ impl Rig {
             },
             held: Vec::new(),
             digest: None,
-            band: Band::Normal,
+            band,
         };
         self.queue.accept(mail, None).await.unwrap()
     }

@@ -14,6 +14,7 @@ use std::task::{Poll, Waker};
 
 use arc_swap::ArcSwap;
 use postwerk::accounts::Account;
+use postwerk::base::band::Band;
 use postwerk::base::clock::{Clock, Wall};
 use postwerk::config::{
     AddressPattern, BareNewline, Config, DomainConf, ListenerConf, ListenerTls, Network, RelayTls,
@@ -244,6 +245,7 @@ impl Stage {
                 owner: None,
                 hold: false,
                 rate: None,
+                band: Band::Normal,
             },
             "PLAIN",
         );

@@ -29,6 +29,7 @@ mod remote;
 
 mod accept_is_durable;
 mod attachments;
+mod bands;
 mod certcheck;
 mod certpage;
 mod certs;

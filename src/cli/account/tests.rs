@@ -31,6 +31,7 @@ fn add(folder: &Path, name: &str) -> Action {
         password: password(folder, "a secret\n"),
         senders: vec!["*@example.org".to_owned()],
         tenant: None,
+        band: Some("bulk".to_owned()),
     }
 }
 
@@ -96,7 +97,8 @@ async fn a_server_that_answers_is_asked() {
     act(args(data.path(), add(folder.path(), "a/b ü")))
         .await
         .unwrap();
-    assert!(accounts.check("a/b ü", "a secret").await.is_some());
+    let account = accounts.check("a/b ü", "a secret").await.unwrap();
+    assert_eq!(account.band, crate::base::band::Band::Bulk);
     let remove = Action::Remove {
         name: "a/b ü".to_owned(),
     };

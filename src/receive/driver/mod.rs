@@ -344,6 +344,9 @@ impl Driver {
             Err(Refusal::Smuggling(reply)) => return self.refused(reply, &from, Answer::Cut),
         };
         let envelope = Envelope { from, recipients };
+        let account = self.reception.account();
+        let band = account.map_or(Band::Normal, |account| account.band);
+        let band = complete.facts.band(band);
         let origin = self.origin(&envelope);
         let content = Content {
             id: complete.body.id,
@@ -378,7 +381,7 @@ impl Driver {
             body: done.body,
             envelope: done.envelope,
             origin,
-            band: Band::Normal,
+            band,
             digest: None,
         };
         match self.hall.queue.accept(new, None).await {

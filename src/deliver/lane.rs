@@ -267,6 +267,7 @@ async fn serve<S: Future<Output = ()>>(
     )
     .await
     else {
+        lent.give_back().await;
         return Turn::End;
     };
     if let Some(error) = done.unwritten {

@@ -34,12 +34,25 @@
 //!   dispatcher does not look at them: groups take turns of 20 parcels, so that an urgent mail waits for one turn of each
 //!   other account of its site, and of each other domain of its own account there. Heads would have to carry a band for
 //!   more, and a campaign has an account of its own wherever urgency matters.
-//! * **Lanes do not wait for commits.** A settle runs beside the next transaction; at most 1,000 are under way. A settle
-//!   that fails gives its claim back, and the mail may go out twice; the dispatcher then pauses for five seconds, so
-//!   that a broken disk does not repeat mail as fast as it can.
+//! * **Lanes do not wait for settles.** A settle runs beside the next transaction; at most 1,000 are under way. What it
+//!   meets short of the process's end it tries again for a day; a commit in doubt is repeated with the version of the
+//!   parcel that was read, so that it is refused if it is on disk after all. When it must give up and the dot was out,
+//!   the claim is kept: nothing goes out again for a bad disk, and the next start marks it.
+//! * **No dot without its intent on disk.** One intent per transaction, for exactly the recipients that the hop can
+//!   serve. It is submitted when the connection stands, before MAIL, so that its commit overlaps with MAIL, RCPT and
+//!   DATA, and a body's earlier chunks; only the octets that end the data wait. Not already when the parcel is taken:
+//!   a site that does not greet would leave intents of transactions that never began, and `maybe_delivered = "hold"`
+//!   would hold mail that nobody was sent. If it cannot be written, the connection is closed without the dot, nothing
+//!   counts as tried, the site's backlog is given back, and the dispatcher pauses for five seconds.
+//! * **In doubt is what no answer ended**: the line broke or was silent after the dot, what came was no reply, the
+//!   server stopped (after `stop_timeout`) or was killed. A 421 to the dot is an answer: a 4yz says that the action was
+//!   not taken (RFC 5321 section 4.2.1), and large sites say it there when they are asked too often.
+//! * **MaybeDelivered is never taken as sent**, because the intent comes before the dot. `[queue] maybe_delivered` sends
+//!   it again by the retry table (default: a mail twice is better than none) or holds it in `bad`. The slot remembers
+//!   the unanswered try for good, so that whatever it comes to later says that the mail may have arrived (twice).
 //! * **One claim lends up to 20 parcels**, and a site's backlog is three for each connection: enough that no lane waits
 //!   for the store, little enough that a stop gives back almost nothing.
 //! * **smtp-proto reads EHLO, our own reader replies.** Its `ResponseReceiver` takes 999 for a code and keeps enhanced
 //!   statuses in octets, so that 5.7.509 is lost.
 //! * **Not done:** the next message's MAIL in one write with the final dot. RFC 2920 allows it and it would save a round
-//!   trip a message; with intents the dot waits for a commit, and then the two belong apart.
+//!   trip a message; but the dot waits for a commit, and the two belong apart.

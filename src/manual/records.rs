@@ -14,6 +14,10 @@
 //!   all failures of its minute and makes one DSN of them.
 //! * **A lifetime also ends at a settle.** A deferral after the lifetime ends the recipient at once; the message's
 //!   Expire slot covers what is never tried (snoozed, paused).
+//! * **An intent is no due record.** `a/<msg>/<parcel>` is written before a final dot goes out and deleted by the settle.
+//!   A claim given back before the dot deletes it first and is free only then; a claim whose dot is out is never given
+//!   back, by nobody, also not by a panic. So at a start whatever is left was open, and marking it needs no guess. It is
+//!   done before listeners and delivery begin; a store that cannot be written keeps delivery waiting, not the listeners.
 //! * **A failure with a null reverse-path is held**, in `defect` with reason `undeliverable`: nobody may be told
 //!   (RFC 5321 section 4.5.5), so a person decides; nothing is dropped.
 //! * **A hold has a card**, `l/<hold id>`, beside its parcel: what lists and digests show, the terms they search by, and

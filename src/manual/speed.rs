@@ -1,7 +1,7 @@
 //! # Where the time goes
 //!
-//! A mail costs two durable commits (accept, settle), shared by everybody who waits at that moment: 50 clients share
-//! one pair of fsyncs. The life of a relayed mail writes about 20 B-tree entries (`queue::tests` holds the budget).
+//! A mail costs three durable commits (accept, intent, settle), shared by everybody who waits at that moment: 50 clients share
+//! one pair of fsyncs. The life of a relayed mail writes about 22 B-tree entries (`queue::tests` holds the budget).
 //!
 //! Found by profile, on 2 cores with 10 KiB bodies:
 //!

@@ -349,6 +349,16 @@ impl Loan {
         Some(Op::Delete(intent_of(&guard.id().key)?))
     }
 
+    /// Given back before its dot; when this returns its intent is gone and it is free.
+    pub(super) async fn give_back(mut self) {
+        let noted = self.phase.load(Ordering::Acquire) == NOTED;
+        if let Some(guard) = self.guard.take_if(|_| noted)
+            && let Some(key) = intent_of(&guard.id().key)
+        {
+            take_back(begin(&self.store, Op::Delete(key)), guard).await;
+        }
+    }
+
     /// The settle is on disk.
     pub(super) fn end(mut self) {
         drop(self.guard.take());
@@ -376,25 +386,28 @@ impl Drop for Loan {
                 );
                 guard.keep();
             }
-            _ => take_back(&self.store, guard),
+            _ => take_back_beside(&self.store, guard),
         }
     }
 }
 
-/// Deletes the intent, then gives the claim back: in this order, or the delete could meet the next intent.
-fn take_back(store: &Store, guard: ClaimGuard) {
+/// Waits for the intent's delete, then gives the claim back: in this order, or the delete could meet the next intent.
+async fn take_back(delete: Call<'static, Version>, guard: ClaimGuard) {
+    if let Err(error) = delete.await {
+        tracing::warn!(%error, "an intent could not be deleted; after a restart its mail counts as maybe delivered");
+    }
+    drop(guard);
+}
+
+/// The same beside whoever drops the claim.
+fn take_back_beside(store: &Store, guard: ClaimGuard) {
     let Some(key) = intent_of(&guard.id().key) else {
         return;
     };
-    let commit = begin(store, Op::Delete(key));
+    let delete = begin(store, Op::Delete(key));
     // Without a runtime the process ends; what is left on disk then is in doubt, which is never wrong.
     if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(async move {
-            if let Err(error) = commit.await {
-                tracing::warn!(%error, "an intent could not be deleted; after a restart its mail counts as maybe delivered");
-            }
-            drop(guard);
-        });
+        runtime.spawn(take_back(delete, guard));
     }
 }
 

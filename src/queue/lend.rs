@@ -180,6 +180,12 @@ impl Lent {
         self.parcel.expires <= now.0
     }
 
+    /// Given back untried; when this returns it can be lent again. Dropping it does the same, a moment later.
+    pub async fn give_back(self) {
+        let Self { loan, .. } = self;
+        loan.give_back().await;
+    }
+
     /// Whether its final dot may be out: then the peer may have the mail.
     pub fn is_dotted(&self) -> bool {
         self.loan.is_dotted()

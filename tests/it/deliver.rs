@@ -265,7 +265,6 @@ async fn a_lost_connection_defers_and_the_mail_comes_again() {
         ("MAIL", "MAIL", Answer::Break("250 ok", 2)),
         ("RCPT", "RCPT", Answer::Break("", 0)),
         ("DATA", "DATA", Answer::Break("354 go", 3)),
-        ("the mail", "DATA", Answer::BreakInMail(10)),
         ("421 to the dot", "DOT", Answer::Say("421 4.7.0 too many")),
         ("421", "RCPT", Answer::Say("421 4.3.2 closing")),
         ("nonsense", "MAIL", Answer::Say("hello world")),

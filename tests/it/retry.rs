@@ -93,7 +93,10 @@ async fn no_byte_at_which_the_line_breaks_loses_the_mail() {
             house
                 .send("a@sender.example", &["b@example.org"], &letter("cut"))
                 .await;
-            house.told(EventKind::Deferred).await;
+            // Behind the dot nobody knows whether it was taken: `doubts`.
+            if verb != "DOT" {
+                house.told(EventKind::Deferred).await;
+            }
             house.pass_until(EventKind::Delivered, 3 * MINUTE, 6).await;
             assert!(!remote.so_far().is_empty(), "case: {name}, octet {cut}");
             house.server.shutdown().await;
@@ -120,7 +123,8 @@ async fn a_line_that_breaks_inside_the_mail_means_try_again() {
                 &letter("cut inside"),
             )
             .await;
-        house.told(EventKind::Deferred).await;
+        // We had sent it whole before the line broke.
+        house.told(EventKind::MaybeDelivered).await;
         house.pass_until(EventKind::Delivered, 3 * MINUTE, 6).await;
         assert_eq!(remote.so_far().len(), 1, "cut at {cut}");
     }
@@ -147,7 +151,6 @@ async fn a_reply_that_makes_no_sense_defers_and_loses_nothing() {
         ("no code", "RCPT", "hello there"),
         ("a code that is none", "RCPT", "999 what"),
         ("an intermediate one", "RCPT", "354 go on"),
-        ("after the dot", "DOT", "banana"),
     ] {
         let remote = Remote::scripted(move |asked| {
             if asked.verb == verb && asked.nth == 1 {

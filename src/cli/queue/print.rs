@@ -223,6 +223,7 @@ fn say(out: &mut impl Write, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::view::RowUnanswered;
 
     const NOW: Wall = Wall(1_795_287_508_204_000);
 
@@ -279,6 +280,48 @@ mod tests {
                 "0643E1B2A90C7701  1h        1.2 KiB   deferred  rechnung@verein.example\n    kunde@example.net: waits for its next try at {at} (in 5m), 2 tries, last at mx.example.net[192.0.2.25]:25\n        because: 451 4.7.1 Greylisted\n"
             )
         );
+    }
+
+    #[test]
+    fn a_mail_that_may_have_arrived_says_so_while_it_waits_and_when_it_is_relayed() {
+        for (status, wanted) in [
+            (
+                "maybe_delivered",
+                "it may have arrived: no answer came from mx[192.0.2.1]:25 at",
+            ),
+            ("held", "it may have arrived: no answer"),
+            (
+                "relayed",
+                "it may have arrived twice: no answer came from mx[192.0.2.1]:25 at",
+            ),
+        ] {
+            let mut one = recipient();
+            one.status = status.into();
+            one.unanswered = Some(RowUnanswered {
+                timestamp: date::rfc3339(NOW),
+                site: "mx[192.0.2.1]:25".into(),
+            });
+            let text = state(&one, NOW);
+            assert!(text.contains(wanted), "case: {status}, got {text}");
+        }
+        for (kind, wanted) in [
+            (
+                "email.delivered",
+                "<a@b.example>: delivered; it may have arrived twice",
+            ),
+            (
+                "email.bounced",
+                "<a@b.example>: failed; it may have arrived before",
+            ),
+        ] {
+            let one = StepRecipient {
+                address: "a@b.example".into(),
+                kind: Some(kind.into()),
+                maybe_before: true,
+                ..StepRecipient::default()
+            };
+            assert_eq!(outcome(&one), wanted, "case: {kind}");
+        }
     }
 
     #[test]

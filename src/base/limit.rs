@@ -40,6 +40,14 @@ pub const CHUNK: usize = 65_024;
 /// Chunks of one session that may be on their way to the disk.
 pub const CHUNKS_IN_FLIGHT: usize = 4;
 
+/// Mails of full size that one peer may have unfinished at once: a large provider that sends twenty attachments of the
+/// largest kind in the same minutes. What is above gets 452 4.3.1.
+pub const STAGED_MESSAGES_OF_PEER: u64 = 20;
+/// And no more than this part of the room above the reserve: four peers that break off all the time leave some to others.
+pub const STAGED_SHARE_OF_PEER: u64 = 4;
+/// Always so many: a mail, and its text as filters write it anew.
+pub const STAGED_MESSAGES_MIN: u64 = 2;
+
 /// Received fields above which a message is refused (554 5.4.6) rather than held as a loop.
 pub const RECEIVED_MAX: usize = 200;
 
@@ -51,6 +59,9 @@ pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A whole transaction, MAIL to the final reply: a 50 MiB mail over a 1 Mbit/s line takes 7 minutes.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// A session that had no mail taken for so long is ended, whatever it says meanwhile: as long as one transaction may take.
+pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// A TLS handshake on either side.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -247,6 +258,16 @@ pub const COMMIT_OPS_MAX: usize = 4_000;
 pub const BATCH_OPS_MAX: usize = 20_000;
 /// Octets of such a batch; larger bodies are staged.
 pub const BATCH_BYTES_MAX: usize = 32 << 20;
+
+/// Octets kept beside the store so that a full one can still delete: redb writes a changed page before it frees the old
+/// one, and frees it two commits later. `BALLAST_BATCHES` of the largest deletes need a few MiB in deep trees.
+pub const BALLAST_MAX: u64 = 16 << 20;
+/// On the smallest disks, whose trees are shallow.
+pub const BALLAST_MIN: u64 = 1 << 20;
+/// Before a ballast that could not be made is tried again: somebody has to free space first.
+pub const BALLAST_AGAIN: Duration = Duration::from_secs(60);
+/// Batches that share a commit while the disk is full, so that one commit needs little of the ballast.
+pub const BALLAST_BATCHES: usize = 4;
 
 /// Batches that wait for the writer; then `commit` waits. Above the connections of a usual configuration.
 pub const FRONT_INBOX: usize = 1_024;

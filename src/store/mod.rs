@@ -325,6 +325,8 @@ pub trait Engine: Send + Sync + 'static {
     fn now(&self) -> StoreTime;
     /// What the disk still takes.
     fn room(&self) -> Room;
+    /// Octets that may be added before room is low; more than there are where nobody knows.
+    fn spare(&self) -> u64;
     /// Insertions and removals in its trees so far, without the one that every commit adds for the store's time.
     fn written(&self) -> u64;
     /// What the indexes and the records say differently, in words. Reads everything; see `store::check` for counters.

@@ -169,6 +169,10 @@ impl Engine for Broken {
         self.inner.room()
     }
 
+    fn spare(&self) -> u64 {
+        self.inner.spare()
+    }
+
     fn written(&self) -> u64 {
         self.inner.written()
     }

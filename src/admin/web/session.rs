@@ -54,7 +54,8 @@ pub const ADMIN: &str = "admin";
 pub(super) async fn new_link(store: &Store, by: &str) -> Result<String, StoreError> {
     sweep(store).await?;
     let secret = fresh()?;
-    let mut batch = Batch::new();
+    // Who empties a full disk must be able to log in.
+    let mut batch = Batch::ending();
     put(&mut batch, store, LINK, &secret, by, LOGIN_LINK_AGE);
     store.commit(batch).await?;
     Ok(secret)
@@ -71,7 +72,7 @@ pub(super) async fn open(store: &Store, token: &str) -> Result<Option<String>, S
         return Ok(None);
     };
     let secret = fresh()?;
-    let mut batch = Batch::new();
+    let mut batch = Batch::ending();
     batch.pre.push(Pre::Is(key.clone(), version));
     batch.ops.push(Op::Delete(key));
     put(&mut batch, store, SESSION, &secret, &stored.by, SESSION_AGE);
@@ -102,7 +103,7 @@ pub async fn session(
 
 /// Ends a session.
 pub(super) async fn close(store: &Store, session: &Session) -> Result<(), StoreError> {
-    let mut batch = Batch::new();
+    let mut batch = Batch::freeing();
     batch.ops.push(Op::Delete(session.key.clone()));
     store.commit(batch).await.map(drop)
 }
@@ -218,7 +219,7 @@ async fn sweep(store: &Store) -> Result<(), StoreError> {
     for kind in [LINK, SESSION] {
         let span = Span::Prefix(Key::of(b'k', &[&[kind]]));
         let page = store.scan(span, None, false, SESSIONS_MAX).await?;
-        let mut batch = Batch::new();
+        let mut batch = Batch::freeing();
         for record in page.records {
             let stored = crate::queue::record::decode::<Stored>(&record.key, &record.value);
             if stored.is_ok_and(|stored| stored.until <= store.now().0) {

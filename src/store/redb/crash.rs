@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::room::Ground;
 use super::sim::Disk;
 use super::{open, start, store};
 use crate::base::clock::{Clock, Wall};
@@ -97,7 +98,7 @@ impl Run {
         let disk = disk.clone();
         let opener = move || open::backend(Path::new("sim"), cache, disk.clone());
         let clock = Clock::moved(Wall(1_700_000_000_000_000));
-        start(Box::new(opener), Box::new(|| None), None, clock)
+        start(Box::new(opener), Ground::unknown(), clock)
             .map(store)
             .map_err(|error| error.to_string())
     }

@@ -33,7 +33,15 @@ struct Line {
     horizon: Option<(StoreTime, Group)>,
     /// While groups are sought: the same for what was put out since then.
     seeking: Option<Option<(StoreTime, Group)>>,
+    /// The seek under way, or the last one. An older one has read what no longer counts.
+    seek: SeekId,
+    /// A seek could not read: it is begun again, or what it did not find would be due and seen by nobody.
+    failed: bool,
 }
+
+/// One seek of the groups of a kind of work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SeekId(u64);
 
 #[derive(Debug)]
 struct Place {
@@ -201,24 +209,57 @@ impl Heads {
         (heads, seek)
     }
 
-    pub(super) fn begin_seek(&self, work: Work) -> bool {
+    /// None: one is under way, which will see the same.
+    pub(super) fn begin_seek(&self, work: Work) -> Option<SeekId> {
         let mut line = self.line(work);
-        if line.seeking.is_some() {
-            return false;
+        match line.seeking {
+            Some(_) => None,
+            None => Some(line.begin_seek()),
         }
-        line.seeking = Some(None);
-        true
     }
 
-    pub(super) fn end_seek(&self, work: Work) {
+    /// Begins a seek although one may be under way: that one has read from before a change that no head knows of.
+    pub(super) fn restart_seek(&self, work: Work) -> SeekId {
+        self.line(work).begin_seek()
+    }
+
+    pub(super) fn is_current(&self, work: Work, seek: SeekId) -> bool {
+        self.line(work).seek == seek
+    }
+
+    /// The seek has found all there is; nothing happens when a newer one has begun.
+    pub(super) fn end_seek(&self, work: Work, seek: SeekId) {
         let mut line = self.line(work);
-        if let Some(horizon) = line.seeking.take() {
+        if line.seek == seek
+            && let Some(horizon) = line.seeking.take()
+        {
             line.horizon = horizon;
         }
+    }
+
+    /// The seek could not read on. Its groups are sought again by whoever asks `take_failed`.
+    pub(super) fn fail_seek(&self, work: Work, seek: SeekId) {
+        let mut line = self.line(work);
+        if line.seek == seek {
+            line.seeking = None;
+            line.failed = true;
+        }
+    }
+
+    /// Whether the last seek failed; asked once a failure.
+    pub(super) fn take_failed(&self, work: Work) -> bool {
+        std::mem::take(&mut self.line(work).failed)
     }
 }
 
 impl Line {
+    fn begin_seek(&mut self) -> SeekId {
+        self.seeking = Some(None);
+        self.failed = false;
+        self.seek.0 += 1;
+        self.seek
+    }
+
     /// Puts a group at `at` if that is earlier. Answers whether it is shown earlier than before.
     fn place(&mut self, group: &Group, at: StoreTime) -> bool {
         match self.groups.get_mut(group) {
@@ -318,11 +359,11 @@ mod tests {
     type Truth = BTreeMap<u8, u64>;
 
     fn seek(heads: &Heads, truth: &Truth) {
-        if heads.begin_seek(WORK) {
+        if let Some(id) = heads.begin_seek(WORK) {
             for (n, at) in truth {
                 heads.found(WORK, &group(*n), StoreTime(*at));
             }
-            heads.end_seek(WORK);
+            heads.end_seek(WORK, id);
         }
     }
 
@@ -398,6 +439,32 @@ mod tests {
             let again = heads.looked(WORK, &group(1), look, next, StoreTime(5));
             assert_eq!(again, wanted, "case: {next:?}");
         }
+    }
+
+    #[test]
+    fn a_seek_that_was_overtaken_ends_nothing() {
+        let heads = Heads::new(2);
+        let old = heads.begin_seek(WORK).unwrap();
+        assert_eq!(heads.begin_seek(WORK), None, "it will see the same");
+        let new = heads.restart_seek(WORK);
+        assert!(!heads.is_current(WORK, old) && heads.is_current(WORK, new));
+        for n in 0..3 {
+            heads.found(WORK, &group(n), StoreTime(u64::from(n)));
+        }
+        heads.end_seek(WORK, old);
+        assert_eq!(heads.begin_seek(WORK), None, "the new one goes on");
+        heads.end_seek(WORK, new);
+        let (ready, _) = heads.ready(WORK, 9, StoreTime(9));
+        assert_eq!(ready.len(), 3, "what was put out stays in reach");
+    }
+
+    #[test]
+    fn a_seek_that_cannot_read_is_begun_again() {
+        let heads = Heads::new(2);
+        let seek = heads.begin_seek(WORK).unwrap();
+        heads.fail_seek(WORK, seek);
+        assert!(heads.take_failed(WORK) && !heads.take_failed(WORK));
+        assert!(heads.begin_seek(WORK).is_some());
     }
 
     #[test]

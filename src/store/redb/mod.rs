@@ -6,11 +6,14 @@
 
 mod apply;
 mod backup;
+mod ballast;
 mod check;
 mod claims;
 #[cfg(test)]
 mod crash;
 mod frame;
+#[cfg(test)]
+mod full;
 mod heads;
 mod inbox;
 mod index;
@@ -42,7 +45,7 @@ use tokio::sync::{oneshot, watch};
 
 use self::apply::Tally;
 use self::claims::Claims;
-use self::heads::Heads;
+use self::heads::{Heads, SeekId};
 use self::inbox::Inbox;
 use self::open::Last;
 use self::pool::Pool;
@@ -69,9 +72,10 @@ struct Shared {
     claims: Claims,
     clock: Clock,
     time: StoreClock,
-    probe: room::Probe,
-    reserve: Option<ByteSize>,
+    ground: room::Ground,
     room: AtomicU8,
+    /// Octets that may be added before room is low.
+    spare: AtomicU64,
     version: AtomicU64,
     used: AtomicU64,
     written: AtomicU64,
@@ -91,20 +95,19 @@ pub fn open(
 ) -> Result<Store, OpenError> {
     let file = path.to_owned();
     let probed = path.to_owned();
-    start(
-        Box::new(move || open::file(&file, cache)),
-        Box::new(move || room::probe(&probed)),
+    let ground = room::Ground {
+        probe: Box::new(move || room::probe(&probed)),
         reserve,
-        clock,
-    )
-    .map(store)
+        ballast: Some(Box::new(ballast::Kept::beside(path))),
+    };
+    start(Box::new(move || open::file(&file, cache)), ground, clock).map(store)
 }
 
 /// The same engine without a disk; what it holds ends with it.
 pub fn memory(clock: Clock) -> Store {
     let backend = Shelf(Arc::new(InMemoryBackend::new()));
     let opener = move || open::backend(Path::new("memory"), ByteSize::mib(8), backend.clone());
-    let shared = start(Box::new(opener), Box::new(|| None), None, clock);
+    let shared = start(Box::new(opener), room::Ground::unknown(), clock);
     #[expect(
         clippy::expect_used,
         reason = "memory has no lock, no damage and no disk"
@@ -116,28 +119,34 @@ pub fn memory(clock: Clock) -> Store {
 /// In memory, and as full as a disk can be.
 #[cfg(test)]
 pub(super) fn full_memory(clock: Clock) -> Store {
+    narrow_memory(clock, Arc::default())
+}
+
+/// In memory, on a disk whose free octets the test says, with a reserve of 100 MiB.
+#[cfg(test)]
+pub(crate) fn narrow_memory(clock: Clock, available: Arc<AtomicU64>) -> Store {
     let backend = Shelf(Arc::new(InMemoryBackend::new()));
     let opener = move || open::backend(Path::new("memory"), ByteSize::mib(8), backend.clone());
-    let full = || {
+    let probe = move || {
         Some(room::Space {
-            available: 0,
+            available: available.load(Ordering::Relaxed),
             total: 1 << 30,
             file: 0,
         })
     };
-    store(start(Box::new(opener), Box::new(full), None, clock).unwrap())
+    let ground = room::Ground {
+        probe: Box::new(probe),
+        reserve: Some(ByteSize::mib(100)),
+        ballast: None,
+    };
+    store(start(Box::new(opener), ground, clock).unwrap())
 }
 
 fn store(shared: Arc<Shared>) -> Store {
     Store::new(Arc::new(RedbEngine(shared)))
 }
 
-fn start(
-    opener: Opener,
-    probe: room::Probe,
-    reserve: Option<ByteSize>,
-    clock: Clock,
-) -> Result<Arc<Shared>, OpenError> {
+fn start(opener: Opener, ground: room::Ground, clock: Clock) -> Result<Arc<Shared>, OpenError> {
     let (db, last) = opener()?;
     let shared = Arc::new(Shared {
         db: RwLock::new(Some(db)),
@@ -148,9 +157,9 @@ fn start(
         claims: Claims::default(),
         time: StoreClock::new(clock.clone(), StoreTime(last.time)),
         clock,
-        probe,
-        reserve,
+        ground,
         room: AtomicU8::new(Room::Plenty as u8),
+        spare: AtomicU64::new(u64::MAX),
         version: AtomicU64::new(last.version),
         used: AtomicU64::new(last.used),
         written: AtomicU64::new(0),
@@ -204,10 +213,13 @@ impl Shared {
         self.version.fetch_max(last.version, Ordering::Relaxed);
         self.used.store(last.used, Ordering::Relaxed);
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
-        // A commit in doubt may have made records due that no head knows of.
+        // A commit in doubt may have made records due that no head knows of, and that a seek under way has passed.
         for work in Work::ALL {
-            self.seek(work);
+            let seek = self.heads.restart_seek(work);
+            seek_from(self, work, seek, vec![work as u8]);
         }
+        // Who met an error meanwhile may wait for a hint.
+        self.wake_all();
         Ok(())
     }
 
@@ -233,9 +245,23 @@ impl Shared {
 
     /// Seeks the heads of a kind of work: the first groups now, the rest on a reader thread.
     fn seek(self: &Arc<Self>, work: Work) {
-        if self.heads.begin_seek(work) {
-            seek_from(self, work, vec![work as u8]);
+        if let Some(seek) = self.heads.begin_seek(work) {
+            seek_from(self, work, seek, vec![work as u8]);
         }
+    }
+
+    /// Begins again what could not be read.
+    fn seek_failed(self: &Arc<Self>) {
+        for work in Work::ALL {
+            if self.heads.take_failed(work) {
+                self.seek(work);
+            }
+        }
+    }
+
+    /// Everybody who waits looks again.
+    fn wake_all(&self) {
+        Work::ALL.into_iter().for_each(|work| self.heads.wake(work));
     }
 
     fn room(&self) -> Room {
@@ -267,12 +293,15 @@ impl Shared {
     }
 }
 
-fn seek_from(shared: &Arc<Shared>, work: Work, start: Vec<u8>) {
+fn seek_from(shared: &Arc<Shared>, work: Work, seek: SeekId, start: Vec<u8>) {
+    if !shared.heads.is_current(work, seek) {
+        return;
+    }
     let (groups, next) = match shared.read(|txn| lend::groups(shared, txn, work, start)) {
         Ok(found) => found,
         Err(error) => {
-            tracing::error!(?work, %error, "the due index cannot be read");
-            (Vec::new(), None)
+            tracing::error!(?work, %error, "the due index cannot be read; trying every second");
+            return shared.heads.fail_seek(work, seek);
         }
     };
     let mut lowered = false;
@@ -282,8 +311,8 @@ fn seek_from(shared: &Arc<Shared>, work: Work, start: Vec<u8>) {
     match next {
         Some(start) => shared
             .pool
-            .submit(Box::new(move |shared| seek_from(shared, work, start))),
-        None => shared.heads.end_seek(work),
+            .submit(Box::new(move |shared| seek_from(shared, work, seek, start))),
+        None => shared.heads.end_seek(work, seek),
     }
     if lowered {
         shared.heads.wake(work);
@@ -366,6 +395,10 @@ impl Engine for RedbEngine {
 
     fn room(&self) -> Room {
         self.0.room()
+    }
+
+    fn spare(&self) -> u64 {
+        self.0.spare.load(Ordering::Relaxed)
     }
 
     fn written(&self) -> u64 {

@@ -4,12 +4,15 @@
 //! everything fail; what is on the platter then is what was synced, and of the rest any part in any order: a prefix,
 //! a subset, torn writes, a changed length without the writes or the writes without it. Replayable by its seed.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::redb::StorageBackend;
 
+use super::ballast::Ballast;
+use super::room::{Ground, Space};
 use super::{OpenError, open, start, store};
 use crate::base::clock::Clock;
 use crate::base::size::ByteSize;
@@ -33,6 +36,11 @@ struct Platter {
     fault: Option<(u64, u64)>,
     /// A disk that lies: its sync does nothing.
     lies: bool,
+    /// Octets that it takes, and those of them that a ballast keeps.
+    capacity: Option<u64>,
+    ballast: u64,
+    /// Blocks of the file that are occupied; a length alone occupies none, as on real ones.
+    blocks: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -45,7 +53,7 @@ enum Change {
 pub(crate) fn opened(disk: &Disk, clock: Clock) -> Result<Store, OpenError> {
     let disk = disk.clone();
     let opener = move || open::backend(Path::new("sim"), ByteSize::mib(1), disk.clone());
-    start(Box::new(opener), Box::new(|| None), None, clock).map(store)
+    start(Box::new(opener), Ground::unknown(), clock).map(store)
 }
 
 impl Disk {
@@ -59,7 +67,28 @@ impl Disk {
             fault: None,
             dead: false,
             lies,
+            capacity: None,
+            ballast: 0,
+            blocks: BTreeSet::new(),
         })))
+    }
+
+    /// A disk that takes so many octets and no more.
+    pub(super) fn of(capacity: u64) -> Self {
+        let disk = Self::new(Vec::new(), false);
+        disk.platter().capacity = Some(capacity);
+        disk
+    }
+
+    /// What `statvfs` would say of it.
+    pub(super) fn space(&self) -> Option<Space> {
+        let platter = self.platter();
+        let (total, file) = (platter.capacity?, platter.occupied());
+        Some(Space {
+            available: total.saturating_sub(file + platter.ballast),
+            total,
+            file,
+        })
     }
 
     fn platter(&self) -> MutexGuard<'_, Platter> {
@@ -129,7 +158,27 @@ impl Change {
     }
 }
 
+const BLOCK: usize = 4_096;
+
 impl Platter {
+    fn occupied(&self) -> u64 {
+        (self.blocks.len() * BLOCK) as u64
+    }
+
+    fn occupy(&mut self, at: usize, octets: usize) -> io::Result<()> {
+        let Some(capacity) = self.capacity else {
+            return Ok(());
+        };
+        for block in at / BLOCK..(at + octets).div_ceil(BLOCK) {
+            let full = self.occupied() + self.ballast + BLOCK as u64 > capacity;
+            if full && !self.blocks.contains(&block) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.blocks.insert(block);
+        }
+        Ok(())
+    }
+
     fn live(&self) -> io::Result<()> {
         if self.dead {
             return Err(io::Error::other("the power is cut"));
@@ -160,6 +209,25 @@ impl Platter {
     }
 }
 
+impl Ballast for Disk {
+    fn stands(&self, size: u64) -> bool {
+        self.platter().ballast >= size
+    }
+
+    fn make(&self, size: u64) -> io::Result<()> {
+        if self.space().is_some_and(|space| space.available < size) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.platter().ballast = size;
+        Ok(())
+    }
+
+    fn give_up(&self) -> io::Result<()> {
+        self.platter().ballast = 0;
+        Ok(())
+    }
+}
+
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
         let platter = self.platter();
@@ -180,6 +248,8 @@ impl StorageBackend for Disk {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut platter = self.platter();
+        let behind = usize::try_from(len).unwrap().div_ceil(BLOCK);
+        platter.blocks.retain(|block| *block < behind);
         let change = Change::Length(usize::try_from(len).unwrap());
         platter.live()?;
         change.apply(&mut platter.seen);
@@ -202,8 +272,10 @@ impl StorageBackend for Disk {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut platter = self.platter();
-        let change = Change::Write(usize::try_from(offset).unwrap(), data.to_vec());
+        let at = usize::try_from(offset).unwrap();
+        let change = Change::Write(at, data.to_vec());
         platter.live()?;
+        platter.occupy(at, data.len())?;
         change.apply(&mut platter.seen);
         platter.pending.push(change);
         platter.step()

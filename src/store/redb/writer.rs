@@ -16,9 +16,8 @@ use super::apply::{Done, Tables, Tally};
 use super::inbox::{Company, Letter, Turn};
 use super::plan::{Moment, Plan, Refusal};
 use super::{Shared, open, room};
-use crate::store::{
-    Batch, ClaimId, Counter, Need, Pre, Room, StoreError, StoreTime, Version, Work,
-};
+use crate::base::limit::BALLAST_BATCHES;
+use crate::store::{Batch, ClaimId, Counter, Need, Pre, StoreError, StoreTime, Version, Work};
 
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -55,8 +54,10 @@ pub(super) fn run(shared: &Arc<Shared>) {
 fn turns(shared: &Arc<Shared>) {
     let mut gauge = room::Gauge::new(Arc::clone(shared));
     let mut company = Company::default();
+    let mut sought = shared.clock.mono();
     loop {
         gauge.look();
+        gauge.restock();
         match shared.inbox.next(IDLE, &mut company) {
             Turn::Commit(letters) => {
                 if shared.db().is_none() {
@@ -73,15 +74,31 @@ fn turns(shared: &Arc<Shared>) {
             }
             Turn::End => return,
         }
+        if shared.clock.mono() - sought >= IDLE {
+            sought = shared.clock.mono();
+            shared.seek_failed();
+        }
+    }
+}
+
+/// Does what the disk still takes, a little at a time when that is not much.
+fn serve(shared: &Arc<Shared>, gauge: &mut room::Gauge, mut letters: Vec<Letter>) {
+    while !letters.is_empty() {
+        let mut rest = Vec::new();
+        if gauge.tight() {
+            letters = refuse_more(letters);
+            rest = letters.split_off(letters.len().min(BALLAST_BATCHES));
+            gauge.relieve();
+        }
+        if !letters.is_empty() {
+            commit_all(shared, gauge, letters);
+        }
+        letters = rest;
     }
 }
 
 /// Commits and answers; on a failure of the storage also opens the database again.
-fn serve(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter>) {
-    let letters = admit(shared.room(), letters);
-    if letters.is_empty() {
-        return;
-    }
+fn commit_all(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter>) {
     let (batches, waiters): (Vec<Batch>, Vec<_>) = letters
         .into_iter()
         .map(|letter| (letter.batch, letter.answer))
@@ -90,9 +107,7 @@ fn serve(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter>) {
     let result = catch_unwind(AssertUnwindSafe(|| commit(shared, batches)))
         .unwrap_or_else(|_| Err(Failure::panicked()));
     if shared.claims.unlock() {
-        Work::ALL
-            .into_iter()
-            .for_each(|work| shared.heads.wake(work));
+        shared.wake_all();
     }
     let error = match result {
         Ok(course) => {
@@ -120,11 +135,7 @@ fn serve(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter>) {
 }
 
 /// On a full disk only what ends something or frees room is done; the rest is answered here.
-fn admit(room: Room, letters: Vec<Letter>) -> Vec<Letter> {
-    match room {
-        Room::Plenty | Room::Low => return letters,
-        Room::None => {}
-    }
+fn refuse_more(letters: Vec<Letter>) -> Vec<Letter> {
     let full: Arc<str> = "the disk is full; free some space".into();
     let (grow, rest): (Vec<_>, Vec<_>) = letters
         .into_iter()

@@ -24,7 +24,7 @@ use crate::mail::path::ReversePath;
 use crate::queue::record::{decode, message_of};
 use crate::queue::{
     AcceptError, DsnWork, FailedRecipient, Finishing, Message, MessageId, NewMail, Origin, Queue,
-    ledger, worker,
+    Source, ledger, worker,
 };
 use crate::store::{Band, Batch, Claimed, Op, Pre, StoreError, Work};
 
@@ -112,7 +112,7 @@ impl Context {
     ) -> Result<MessageId, AcceptError> {
         let terms = report::Terms::of(message, told, to);
         let returned = returned::read(&self.queue, message, terms).await?;
-        let mut writer = self.queue.begin_body();
+        let mut writer = self.queue.begin_body_of(Source::Own);
         let conf = self.conf.load();
         let hostname = &conf.server.hostname;
         let report = Report {

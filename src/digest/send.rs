@@ -22,7 +22,7 @@ use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
 use crate::queue::record::{HoldId, decode};
-use crate::queue::{AcceptError, Finishing, NewMail, Origin};
+use crate::queue::{AcceptError, Finishing, NewMail, Origin, Source};
 use crate::store::{Band, Batch, Key, Op, Pre, StoreError, Version};
 
 /// A recipient gets no more fresh digests by pages than one in so long: a link that leaked must not fill a mailbox.
@@ -157,7 +157,7 @@ impl Digests {
         let (queue, conf) = (&self.0.queue, making.conf);
         self.0.keys.ready().await.map_err(AcceptError::from)?;
         let rendered = making.signed(&self.0.keys.signer(), number);
-        let mut body = queue.begin_body();
+        let mut body = queue.begin_body_of(Source::Own);
         let id = body.id();
         let letter = Letter {
             id: &id.to_string(),

@@ -8,5 +8,6 @@ pub mod links;
 pub mod modules;
 pub mod records;
 pub mod reports;
+pub mod room;
 pub mod rules;
 pub mod speed;

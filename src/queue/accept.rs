@@ -3,6 +3,8 @@
 //! Recipients of one host and account share parcels of up to 100. Held recipients get a parcel each, because a person
 //! decides each alone. The work that made the mail (a DSN of another message) ends in the same batch.
 
+use std::sync::Arc;
+
 use super::body::StoredBody;
 use super::ledger;
 use super::pressure::Full;
@@ -81,7 +83,8 @@ impl Queue {
         mail: NewMail,
         finishing: Option<Finishing>,
     ) -> Result<MessageId, AcceptError> {
-        self.pressure()?;
+        let staging = Arc::clone(&mail.body.staging);
+        self.pressure_of(staging.source())?;
         debug_assert!(
             !mail.envelope.recipients.is_empty(),
             "a message has at least one recipient"
@@ -117,7 +120,8 @@ impl Queue {
             .ops
             .push(Op::Add(Counter(b"accepted".as_slice().into()), 1));
         let stored = self.store.commit(batch).await;
-        stored.map_err(|error| self.refused(error))?;
+        stored.map_err(|error| self.refused(staging.source(), error))?;
+        staging.accepted();
         self.tell_accepted(&message, &parcels);
         Ok(message.id)
     }

@@ -2,12 +2,15 @@
 //!
 //! One chunk goes into the accept batch. What is longer is staged ahead; the first staged chunk comes with a sweep
 //! record due in an hour, which accept deletes: exactly one of accept and sweep wins.
+//! Not here: what becomes of a body that nobody accepts (`staged`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
 use super::record::{MessageId, chunk_key, sweep_key};
+use super::staged::{Source, Staging};
 use super::{AcceptError, Queue};
 use crate::base::clock::Mono;
 use crate::base::limit::CHUNK;
@@ -37,6 +40,7 @@ pub struct BodyWriter {
     fields: Fields,
     scan: Box<Scan>,
     swept: Option<(Version, Mono)>,
+    staging: Arc<Staging>,
 }
 
 /// A body that is complete; accept makes it durable.
@@ -55,6 +59,7 @@ pub struct StoredBody {
     pub(super) last: Bytes,
     pub(super) swept: Option<Version>,
     pub(super) fields: Fields,
+    pub(super) staging: Arc<Staging>,
 }
 
 /// Header fields kept beside the message.
@@ -77,7 +82,12 @@ pub struct BodyReader {
 }
 
 impl BodyWriter {
-    pub(super) fn new(queue: Queue, id: MessageId) -> Self {
+    pub(super) fn new(queue: Queue, id: MessageId, source: Source) -> Self {
+        let staging = Staging::new(queue.clone(), id, source);
+        Self::over(queue, id, staging)
+    }
+
+    fn over(queue: Queue, id: MessageId, staging: Arc<Staging>) -> Self {
         Self {
             queue,
             id,
@@ -89,6 +99,7 @@ impl BodyWriter {
             fields: Fields::default(),
             scan: Box::default(),
             swept: None,
+            staging,
         }
     }
 
@@ -101,7 +112,7 @@ impl BodyWriter {
             first,
             chunks: first,
             swept: body.swept.map(|version| (version, now)),
-            ..Self::new(queue, body.id)
+            ..Self::over(queue, body.id, Arc::clone(&body.staging))
         }
     }
 
@@ -145,20 +156,25 @@ impl BodyWriter {
             swept: self.swept.map(|(version, _)| version),
             fields: self.fields,
             structure: self.scan.finish(),
+            staging: self.staging,
         }
     }
 
     async fn stage(&mut self) -> Result<(), AcceptError> {
-        self.queue.pressure()?;
+        let source = self.staging.source();
+        self.queue.pressure_of(source)?;
+        self.staging.take(self.chunk.len())?;
         let now = self.queue.clock.mono();
         if self.swept.is_none_or(|(_, at)| now - at > SWEEP_RENEW) {
+            self.staging.announce();
             let announced = self.announce().await;
-            self.swept = Some((announced.map_err(|error| self.queue.refused(error))?, now));
+            let version = announced.map_err(|error| self.queue.refused(source, error))?;
+            self.swept = Some((version, now));
         }
         let chunk = self.chunk.split().freeze();
         let key = chunk_key(self.id, self.chunks);
         let staged = self.queue.store.stage(key, chunk).await;
-        staged.map_err(|error| self.queue.refused(error))?;
+        staged.map_err(|error| self.queue.refused(source, error))?;
         self.chunks += 1;
         Ok(())
     }

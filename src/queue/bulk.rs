@@ -164,6 +164,7 @@ impl Queue {
             total: survey.count,
         };
         let mut batch = Batch::new();
+        batch.need = verb.need();
         batch.pre.push(Pre::Absent(job_key(job.id)));
         batch.ops.push(put_job(&job));
         self.store.commit(batch).await?;

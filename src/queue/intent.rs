@@ -31,7 +31,7 @@ use crate::mail::outcome::{Fault, Scope};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::mail::state::{Move, next};
 use crate::store::{
-    Batch, Call, ClaimGuard, ClaimId, Key, Op, Pre, Record, Span, Store, StoreError, Version,
+    Batch, Call, ClaimGuard, ClaimId, Key, Need, Op, Pre, Record, Span, Store, StoreError, Version,
 };
 
 /// `a/<msg>/<parcel>`: to whom a mail is about to be handed over, and where.
@@ -76,11 +76,19 @@ struct Marked {
     recipients: Vec<(String, Option<Hold>)>,
 }
 
-/// A commit of the recovery.
-#[derive(Default)]
+/// A commit of the recovery: it ends what was under way, so it asks for no room.
 struct Draft {
     batch: Batch,
     marked: Vec<Marked>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            batch: Batch::ending(),
+            marked: Vec::new(),
+        }
+    }
 }
 
 impl Queue {
@@ -99,7 +107,7 @@ impl Queue {
         };
         lent.loan.phase.store(NOTED, Ordering::Release);
         Pending {
-            commit: begin(&self.store, put),
+            commit: begin(&self.store, Need::Grow, put),
             loan: &lent.loan,
         }
     }
@@ -355,7 +363,7 @@ impl Loan {
         if let Some(guard) = self.guard.take_if(|_| noted)
             && let Some(key) = intent_of(&guard.id().key)
         {
-            take_back(begin(&self.store, Op::Delete(key)), guard).await;
+            take_back(begin(&self.store, Need::Free, Op::Delete(key)), guard).await;
         }
     }
 
@@ -404,7 +412,7 @@ fn take_back_beside(store: &Store, guard: ClaimGuard) {
     let Some(key) = intent_of(&guard.id().key) else {
         return;
     };
-    let delete = begin(store, Op::Delete(key));
+    let delete = begin(store, Need::Free, Op::Delete(key));
     // Without a runtime the process ends; what is left on disk then is in doubt, which is never wrong.
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(take_back(delete, guard));
@@ -418,10 +426,13 @@ fn intent_of(parcel: &Key) -> Option<Key> {
 }
 
 /// A commit of one operation that is in the writer's inbox when this returns, unless the inbox is full.
-fn begin(store: &Store, op: Op) -> Call<'static, Version> {
+fn begin(store: &Store, need: Need, op: Op) -> Call<'static, Version> {
     let store = store.clone();
-    let mut batch = Batch::new();
-    batch.ops.push(op);
+    let batch = Batch {
+        ops: vec![op],
+        need,
+        ..Batch::default()
+    };
     let mut commit: Call<'static, Version> = Box::pin(async move { store.commit(batch).await });
     // Whoever awaits it brings its own waker.
     match commit

@@ -19,7 +19,7 @@ use crate::base::band::Band;
 use crate::mail::envelope::Notify;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::{Move, State, next};
-use crate::store::{Claimed, Group, Head, StoreError, StoreTime, Version, Work};
+use crate::store::{Claimed, Group, Head, Room, StoreError, StoreTime, Version, Work};
 
 /// What is due for delivery.
 #[derive(Clone, Debug)]
@@ -69,16 +69,20 @@ impl Deliveries {
         Self { queue }
     }
 
-    /// Groups with due parcels, earliest first; then at most one that is not yet due. None while `[queue] paused`.
+    /// Groups with due parcels, earliest first; then at most one that is not yet due. None while `[queue] paused`, and
+    /// none on a full disk: what could not be settled would be sent again.
     pub async fn ready(&self, limit: usize) -> Result<Vec<Head>, StoreError> {
-        if self.queue.conf.load().queue.paused {
+        if self.queue.conf.load().queue.paused || self.queue.store.room() == Room::None {
             return Ok(Vec::new());
         }
         self.queue.store.ready(Work::Deliver, limit).await
     }
 
-    /// Lends at most `room` parcels of a group.
+    /// Lends at most `room` parcels of a group; none on a full disk.
     pub async fn claim(&self, group: &Group, room: usize) -> Result<Vec<Lent>, StoreError> {
+        if self.queue.store.room() == Room::None {
+            return Ok(Vec::new());
+        }
         let claimed = self
             .queue
             .store

@@ -29,6 +29,7 @@ mod reported;
 pub mod retry;
 pub mod settle;
 pub mod shelf;
+mod staged;
 mod stride;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub use lend::{Deliveries, DueRecipient, Lent};
 pub use pressure::Full;
 pub use record::{DsnWork, FailedRecipient, Message, MessageId, Origin, RecipientId};
 pub use settle::{Attempt, Delays};
+pub use staged::Source;
 
 use crate::base::clock::Clock;
 use crate::base::id::Ids;
@@ -63,26 +65,38 @@ pub struct Queue {
     gap: Arc<gap::Gap>,
     events: Events,
     held: Arc<tokio::sync::watch::Sender<u64>>,
+    staged: Arc<staged::Staged>,
+    /// Ids before it are of an earlier start.
+    began: MessageId,
 }
 
 impl Queue {
     /// A queue over `store`.
     pub fn new(conf: Shared, store: Store, clock: Clock, events: Events) -> Self {
         let gap = Arc::new(gap::Gap::new(store.now(), &clock));
+        let ids = Ids::new(0);
+        let began = MessageId(ids.make(store.now().0));
         Self {
             conf,
             store,
             clock,
-            ids: Arc::new(Ids::new(0)),
+            ids: Arc::new(ids),
             gap,
             events,
             held: Arc::new(tokio::sync::watch::Sender::new(0)),
+            staged: Arc::default(),
+            began,
         }
     }
 
-    /// Begins a body; its id is the message's.
+    /// Begins a body that a program hands in; its id is the message's.
     pub fn begin_body(&self) -> BodyWriter {
-        BodyWriter::new(self.clone(), MessageId(self.fresh_id()))
+        self.begin_body_of(Source::Trusted)
+    }
+
+    /// Begins a body; its id is the message's.
+    pub fn begin_body_of(&self, source: Source) -> BodyWriter {
+        BodyWriter::new(self.clone(), MessageId(self.fresh_id()), source)
     }
 
     /// Begins another text of a body that is complete but not accepted, which is read back meanwhile.

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 
 use super::record::MessageId;
 use super::verbs::{ActError, Actor, Target, Verb};
-use super::{Attempt, Delays, Lent, NewMail, Origin, Queue};
+use super::{Attempt, Delays, Lent, NewMail, Origin, Queue, StoredBody};
 use crate::base::clock::{Clock, Wall};
 use crate::base::shutdown::Shutdown;
 use crate::config::Config;
@@ -41,6 +41,7 @@ impl Stage {
         Self::over(crate::store::redb::memory(clock.clone()), clock)
     }
 
+    /// A start over what an earlier one left.
     pub(super) fn over(store: Store, clock: Clock) -> Self {
         let config = Config::fallback(
             Domain::parse("mail.example.org").unwrap(),
@@ -168,6 +169,24 @@ impl Stage {
     }
 }
 
+/// A mail to one recipient.
+pub(super) fn mail_of(body: StoredBody) -> NewMail {
+    NewMail {
+        top: String::new(),
+        worked: Vec::new(),
+        said: Vec::new(),
+        body,
+        envelope: Envelope {
+            from: MailFrom::new(ReversePath::Null),
+            recipients: vec![RcptTo::new(Mailbox::parse("b@b.example").unwrap())],
+        },
+        origin: Origin::default(),
+        held: Vec::new(),
+        digest: None,
+        band: Band::Normal,
+    }
+}
+
 pub(super) fn attempt(outcomes: Vec<(u32, Outcome)>) -> Attempt {
     Attempt {
         outcomes,
@@ -238,20 +257,7 @@ async fn a_body_longer_than_a_chunk_comes_back_byte_for_byte() {
         body.write(piece).await.unwrap();
     }
     let id = body.id();
-    let mail = NewMail {
-        top: String::new(),
-        worked: Vec::new(),
-        said: Vec::new(),
-        body: body.finish(),
-        envelope: Envelope {
-            from: MailFrom::new(ReversePath::Null),
-            recipients: vec![RcptTo::new(Mailbox::parse("b@b.example").unwrap())],
-        },
-        origin: Origin::default(),
-        held: Vec::new(),
-        digest: None,
-        band: Band::Normal,
-    };
+    let mail = mail_of(body.finish());
     stage.queue.accept(mail, None).await.unwrap();
     let (message, _) = stage.queue.message_by_id(id).await.unwrap().unwrap();
     let (mut reader, mut back) = (stage.queue.open_body(&message), Vec::new());
@@ -265,19 +271,6 @@ async fn a_body_longer_than_a_chunk_comes_back_byte_for_byte() {
         stage.queue.open_body(&message).next().await.is_ok(),
         "accept won over the sweep"
     );
-}
-
-#[tokio::test]
-async fn a_body_that_nobody_accepts_is_swept() {
-    let stage = Stage::new().await;
-    let mut body = stage.queue.begin_body();
-    body.write(&[b'x'; 150_000]).await.unwrap();
-    let key = super::record::chunk_key(body.id(), 0);
-    drop(body);
-    assert!(stage.queue.store().get(vec![key.clone()]).await.unwrap()[0].is_some());
-    stage.clock.advance(2 * super::body::SWEEP_AFTER);
-    stage.upkeep().await;
-    assert!(stage.queue.store().get(vec![key]).await.unwrap()[0].is_none());
 }
 
 #[tokio::test]

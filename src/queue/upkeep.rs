@@ -58,7 +58,8 @@ impl Queue {
             run(Work::HoldEnd),
             run(Work::Sweep),
             run(Work::Bulk),
-            self.history(shutdown)
+            self.history(shutdown),
+            self.sweep_left(shutdown)
         );
     }
 

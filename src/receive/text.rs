@@ -9,7 +9,7 @@ use super::header::{Gather, Gathered, Header, HeaderFault, Ours};
 use crate::config::{BareNewline, ScannerKind};
 use crate::judge::{HeaderFacts, Reception};
 use crate::mail::reply::{EnhancedStatus, Reply};
-use crate::queue::{AcceptError, BodyWriter, StoredBody};
+use crate::queue::{AcceptError, BodyWriter, Source, StoredBody};
 use crate::smtp::data::{Bare, Decoder, TextFault};
 use crate::store::StoreError;
 
@@ -18,6 +18,7 @@ use crate::store::StoreError;
 pub(super) struct Text {
     decoder: Decoder,
     place: Place,
+    source: Source,
 }
 
 #[derive(Debug)]
@@ -51,21 +52,22 @@ pub(super) enum Refusal {
 
 impl Text {
     /// For DATA.
-    pub(super) fn dotted(reception: &Reception) -> Self {
+    pub(super) fn dotted(reception: &Reception, source: Source) -> Self {
         let max = reception.conf().queue.max_message_size.0;
-        Self::new(Decoder::dotted(bare(reception), max))
+        Self::new(Decoder::dotted(bare(reception), max), source)
     }
 
     /// For BDAT.
-    pub(super) fn chunked(reception: &Reception) -> Self {
+    pub(super) fn chunked(reception: &Reception, source: Source) -> Self {
         let max = reception.conf().queue.max_message_size.0;
-        Self::new(Decoder::chunked(bare(reception), max))
+        Self::new(Decoder::chunked(bare(reception), max), source)
     }
 
-    fn new(decoder: Decoder) -> Self {
+    fn new(decoder: Decoder, source: Source) -> Self {
         Self {
             decoder,
             place: Place::Header(Gather::default()),
+            source,
         }
     }
 
@@ -81,7 +83,12 @@ impl Text {
             let piece = self.decoder.next(rest);
             used += piece.used;
             if !piece.text.is_empty() {
-                self.place = keep(self.place.take(), piece.text, hall, reception).await;
+                let place = self.place.take();
+                self.place = keep(place, piece.text, hall, reception, &self.source).await;
+            }
+            if self.decoder.fault().is_some() {
+                // It will be refused: what is staged of it goes now, not when the client has sent the rest.
+                self.place = Place::Header(Gather::default());
             }
             if piece.end {
                 return (used, true);
@@ -112,13 +119,13 @@ impl Text {
     ) -> Result<Complete, Refusal> {
         let owed = self.decoder.finish_chunks();
         if !owed.is_empty() {
-            self.place = keep(self.place.take(), owed, hall, reception).await;
+            self.place = keep(self.place.take(), owed, hall, reception, &self.source).await;
         }
         if let Some(refusal) = self.refusal() {
             return Err(refusal);
         }
         let place = match self.place {
-            Place::Header(gather) => begin(gather.finish(), hall, reception).await,
+            Place::Header(gather) => begin(gather.finish(), hall, reception, self.source).await,
             place @ (Place::Body(_) | Place::Refused(_)) => place,
         };
         match place {
@@ -152,12 +159,18 @@ impl Body {
     }
 }
 
-async fn keep(place: Place, text: &[u8], hall: &Hall, reception: &Reception) -> Place {
+async fn keep(
+    place: Place,
+    text: &[u8],
+    hall: &Hall,
+    reception: &Reception,
+    source: &Source,
+) -> Place {
     match place {
         Place::Header(gather) => match gather.push(text, &hall.budget) {
             Ok(Gathered::More(gather)) => Place::Header(gather),
             Ok(Gathered::Done(header, used)) => {
-                let place = begin(header, hall, reception).await;
+                let place = begin(header, hall, reception, source.clone()).await;
                 let rest = text.get(used..).unwrap_or_default();
                 if rest.is_empty() {
                     place
@@ -182,11 +195,11 @@ async fn stream(place: Place, text: &[u8]) -> Place {
 }
 
 /// The header section is complete: look at it, edit it, and begin the body with it.
-async fn begin(mut header: Header, hall: &Hall, reception: &Reception) -> Place {
+async fn begin(mut header: Header, hall: &Hall, reception: &Reception, source: Source) -> Place {
     let conf = reception.conf();
     header.disown(&ours(reception), conf.server.hostname.as_str());
     let facts = reception.header_facts(header.fields());
-    let writer = hall.queue.begin_body();
+    let writer = hall.queue.begin_body_of(source);
     if reception.completes() {
         header.complete(
             &writer.id().to_string(),

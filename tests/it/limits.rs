@@ -2,9 +2,12 @@
 //!
 //! Hostile byte streams in bulk are the probes' work (`tests/run.sh`) and the dialog files'.
 
+use std::time::Duration;
+
 use crate::client::{Client, letter};
 use crate::house::{Door, House, nobody};
 
+const MINUTE: Duration = Duration::from_secs(60);
 const PAUSED: &str = "[queue]\npaused = true\n";
 
 #[tokio::test]
@@ -97,8 +100,81 @@ async fn a_command_line_that_is_too_long_is_refused_with_500() {
 async fn an_idle_client_gets_421_when_its_time_is_over() {
     let house = House::start(nobody().await, PAUSED).await;
     let mut client = house.client(Door::Open).await;
-    house.pass(std::time::Duration::from_secs(301));
+    house.pass(Duration::from_secs(301));
     let reply = client.reply().await;
     assert_eq!(reply.code, 421, "{reply:?}");
+    assert!(client.closed().await);
+}
+
+#[tokio::test]
+async fn a_command_line_that_drips_is_not_waited_for_longer_than_for_its_first_octet() {
+    let house = House::start(nobody().await, PAUSED).await;
+    let mut client = house.client(Door::Open).await;
+    client.send("NOOP\r\nN").await;
+    assert_eq!(client.reply().await.code, 250);
+    house.pass(MINUTE * 3);
+    client.send("O").await;
+    house.pass(MINUTE * 2);
+    let reply = client.reply().await;
+    assert_eq!(reply.code, 421, "{reply:?}");
+    assert!(reply.text().contains("took too long"), "{reply:?}");
+    assert!(client.closed().await);
+}
+
+#[tokio::test]
+async fn a_session_without_a_mail_ends_after_half_an_hour_whatever_it_says() {
+    let house = House::start(nobody().await, PAUSED).await;
+    for (name, words) in [
+        ("nothing", ["NOOP", "RSET"]),
+        ("begins only", ["MAIL FROM:<a@sender.example>", "RSET"]),
+    ] {
+        let mut client = house.client(Door::Open).await;
+        let mut minutes = 0;
+        let reply = loop {
+            let reply = client.cmd(words[0]).await;
+            let reply = match reply.code {
+                250 => client.cmd(words[1]).await,
+                _ => reply,
+            };
+            if reply.code != 250 {
+                break reply;
+            }
+            assert!(minutes < 60, "case: {name}");
+            house.pass(MINUTE * 4);
+            minutes += 4;
+        };
+        assert_eq!(reply.code, 421, "case: {name}: {reply:?}");
+        assert!(reply.text().starts_with("4.4.2"), "case: {name}: {reply:?}");
+        assert_eq!(minutes, 32, "case: {name}");
+    }
+}
+
+#[tokio::test]
+async fn each_mail_that_is_taken_gives_a_session_another_half_hour() {
+    let house = House::start(nobody().await, PAUSED).await;
+    let mut client = house.client(Door::Open).await;
+    for n in 0..4 {
+        let reply = client
+            .mail("a@sender.example", &["b@example.org"], &letter("again"))
+            .await;
+        assert_eq!(reply.code, 250, "mail {n}: {reply:?}");
+        for _ in 0..5 {
+            house.pass(MINUTE * 4);
+            assert_eq!(client.cmd("NOOP").await.code, 250, "mail {n}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_belongs_to_no_mail_does_not_keep_a_session() {
+    let house = House::start(nobody().await, PAUSED).await;
+    let mut client = house.client(Door::Open).await;
+    client.send("NOOP\r\nBDAT 1000000\r\nx").await;
+    assert_eq!(client.reply().await.code, 250);
+    for _ in 0..8 {
+        house.pass(MINUTE * 4);
+        client.send("x").await;
+        tokio::task::yield_now().await;
+    }
     assert!(client.closed().await);
 }

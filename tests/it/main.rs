@@ -63,6 +63,7 @@ mod sites;
 mod spam;
 mod stop;
 mod tls;
+mod unfinished;
 mod web;
 mod when_back;
 

@@ -134,6 +134,10 @@ impl Engine for Moody {
         self.inner.room()
     }
 
+    fn spare(&self) -> u64 {
+        self.inner.spare()
+    }
+
     fn written(&self) -> u64 {
         self.inner.written()
     }

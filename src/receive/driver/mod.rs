@@ -1,7 +1,8 @@
 //! One connection, from its greeting to its end: reads what the session machine wants, and finds its answers.
 //!
-//! Every wait has a deadline by the clock: a command, a whole transaction, a handshake, the last reply. Replies of a
-//! pipelined group go out in one write, before the next read and before anything slow.
+//! Every wait has a deadline by the clock: the first octet of a command and its last, a whole transaction, a session
+//! without a mail, a handshake, the last reply. Replies of a pipelined group go out in one write, before the next read
+//! and before anything slow.
 //! Not here: the order of the dialog (`smtp::server`), and what becomes of a text (`text`).
 
 mod login;
@@ -18,15 +19,16 @@ use super::Hall;
 use super::text::{Refusal, Text, of_accept};
 use super::wire::Wire;
 use crate::base::clock::Mono;
-use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER};
+use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER, SESSION_IDLE};
 use crate::config::{Config, ListenerConf, ListenerTls, Role, SaslRule};
 use crate::journal::line;
 use crate::judge::{Content, Reception, StoredText, rewrite};
 use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::reply::{EnhancedStatus, Reply};
+use crate::net::limiter::peer_key;
 use crate::net::line::Found;
 use crate::policy::Verdict;
-use crate::queue::{NewMail, Origin};
+use crate::queue::{NewMail, Origin, Source};
 use crate::smtp::command::Recipient;
 use crate::smtp::server::{Answer, Ask, End, Offer, SaslOffer, Session, Step, Then};
 use crate::store::Band;
@@ -41,6 +43,8 @@ pub(super) struct Driver {
     tls: Option<String>,
     failures: u32,
     mail: Option<Box<Mail>>,
+    /// When it began, or its last mail was taken.
+    served: Mono,
 }
 
 /// A transaction.
@@ -81,6 +85,7 @@ impl Driver {
         let offer = offer(&conf, &listener, peer);
         let implicit = listener.tls == ListenerTls::Implicit;
         Self {
+            served: hall.clock.mono(),
             hall,
             wire: Wire::new(stream),
             session: Session::new(Arc::new(offer), implicit),
@@ -122,7 +127,7 @@ impl Driver {
                     None => return Ok(()),
                 },
                 Then::Tls => {
-                    self.wire.flush().await?;
+                    self.flush().await?;
                     self.handshake().await?;
                     self.session.tls_started();
                     self.reception.forget_login();
@@ -161,16 +166,37 @@ impl Driver {
         Ok(())
     }
 
+    /// Sends what waits. Who reads no replies for so long is gone.
+    async fn flush(&mut self) -> io::Result<()> {
+        let hall = Arc::clone(&self.hall);
+        let span = self.reception.conf().limits.command_timeout;
+        tokio::select! {
+            biased;
+            sent = hall.clock.timeout(span, self.wire.flush()) => {
+                sent.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+            }
+            () = hall.shutdown.wait() => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+
     /// The session's answer to the next line; none when the client is gone.
     async fn next_line(&mut self) -> io::Result<Option<Step>> {
+        let mut by = None;
         loop {
+            if self.unused().is_zero() {
+                return Ok(Some(self.session.end(End::Unused)));
+            }
             match self.wire.buffer.take_line(self.session.line_max()) {
                 Found::Line { text, more } => return Ok(Some(self.session.line(text, more))),
                 Found::BareNewline => return Ok(Some(self.session.bare_newline())),
                 Found::TooLong => return Ok(Some(self.session.line_too_long())),
                 Found::Nothing => {}
             }
-            match self.wait().await? {
+            // From its first octet a line has as long as was waited for that: each further one gives no more time.
+            if by.is_none() && !self.wire.buffer.is_empty() {
+                by = Some(self.hall.clock.mono() + self.reception.conf().limits.command_timeout);
+            }
+            match self.wait(by).await? {
                 Waited::Filled => {}
                 Waited::Gone => return Ok(None),
                 Waited::Over(end) => return Ok(Some(self.session.end(end))),
@@ -178,9 +204,9 @@ impl Driver {
         }
     }
 
-    async fn wait(&mut self) -> io::Result<Waited> {
-        let idle = self.reception.conf().limits.command_timeout;
-        let (span, end) = self.patience(idle);
+    /// `by`: when the line that has begun must be whole.
+    async fn wait(&mut self, by: Option<Mono>) -> io::Result<Waited> {
+        let (span, end) = self.patience(by);
         let hall = Arc::clone(&self.hall);
         tokio::select! {
             biased;
@@ -193,14 +219,25 @@ impl Driver {
     }
 
     /// How long the next octet may take, and what is said when it does not come.
-    fn patience(&self, idle: Duration) -> (Duration, End) {
-        let left = self
-            .mail
-            .as_ref()
-            .map(|mail| mail.deadline - self.hall.clock.mono());
-        match left {
-            Some(left) if left < idle => (left, End::Slow),
-            Some(_) | None => (idle, End::Idle),
+    fn patience(&self, by: Option<Mono>) -> (Duration, End) {
+        let now = self.hall.clock.mono();
+        let idle = (self.reception.conf().limits.command_timeout, End::Idle);
+        let line = by.map(|by| (by - now, End::Drip));
+        let all = match &self.mail {
+            Some(mail) => (mail.deadline - now, End::Slow),
+            None => (self.unused(), End::Unused),
+        };
+        // Of two that end together the first one says why.
+        let each = [line, Some(all), Some(idle)].into_iter().flatten();
+        each.min_by_key(|(span, _)| *span).unwrap_or(idle)
+    }
+
+    /// How much longer the session may go on without a mail that is taken. A transaction has its own deadline; so whoever
+    /// begins one after the other and finishes none ends too.
+    fn unused(&self) -> Duration {
+        match self.mail {
+            Some(_) => SESSION_IDLE,
+            None => (self.served + SESSION_IDLE) - self.hall.clock.mono(),
         }
     }
 
@@ -212,7 +249,7 @@ impl Driver {
             Ask::Rcpt(to) => self.rcpt(to),
             Ask::Data => self.data(),
             Ask::Login(login) => {
-                self.wire.flush().await?;
+                self.flush().await?;
                 Box::pin(self.login(login)).await
             }
             Ask::Body => match Box::pin(self.read_dotted()).await? {
@@ -229,6 +266,9 @@ impl Driver {
                 }
             },
         };
+        if let Answer::Queued(_) = answer {
+            self.served = self.hall.clock.mono();
+        }
         Ok(Some(self.session.answer(answer)))
     }
 
@@ -299,9 +339,10 @@ impl Driver {
     }
 
     fn data(&mut self) -> Answer {
+        let source = self.source();
         match (self.hall.queue.pressure(), &mut self.mail) {
             (Ok(()), Some(mail)) => {
-                mail.text = Some(Text::dotted(&self.reception));
+                mail.text = Some(Text::dotted(&self.reception, source));
                 Answer::Yes
             }
             (Err(full), _) => Answer::No(of_accept(&full.into())),
@@ -337,7 +378,7 @@ impl Driver {
             text,
             ..
         } = *mail;
-        let text = text.unwrap_or_else(|| Text::chunked(&self.reception));
+        let text = text.unwrap_or_else(|| Text::chunked(&self.reception, self.source()));
         let complete = match text.finish(&self.hall, &self.reception).await {
             Ok(complete) => complete,
             Err(Refusal::Usual(reply)) => return self.refused(reply, &from, Answer::No),
@@ -387,6 +428,15 @@ impl Driver {
         match self.hall.queue.accept(new, None).await {
             Ok(id) => Answer::Queued(id.to_string()),
             Err(error) => Answer::No(of_accept(&error)),
+        }
+    }
+
+    /// Whose unfinished mail it is. Of a trusted network nobody is counted alone: behind a gateway's address are many.
+    fn source(&self) -> Source {
+        match (self.reception.trusted(), self.reception.account()) {
+            (true, _) => Source::Trusted,
+            (false, Some(account)) => Source::Peer(format!("account {}", account.name).into()),
+            (false, None) => Source::Peer(peer_key(self.peer.ip()).to_string().into()),
         }
     }
 

@@ -40,15 +40,14 @@ impl Driver {
     pub(super) async fn read_chunk(&mut self, size: u64, keep: bool) -> io::Result<Read> {
         let (mut stop, mut left) = (None, size);
         let mut lost = None;
+        self.begin_chunks(keep);
         loop {
             let unread = self.wire.buffer.unread();
             let most = usize::try_from(left).unwrap_or(usize::MAX);
             let part = unread.get(..most.min(unread.len())).unwrap_or_default();
             let taken = part.len();
-            if let (true, Some(mail)) = (keep, self.mail.as_mut()) {
-                let text = mail
-                    .text
-                    .get_or_insert_with(|| Text::chunked(&self.reception));
+            let text = self.mail.as_mut().and_then(|mail| mail.text.as_mut());
+            if let (true, Some(text)) = (keep, text) {
                 text.take(part, &self.hall, &self.reception).await;
                 lost = (text.seen() > flood(&self.reception)).then_some(Read::Flood);
             }
@@ -68,11 +67,19 @@ impl Driver {
         }
     }
 
+    fn begin_chunks(&mut self, keep: bool) {
+        if keep && self.mail.as_ref().is_some_and(|mail| mail.text.is_none()) {
+            let text = Text::chunked(&self.reception, self.source());
+            if let Some(mail) = &mut self.mail {
+                mail.text = Some(text);
+            }
+        }
+    }
+
     /// Waits for octets of a text. When we stop, it may still end, but not take its time: `stop` is by when.
     async fn wait_text(&mut self, stop: &mut Option<Mono>) -> io::Result<Waited> {
         loop {
-            let idle = self.reception.conf().limits.command_timeout;
-            let (mut span, mut end) = self.patience(idle);
+            let (mut span, mut end) = self.patience(None);
             if let Some(stop) = stop {
                 let left = *stop - self.hall.clock.mono();
                 if left < span {

@@ -84,6 +84,10 @@ pub enum Answer {
 pub enum End {
     /// Nothing came in time.
     Idle,
+    /// A command line began and did not end in time.
+    Drip,
+    /// For a long time no mail was taken, whatever else was said.
+    Unused,
     /// The transaction took too long.
     Slow,
     /// We stop.

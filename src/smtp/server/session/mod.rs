@@ -187,6 +187,16 @@ impl Session {
                 (4, 4, 2),
                 format!("{name} Nothing came in time; closing"),
             ),
+            End::Drip => reply(
+                421,
+                (4, 4, 2),
+                format!("{name} The command took too long to come; closing"),
+            ),
+            End::Unused => reply(
+                421,
+                (4, 4, 2),
+                format!("{name} No mail for a long time; closing"),
+            ),
             End::Slow => reply(
                 421,
                 (4, 4, 2),

@@ -11,10 +11,13 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+
+use crate::base::clock::micros;
 
 pub mod check;
 #[cfg(test)]
@@ -103,7 +106,10 @@ pub enum Op {
     /// Adds to a counter. Counters are read by `get` under `Counter::key`, as 8 octets big-endian (two's complement;
     /// absent at zero), and are never a precondition.
     Add(Counter, i64),
-    /// Changes the frame's count of a record, not its version; at zero its due slot becomes `at_zero`.
+    /// Takes a record's due slot away; what it says, its terms and its count stay. Absent: nothing.
+    Undue(Key),
+    /// Changes the frame's count of a record. Its version stays, so that nobody who counts overtakes another; but at
+    /// zero its due slot becomes `at_zero` and its version changes, so that nobody who read it before takes that away.
     Count {
         /// Whose; when it does not exist the batch conflicts at `pre.len()` + this operation's place.
         key: Key,
@@ -253,6 +259,8 @@ pub struct Claimed {
 /// Gives its claim back when dropped. A commit with `Pre::Mine` ends the claim; then dropping does nothing.
 pub struct ClaimGuard {
     id: ClaimId,
+    /// Microseconds that the record rests for after it was given back.
+    rest: AtomicU64,
     give_back: Option<GiveBack>,
 }
 
@@ -265,6 +273,8 @@ pub enum Returned {
     Unclaimed,
     /// By a panic: due again in a minute.
     Panicked,
+    /// Work on it failed: due again after this span, unless it is written anew before.
+    Resting(Duration),
 }
 
 /// Why a change or a read did not happen.
@@ -407,7 +417,7 @@ impl Op {
     /// The record it changes, if it is one that must not be changed twice in a batch.
     pub fn key(&self) -> Option<&Key> {
         match self {
-            Self::Put { key, .. } | Self::Delete(key) => Some(key),
+            Self::Put { key, .. } | Self::Delete(key) | Self::Undue(key) => Some(key),
             Self::DeleteRange { .. } | Self::Add(..) | Self::Count { .. } => None,
         }
     }
@@ -421,8 +431,14 @@ impl ClaimGuard {
     ) -> Self {
         Self {
             id,
+            rest: AtomicU64::new(0),
             give_back: Some(Box::new(give_back)),
         }
+    }
+
+    /// When it is given back the record rests for so long, whatever else of its group is due.
+    pub fn rest(&self, span: Duration) {
+        self.rest.store(micros(span), Ordering::Relaxed);
     }
 
     /// For `Pre::Mine`.
@@ -439,10 +455,10 @@ impl ClaimGuard {
 impl Drop for ClaimGuard {
     fn drop(&mut self) {
         if let Some(give_back) = self.give_back.take() {
-            let how = if std::thread::panicking() {
-                Returned::Panicked
-            } else {
-                Returned::Unclaimed
+            let how = match self.rest.load(Ordering::Relaxed) {
+                _ if std::thread::panicking() => Returned::Panicked,
+                0 => Returned::Unclaimed,
+                span => Returned::Resting(Duration::from_micros(span)),
             };
             give_back(&self.id, how);
         }

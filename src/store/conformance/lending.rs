@@ -117,6 +117,27 @@ pub(super) async fn a_record_whose_work_panics_rests_for_a_minute(bench: Bench) 
     }
 }
 
+pub(super) async fn a_record_whose_work_fails_rests_and_others_go_on(bench: Bench) {
+    let ops = ["p1", "p2"].map(|name| put_due(name, due("g", 0)));
+    bench.done(ops.to_vec()).await;
+    let lent = bench.claim("g", 1).await;
+    lent[0].guard.rest(Duration::from_secs(7));
+    drop(lent);
+    let lent = bench.claim("g", 20).await;
+    let keys: Vec<&Key> = lent.iter().map(|one| &one.record.key).collect();
+    assert_eq!(keys, [&key("p2")], "the one that rests keeps no other");
+    assert_eq!(bench.ready(1).await, [("g".to_owned(), 7)]);
+    bench.clock.advance(Duration::from_secs(7));
+    let again = bench.claim("g", 20).await;
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].panics, 0, "a failure is no panic");
+    again[0].guard.rest(Duration::from_secs(60));
+    drop(again);
+    bench.done(vec![put_due("p1", due("g", 0))]).await;
+    let anew = bench.claim("g", 20).await;
+    assert_eq!(anew.len(), 1, "written anew it does not rest");
+}
+
 pub(super) async fn free_keeps_a_claimed_record_from_being_changed(bench: Bench) {
     bench.done(vec![put_due("p1", due("g", 0))]).await;
     let lent = bench.claim("g", 1).await;

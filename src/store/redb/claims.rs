@@ -1,4 +1,4 @@
-//! Claims: which due records are lent, and which rest after a panic.
+//! Claims: which due records are lent, and which rest after a panic or a failure.
 //!
 //! They live in memory only, so a crash drops them and nothing has to be recovered. A claim ends by the commit that
 //! carries it, or when its guard is dropped, never by the clock. While its commit is under way (`settling`) a dropped
@@ -7,10 +7,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::frame::Slot;
 use crate::base::limit::{PANIC_REST, PANICS_MAX};
-use crate::store::{ClaimId, Key, Returned, StoreTime};
+use crate::store::{ClaimId, Key, Returned, StoreTime, Work};
+
+/// A record that is lent for other work is looked at again so soon: upkeep holds its claims for milliseconds.
+const OTHER_WORK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Claims(Mutex<Table>);
@@ -53,9 +57,13 @@ impl Claims {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn standing(&self, key: &Key, now: StoreTime) -> Standing {
+    pub(super) fn standing(&self, key: &Key, work: Work, now: StoreTime) -> Standing {
         let table = self.table();
         match table.states.get(key) {
+            // A count moved its due slot while it was lent for other work; nobody will say when that claim ends.
+            Some(State::Lent(loan)) if loan.slot.work != work => {
+                Standing::Resting(now + OTHER_WORK)
+            }
             Some(State::Lent(_)) => Standing::Taken,
             Some(State::Resting(until)) if *until > now => Standing::Resting(*until),
             Some(State::Resting(_)) | None if table.locked.contains(key) => Standing::Locked,
@@ -192,6 +200,11 @@ impl Table {
                 }
                 let times = self.panics.entry(key.clone()).or_insert(0);
                 *times = times.saturating_add(1);
+            }
+            Returned::Resting(span) => {
+                let until = now + span;
+                slot.at = slot.at.max(until);
+                self.states.insert(key.clone(), State::Resting(until));
             }
         }
         slot

@@ -153,7 +153,7 @@ impl Strip {
                 self.later = Some(self.later.map_or(entry.at, |at| at.min(entry.at)));
                 return Ok(());
             }
-            let later = match shared.claims.standing(&key, now) {
+            let later = match shared.claims.standing(&key, entry.work, now) {
                 Standing::Free => {
                     self.head = Some((key, entry.at));
                     return Ok(());
@@ -182,7 +182,18 @@ fn read_again(
     for (guard, slot) in guards {
         let id = guard.id();
         shared.steps.fetch_add(1, Ordering::Relaxed);
-        match reader::find(txn, &id.key)? {
+        let found = match reader::find(txn, &id.key) {
+            Ok(found) => found,
+            // The others of its group are not to suffer. Given back it would come again at once, for ever; kept it
+            // waits for the restart that a repair needs. `store::check` names it too.
+            Err(error @ StoreError::Damaged(_)) => {
+                tracing::error!(%error, "a due record cannot be read; its work waits for a restart");
+                guard.keep();
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        match found {
             Some(found) if found.slot.as_ref() == Some(&slot) => lent.push(Claimed {
                 record: found.record,
                 band: slot.band,

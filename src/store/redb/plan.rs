@@ -87,7 +87,7 @@ pub(super) fn weigh(batch: &Batch) -> Option<(usize, usize)> {
                 }
                 64 + key.0.len() + value.len()
             }
-            Op::Delete(key) => key.0.len(),
+            Op::Delete(key) | Op::Undue(key) => key.0.len(),
             Op::DeleteRange { from, to, .. } => {
                 debug_assert!(
                     Home::of(&from.0) != Home::Counters && from.0.len().min(to.0.len()) > 0,
@@ -203,8 +203,15 @@ impl Plan {
                     }
                 }
                 Op::Add(counter, by) => self.adds.push((counter, by)),
+                Op::Undue(key) => {
+                    if let Some(frame) = self.frame(&key, tables)? {
+                        frame.version = version;
+                        frame.slot = None;
+                    }
+                }
                 Op::Count { key, by, at_zero } => {
-                    if !self.count(&key, by, at_zero, now, tables)? {
+                    let at_zero = (version, slot(at_zero, now));
+                    if !self.count(&key, by, at_zero, tables)? {
                         return Err(Refusal::Batch(StoreError::Conflict(first_op + n)));
                     }
                 }
@@ -217,19 +224,10 @@ impl Plan {
         &mut self,
         key: &Key,
         by: i32,
-        at_zero: Due,
-        now: StoreTime,
+        at_zero: (Version, Slot),
         tables: &Tables<'_>,
     ) -> Result<bool, Refusal> {
-        let change = self.touch(key, tables)?;
-        if let (State::Kept, Some(old)) = (&change.new, &change.old) {
-            let value = tables.records.get(key.0.as_ref())?;
-            let bytes = value.as_ref().map_or(&b""[..], |value| value.value());
-            let (_, at) = decode(key, bytes)?;
-            let payload = bytes.get(at..).unwrap_or_default();
-            change.new = State::Put(old.clone(), Bytes::copy_from_slice(payload));
-        }
-        let State::Put(frame, _) = &mut change.new else {
+        let Some(frame) = self.frame(key, tables)? else {
             return Ok(false);
         };
         debug_assert!(
@@ -238,9 +236,28 @@ impl Plan {
         );
         frame.count = frame.count.saturating_add_signed(by);
         if frame.count == 0 {
-            frame.slot = Some(slot(at_zero, now));
+            // Who read the record before this does not know of its new slot, and must not write over it.
+            let (version, slot) = at_zero;
+            frame.version = version;
+            frame.slot = Some(slot);
         }
         Ok(true)
+    }
+
+    /// The frame that the record will have, to be changed; none: there will be no such record.
+    fn frame(&mut self, key: &Key, tables: &Tables<'_>) -> Result<Option<&mut Frame>, Refusal> {
+        let change = self.touch(key, tables)?;
+        if let (State::Kept, Some(old)) = (&change.new, &change.old) {
+            let value = tables.records.get(key.0.as_ref())?;
+            let bytes = value.as_ref().map_or(&b""[..], |value| value.value());
+            let (_, at) = decode(key, bytes)?;
+            let payload = bytes.get(at..).unwrap_or_default();
+            change.new = State::Put(old.clone(), Bytes::copy_from_slice(payload));
+        }
+        match &mut change.new {
+            State::Put(frame, _) => Ok(Some(frame)),
+            State::Kept | State::Gone => Ok(None),
+        }
     }
 
     fn clear(

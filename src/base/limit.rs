@@ -165,6 +165,22 @@ pub const LOG_FIELD_MAX: usize = 1_000;
 /// Log lines that wait for a slow disk or terminal. About 8 MiB; what comes then waits (file) or is dropped (terminal).
 pub const LOG_LINES_WAITING_MAX: usize = 32_768;
 
+/// The same log line is written once in so long: often enough to see that a fault goes on, and no flood.
+pub const REPEAT_SPAN: Duration = Duration::from_secs(60);
+/// Different lines that one loop remembers for that: a fault for each group of work has its own.
+pub const REPEATED_LINES_MAX: usize = 200;
+
+/// A piece of work that failed, or a group of which nothing could be done, is tried again after so long; each time
+/// after twice as long. A disk that answers again is noticed at once.
+pub const REST_FIRST: Duration = Duration::from_secs(1);
+/// See `REST_FIRST`: what is repaired is done within a minute.
+pub const REST_MAX: Duration = Duration::from_secs(60);
+/// The longest rest of a group of which nothing could be done: below that of its pieces, so that it comes round to those
+/// behind them.
+pub const REST_GROUP_MAX: Duration = Duration::from_secs(8);
+/// Pieces of work whose failures are counted; above it the rests begin anew.
+pub const RESTS_MAX: usize = 10_000;
+
 /// Octets of a message that a DSN brings back whole; a larger one comes back as its header.
 pub const DSN_FULL_MAX: u64 = 64 << 10;
 
@@ -253,6 +269,9 @@ pub const COMMIT_BATCHES_MAX: usize = 256;
 pub const COMMIT_BYTES_MAX: usize = 8 << 20;
 /// See `COMMIT_BATCHES_MAX`. Batches of the back inbox get a quarter of it.
 pub const COMMIT_OPS_MAX: usize = 4_000;
+
+/// Rows of upkeep's changes that share a commit: the share that the back inbox has when sessions wait too.
+pub const JOINT_ROWS_MAX: usize = COMMIT_OPS_MAX / 4;
 
 /// Operations of a batch that is committed alone: a mail for 1,000 recipients in 1,000 domains needs about 7,000.
 pub const BATCH_OPS_MAX: usize = 20_000;
@@ -405,6 +424,21 @@ pub const LOGIN_SPAN: Duration = Duration::from_secs(600);
 
 /// Wait after the first failed login of a session; the second waits twice as long, and so on.
 pub const LOGIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// A lifetime that ends while a delivery has the mail is looked at again so soon, until it is given back.
+pub const EXPIRE_AGAIN: Duration = Duration::from_secs(10);
+/// And so soon while it is judged: scanners need seconds.
+pub const EXPIRE_PENDING: Duration = Duration::from_secs(60);
+
+/// Facts that the walk through the history reads and removes at once: a few milliseconds of the writer.
+pub const HISTORY_PAGE: usize = 500;
+/// Pages that it passes over before it notes how far it is.
+pub const HISTORY_PAGES: usize = 20;
+/// Between two walks a tenth of `[queue] history` passes, so that a tenth more is kept than asked for; within these
+/// bounds, of which the longer one also says how late a shorter `history` is noticed after a reload.
+pub const HISTORY_EVERY_MIN: Duration = Duration::from_secs(5);
+/// See `HISTORY_EVERY_MIN`.
+pub const HISTORY_EVERY_MAX: Duration = Duration::from_secs(600);
 
 /// A step of the clock that counts as a gap: smaller ones are corrections.
 pub const GAP_MIN: Duration = Duration::from_secs(3_600);

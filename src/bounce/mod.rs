@@ -21,12 +21,13 @@ use crate::journal::line;
 use crate::mail::envelope::{BodyKind, Envelope, MailFrom, RcptTo};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
-use crate::queue::record::{decode, message_of};
+use crate::queue::record::{decode, dsn_prefix, message_of};
+use crate::queue::worker::{Failures, Share};
 use crate::queue::{
     AcceptError, DsnWork, FailedRecipient, Finishing, Message, MessageId, NewMail, Origin, Queue,
-    Source, ledger, worker,
+    Source, ledger,
 };
-use crate::store::{Band, Batch, Claimed, Op, Pre, StoreError, Work};
+use crate::store::{Band, Batch, Claimed, Key, Op, Pre, Span, StoreError, Work};
 
 use report::Report;
 
@@ -44,54 +45,54 @@ pub struct Context {
 }
 
 /// The Dsn work of one message.
-struct Bundle {
+struct Bundle<'a> {
     id: MessageId,
-    claims: Vec<Claimed>,
+    claims: Vec<&'a Claimed>,
     told: Vec<FailedRecipient>,
 }
 
 /// Composes DSNs until the server stops.
 pub async fn run(context: Context) {
-    let store = context.queue.store().clone();
-    let (clock, shutdown) = (context.clock.clone(), context.shutdown.clone());
-    worker::run(store, clock, shutdown, Work::Dsn, move |claimed| {
+    let worker = context.queue.worker(&context.shutdown, Work::Dsn);
+    let each = worker.run(Share::Group, move |pieces| {
         let context = context.clone();
-        async move { context.tell_all(claimed).await }
-    })
-    .await;
+        async move { context.tell_all(&pieces).await }
+    });
+    each.await;
 }
 
 impl Context {
-    /// One DSN for each message; the first error, after all were tried, so that one bad record stops no other.
-    async fn tell_all(&self, claimed: Vec<Claimed>) -> Result<(), StoreError> {
-        let mut first = Ok(());
-        for bundle in bundles(claimed)? {
-            let id = bundle.id;
-            match self.tell(bundle).await {
-                // Somebody deleted the message meanwhile, or took the claim; the work comes again if it still is.
-                Ok(()) | Err(AcceptError::Store(StoreError::Conflict(_))) => {}
-                Err(AcceptError::Full(full)) => {
-                    first = first.and(Err(StoreError::Unavailable(full.to_string().into())));
-                }
-                Err(AcceptError::Store(error)) => {
-                    tracing::warn!(%id, %error, "the report of a failed delivery could not be made");
-                    first = first.and(Err(error));
-                }
-            }
+    /// One DSN for each message: one that cannot be made stops no other.
+    async fn tell_all(&self, claimed: &[Claimed]) -> Failures {
+        let (bundles, mut failures) = bundles(claimed);
+        for bundle in bundles {
+            let keys = bundle.claims.iter().map(|claim| claim.record.key.clone());
+            let keys: Vec<Key> = keys.collect();
+            let error = match self.tell(bundle).await {
+                Ok(()) => continue,
+                Err(AcceptError::Full(full)) => StoreError::Unavailable(full.to_string().into()),
+                Err(AcceptError::Store(error)) => error,
+            };
+            failures.extend(keys.into_iter().map(|key| (key, error.clone())));
         }
-        first
+        failures
     }
 
-    async fn tell(&self, bundle: Bundle) -> Result<(), AcceptError> {
+    async fn tell(&self, mut bundle: Bundle<'_>) -> Result<(), AcceptError> {
         let mut finishing = Batch::new();
         for claim in &bundle.claims {
             finishing.pre.push(Pre::Mine(claim.guard.id()));
             finishing.ops.push(Op::Delete(claim.record.key.clone()));
         }
+        self.gather(&mut bundle, &mut finishing).await?;
+        let works = finishing.ops.len();
+        bundle.told.sort_by_key(|one| one.index);
+        bundle.told.dedup_by_key(|one| one.index);
+        bundle.told.truncate(DSN_RECIPIENTS_MAX);
         let Some((message, _)) = self.queue.message_by_id(bundle.id).await? else {
             return Ok(self.queue.store().commit(finishing).await.map(drop)?);
         };
-        ledger::count(&mut finishing, bundle.id, bundle.claims.len(), 0);
+        ledger::count(&mut finishing, bundle.id, works, 0);
         let to = match &message.from.path {
             ReversePath::Mailbox(mailbox) if !bundle.told.is_empty() => mailbox.clone(),
             ReversePath::Mailbox(_) | ReversePath::Null => {
@@ -100,6 +101,41 @@ impl Context {
         };
         let dsn = self.accept(&message, &bundle.told, &to, finishing).await?;
         line::notification(message.id, dsn);
+        Ok(())
+    }
+
+    /// What else failed of the message until now: a claim lends a few records, and some of the same minute are not due
+    /// yet. What nobody has claimed can be finished without a claim.
+    async fn gather(
+        &self,
+        bundle: &mut Bundle<'_>,
+        finishing: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let all = Span::Prefix(dsn_prefix(bundle.id));
+        let page = self
+            .queue
+            .store()
+            .scan(all, None, false, DSN_RECIPIENTS_MAX);
+        let page = match page.await {
+            // What was lent is told all the same.
+            Err(StoreError::Damaged(_)) => return Ok(()),
+            page => page?,
+        };
+        for record in page.records {
+            let key = record.key;
+            if bundle.claims.iter().any(|claim| claim.record.key == key) {
+                continue;
+            }
+            // One that cannot be read is set aside when it is due.
+            let Ok(work) = decode::<DsnWork>(&key, &record.value) else {
+                continue;
+            };
+            bundle.told.extend(work.failed.into_iter().filter(wants_it));
+            let unclaimed = Pre::Free(key.clone());
+            let unchanged = Pre::Is(key.clone(), record.version);
+            finishing.pre.extend([unchanged, unclaimed]);
+            finishing.ops.push(Op::Delete(key));
+        }
         Ok(())
     }
 
@@ -181,15 +217,24 @@ fn wants_it(one: &FailedRecipient) -> bool {
     }
 }
 
-/// Work of one message together, recipients in the order of RCPT and each once.
-fn bundles(claimed: Vec<Claimed>) -> Result<Vec<Bundle>, StoreError> {
-    let mut all: Vec<Bundle> = Vec::new();
+/// Work of one message together; and what cannot be read.
+fn bundles(claimed: &[Claimed]) -> (Vec<Bundle<'_>>, Failures) {
+    let (mut all, mut failures) = (Vec::<Bundle<'_>>::new(), Failures::new());
     for claim in claimed {
         let key = &claim.record.key;
-        let Some(id) = message_of(key) else {
-            return Err(StoreError::Damaged(format!("{key:?}").into()));
+        let read = decode::<DsnWork>(key, &claim.record.value);
+        let (id, work) = match (message_of(key), read) {
+            (Some(id), Ok(work)) => (id, work),
+            (_, Err(error)) => {
+                failures.push((key.clone(), error));
+                continue;
+            }
+            (None, Ok(_)) => {
+                let what = format!("{key:?}: no message");
+                failures.push((key.clone(), StoreError::Damaged(what.into())));
+                continue;
+            }
         };
-        let work: DsnWork = decode(key, &claim.record.value)?;
         let told = work.failed.into_iter().filter(wants_it);
         match all.iter_mut().find(|bundle| bundle.id == id) {
             Some(bundle) => {
@@ -203,12 +248,7 @@ fn bundles(claimed: Vec<Claimed>) -> Result<Vec<Bundle>, StoreError> {
             }),
         }
     }
-    for bundle in &mut all {
-        bundle.told.sort_by_key(|one| one.index);
-        bundle.told.dedup_by_key(|one| one.index);
-        bundle.told.truncate(DSN_RECIPIENTS_MAX);
-    }
-    Ok(all)
+    (all, failures)
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ async fn notify(stage: &Stage) {
     for head in store.ready(Work::Dsn, 16).await.unwrap() {
         if head.at <= store.now() {
             let claimed = store.claim(Work::Dsn, head.group, 20).await.unwrap();
-            context.tell_all(claimed).await.unwrap();
+            let failures = context.tell_all(&claimed).await;
+            assert!(failures.is_empty(), "{failures:?}");
         }
     }
 }

@@ -18,6 +18,7 @@ use super::renewal;
 use super::stand::CertSource;
 use super::{Certs, Tools, account, hook, tell};
 use crate::base::limit::{ORDER_RETRY_FIRST, ORDER_TIME};
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::config::{AcmeConf, CertConf, Config};
 use crate::store::{Batch, Claimed, Op, Pre, StoreError, Work};
@@ -47,13 +48,21 @@ impl Certs {
     /// Orders what is due until the server stops.
     pub(super) async fn work(&self, tools: &Tools, shutdown: &Shutdown) {
         let mut hint = tools.store.hint(Work::Cert);
+        let repeats = Repeats::new(tools.clock.clone());
         while !shutdown.begun() {
             hint.mark_unchanged();
             let wait = match self.round(tools, shutdown).await {
                 Ok(wait) => wait,
                 Err(error) => {
-                    tracing::warn!(%error, "certificates cannot be looked after; trying again");
-                    PAUSE
+                    if let Some(repeated) = repeats.say(&error.to_string()) {
+                        tracing::warn!(%error, "certificates cannot be looked after; trying again{repeated}");
+                    }
+                    // No hint ends the pause: the first one comes from the claim that was given back just now.
+                    tokio::select! {
+                        () = shutdown.wait() => {}
+                        () = tools.clock.sleep(PAUSE) => {}
+                    }
+                    continue;
                 }
             };
             if wait.is_zero() {
@@ -69,10 +78,12 @@ impl Certs {
 
     /// One look at all groups; how long to wait before the next.
     async fn round(&self, tools: &Tools, shutdown: &Shutdown) -> Result<Duration, StoreError> {
-        let mut done = false;
+        let (mut done, mut last) = (false, Ok(()));
         for head in tools.store.ready(Work::Cert, GROUPS).await? {
             let now = tools.store.now();
             if head.at > now {
+                // A certificate that fails keeps no other waiting.
+                last?;
                 let wait = Duration::from_micros(head.at.0 - now.0).min(IDLE);
                 return Ok(if done { Duration::ZERO } else { wait });
             }
@@ -81,13 +92,14 @@ impl Certs {
                 match Box::pin(self.due(tools, claimed, shutdown)).await {
                     // Somebody else changed it first; it comes again if it still is due.
                     Ok(()) | Err(StoreError::Conflict(_)) => {}
-                    Err(error) => return Err(error),
+                    Err(error) => last = Err(error),
                 }
                 if shutdown.begun() {
                     return Ok(Duration::ZERO);
                 }
             }
         }
+        last?;
         Ok(if done { Duration::ZERO } else { IDLE })
     }
 

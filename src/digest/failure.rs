@@ -32,7 +32,7 @@ pub struct Trouble {
 
 impl Digests {
     /// A delivery failed for good: the digest is marked, and the work is finished as a DSN would be.
-    pub(super) async fn failed(&self, claim: Claimed) -> Result<(), SendError> {
+    pub(super) async fn failed(&self, claim: &Claimed) -> Result<(), SendError> {
         let queue = &self.0.queue;
         let key = claim.record.key.clone();
         let mut batch = Batch::new();
@@ -47,7 +47,15 @@ impl Digests {
                 let reply = failed.fault.as_ref().map(|fault| fault.reply.to_string());
                 let why = clean(&reply.unwrap_or_default(), WHY_MAX);
                 tracing::warn!(number, to = %failed.mailbox, %why, "a digest could not be delivered");
-                if let Some((mut digest, version)) = self.digest(number).await? {
+                let digest = match self.digest(number).await {
+                    // The delivery has ended all the same; the damaged record is no reason to come again.
+                    Err(error @ StoreError::Damaged(_)) => {
+                        tracing::error!(number, %error, "the record of a digest cannot be read");
+                        None
+                    }
+                    read => read?,
+                };
+                if let Some((mut digest, version)) = digest {
                     digest.failed = Some(why);
                     batch.pre.push(Pre::Is(digest_key(number), version));
                     batch.ops.push(digest.put(number, queue.clock().wall()));
@@ -88,7 +96,11 @@ impl Digests {
     async fn trouble(&self, stream: &Stream) -> Result<Option<Trouble>, StoreError> {
         // The listings end with the last one.
         for number in stream.listings.iter().rev().map(|listing| listing.number) {
-            let Some((digest, _)) = self.digest(number).await? else {
+            let digest = match self.digest(number).await {
+                Err(StoreError::Damaged(_)) => None,
+                read => read?,
+            };
+            let Some((digest, _)) = digest else {
                 continue;
             };
             if let Some(why) = digest.failed {
@@ -99,8 +111,9 @@ impl Digests {
                     why,
                 }));
             }
-            let message = self.0.queue.message_by_id(digest.message).await?;
-            if message.is_none() {
+            let message = self.0.queue.message_by_id(digest.message).await;
+            if !matches!(message, Ok(Some(_)) | Err(StoreError::Damaged(_))) {
+                message?;
                 return Ok(None);
             }
         }

@@ -12,18 +12,18 @@ use super::record::{Scope, stream_key};
 use super::send::{Making, SendError};
 use super::stream::{Audience, Listing, Stream, address_of};
 use crate::base::clock::{Wall, micros};
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::config::Config;
 use crate::mail::mailbox::Mailbox;
 use crate::queue::hold::{Card, Shelf};
 use crate::queue::record::{HoldId, decode};
-use crate::queue::worker;
+use crate::queue::rests;
+use crate::queue::worker::{Failures, Share};
 use crate::store::{Batch, Claimed, Key, Op, Pre, Span, StoreError, Work};
 
 /// Owners of stored accounts change without a word; nobody waits longer to be told for the first time.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Waited after a look that failed.
-const PAUSE: Duration = Duration::from_secs(1);
 /// A date has come when the wall is so near: store time and wall are read at two moments.
 const NEAR: Duration = Duration::from_secs(1);
 /// Holds looked at when something was held; when more are new, everybody is looked at.
@@ -34,18 +34,12 @@ const PAGE: usize = 500;
 impl Digests {
     /// Sends digests until the server stops.
     pub async fn run(self, shutdown: Shutdown) {
-        let (store, clock) = (self.0.queue.store().clone(), self.0.queue.clock().clone());
         let digests = self.clone();
-        let sending = worker::run(
-            store,
-            clock,
-            shutdown.clone(),
-            Work::Digest,
-            move |claimed| {
-                let digests = digests.clone();
-                async move { digests.all(claimed).await }
-            },
-        );
+        let worker = self.0.queue.worker(&shutdown, Work::Digest);
+        let sending = worker.run(Share::Group, move |pieces| {
+            let digests = digests.clone();
+            async move { digests.all(&pieces).await }
+        });
         tokio::join!(sending, self.watch(shutdown));
     }
 
@@ -54,6 +48,7 @@ impl Digests {
         let clock = self.0.queue.clock();
         let mut hint = self.0.queue.held_hint();
         let (mut start, mut seen, mut audience) = (true, HoldId::default(), Audience::new());
+        let (repeats, mut failures) = (Repeats::new(clock.clone()), 0);
         let mut looked = clock.mono();
         while !shutdown.begun() {
             hint.mark_unchanged();
@@ -63,19 +58,22 @@ impl Digests {
             } else {
                 self.keep_first(&audience, &mut seen).await
             };
-            let wait = match done {
-                Ok(()) => {
-                    start = false;
-                    LOOK_EVERY
+            if let Err(error) = done {
+                if let Some(repeated) = repeats.say(&error.to_string()) {
+                    tracing::warn!(%error, "the recipients of digests could not be looked up; trying again{repeated}");
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "the recipients of digests could not be looked up; trying again");
-                    PAUSE
+                failures += 1;
+                // A flood of holds must not make it try more often.
+                tokio::select! {
+                    () = shutdown.wait() => {}
+                    () = clock.sleep(rests::span(failures)) => {}
                 }
-            };
+                continue;
+            }
+            (start, failures) = (false, 0);
             tokio::select! {
                 () = shutdown.wait() => {}
-                () = clock.sleep(wait) => {}
+                () = clock.sleep(LOOK_EVERY) => {}
                 changed = hint.changed() => if changed.is_err() { return },
             }
         }
@@ -224,10 +222,16 @@ impl Digests {
         }
     }
 
-    /// One after the other; the first error, after all were tried, so that one bad record stops no other.
-    pub(super) async fn all(&self, claimed: Vec<Claimed>) -> Result<(), StoreError> {
-        let mut first = Ok(());
-        let audience = self.audience().await?;
+    /// One after the other: one that fails stops no other.
+    pub(super) async fn all(&self, claimed: &[Claimed]) -> Failures {
+        let mut failures = Failures::new();
+        let audience = match self.audience().await {
+            Ok(audience) => audience,
+            Err(error) => {
+                let keys = claimed.iter().map(|claim| claim.record.key.clone());
+                return keys.map(|key| (key, error.clone())).collect();
+            }
+        };
         for claim in claimed {
             let key = claim.record.key.clone();
             let done = match key.0.first_chunk::<2>() {
@@ -239,25 +243,23 @@ impl Digests {
                 ))),
             };
             let error = match done {
-                // Somebody else changed it first; it comes again if it still is.
-                Ok(()) | Err(SendError::Store(StoreError::Conflict(_))) => continue,
+                Ok(()) => continue,
                 Err(SendError::Store(error)) => error,
                 Err(error @ (SendError::Refused(_) | SendError::Address(_))) => {
-                    StoreError::Unavailable(error.to_string().into())
+                    StoreError::Unavailable(format!("a digest could not be made: {error}").into())
                 }
             };
-            tracing::warn!(?key, %error, "a digest could not be made; it comes again");
-            first = first.and(Err(error));
+            failures.push((key, error));
         }
-        first
+        failures
     }
 
     /// Nobody has a link of it any more.
-    async fn forget(&self, claim: Claimed) -> Result<(), SendError> {
+    async fn forget(&self, claim: &Claimed) -> Result<(), SendError> {
         self.finish(claim, Op::Delete).await
     }
 
-    async fn finish(&self, claim: Claimed, op: impl FnOnce(Key) -> Op) -> Result<(), SendError> {
+    async fn finish(&self, claim: &Claimed, op: impl FnOnce(Key) -> Op) -> Result<(), SendError> {
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(claim.guard.id()));
         batch.ops.push(op(claim.record.key.clone()));
@@ -266,7 +268,7 @@ impl Digests {
     }
 
     /// A stream whose date has come, unless the wall says otherwise.
-    async fn due(&self, claim: Claimed, audience: &Audience) -> Result<(), SendError> {
+    async fn due(&self, claim: &Claimed, audience: &Audience) -> Result<(), SendError> {
         let conf = self.0.queue.conf().load_full();
         let key = claim.record.key.clone();
         let Some((to, scopes)) = address_of(&key).and_then(|to| audience.get_key_value(&to)) else {
@@ -295,7 +297,7 @@ impl Digests {
         to: &Mailbox,
         scopes: &BTreeSet<Scope>,
         mut stream: Stream,
-        claim: Claimed,
+        claim: &Claimed,
         now: Wall,
     ) -> Result<(), SendError> {
         let dates = Dates::of(conf, now);

@@ -11,37 +11,36 @@ use crate::base::clock::micros;
 use crate::base::limit::RECHECK_PAUSE;
 use crate::base::shutdown::Shutdown;
 
-use crate::queue::hold::{Card, hold_of_key};
-use crate::queue::record::HoldId;
+use crate::queue::Queue;
+use crate::queue::hold::{Card, card_key, hold_of_key};
 use crate::queue::verbs::{Actor, Undecided, Verb};
-use crate::queue::{Queue, worker};
+use crate::queue::worker::{Failures, Share};
 use crate::scan::Scanners;
 use crate::store::{Claimed, Group, StoreError, StoreTime, Work};
 
 /// Requeues until the server stops.
 pub async fn run(queue: Queue, scanners: Scanners, shutdown: Shutdown) {
-    let (store, clock) = (queue.store().clone(), queue.clock().clone());
-    worker::run(store, clock, shutdown, Work::Recheck, move |claimed| {
+    let worker = queue.worker(&shutdown, Work::Recheck);
+    let each = worker.run(Share::Group, move |pieces| {
         let (queue, scanners) = (queue.clone(), scanners.clone());
-        async move { again(&queue, &scanners, claimed).await }
-    })
-    .await;
+        async move { again(&queue, &scanners, &pieces).await }
+    });
+    each.await;
 }
 
 /// One handful of one scanner. The claims end when they are dropped: what was requeued is not due any more.
-async fn again(
-    queue: &Queue,
-    scanners: &Scanners,
-    claimed: Vec<Claimed>,
-) -> Result<(), StoreError> {
-    let ids: Vec<HoldId> = claimed
-        .iter()
-        .filter_map(|one| hold_of_key(&one.record.key))
-        .collect();
-    let cards = cards(queue, &ids).await?;
+async fn again(queue: &Queue, scanners: &Scanners, claimed: &[Claimed]) -> Failures {
+    let mut failures = Failures::new();
+    let mut cards = Vec::with_capacity(claimed.len());
+    for piece in claimed {
+        match card(queue, piece).await {
+            Ok(card) => cards.extend(card),
+            Err(error) => failures.push((piece.record.key.clone(), error)),
+        }
+    }
     let name = cards.iter().find_map(|card| card.hold.failed_scanner());
     let Some(name) = name.map(str::to_owned) else {
-        return Ok(());
+        return failures;
     };
     let conf = queue.conf().load_full();
     let scanner = conf.scanners.iter().find(|one| one.name == name);
@@ -56,7 +55,7 @@ async fn again(
                     count = cards.len(),
                     "the scanner answers; requeueing what it could not look at"
                 );
-                requeue(queue, &cards).await?;
+                failures.extend(requeue(queue, &cards).await);
                 pace(cards.len(), count, span)
             }
         },
@@ -64,29 +63,28 @@ async fn again(
     let until = queue.store().now().0.saturating_add(micros(pause));
     let group = Group(name.as_bytes().into());
     queue.store().snooze(Work::Recheck, group, StoreTime(until));
-    drop(claimed);
-    Ok(())
+    failures
 }
 
-async fn cards(queue: &Queue, ids: &[HoldId]) -> Result<Vec<Card>, StoreError> {
-    let mut cards = Vec::with_capacity(ids.len());
-    for id in ids {
-        cards.extend(queue.card(*id).await?);
-    }
-    Ok(cards)
+async fn card(queue: &Queue, piece: &Claimed) -> Result<Option<Card>, StoreError> {
+    let key = &piece.record.key;
+    let id = hold_of_key(key).ok_or_else(|| StoreError::Damaged(format!("{key:?}").into()))?;
+    queue.card(id).await
 }
 
-async fn requeue(queue: &Queue, cards: &[Card]) -> Result<(), StoreError> {
+/// One that cannot be requeued stops no other.
+async fn requeue(queue: &Queue, cards: &[Card]) -> Failures {
+    let mut failures = Failures::new();
     for card in cards {
         let verb = Verb::Requeue { undo: false };
         match queue.decide(card.id, verb, &Actor::of("postwerk")).await {
             Ok(_) => {}
-            Err(Undecided::Store(error)) => return Err(error),
+            Err(Undecided::Store(error)) => failures.push((card_key(card.id), error)),
             // A person was faster, or is at it.
             Err(why) => tracing::debug!(%why, hold = %card.id, "not requeued"),
         }
     }
-    Ok(())
+    failures
 }
 
 /// How long the next handful waits.

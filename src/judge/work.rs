@@ -18,31 +18,31 @@ use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::structure::{Scan, Structure};
 use crate::queue::record::{LOCAL, Worked};
-use crate::queue::{Message, Origin, Queue, worker};
+use crate::queue::worker::{Failures, Share};
+use crate::queue::{Message, Origin, Queue};
 use crate::scan::Scanners;
 use crate::store::{Claimed, StoreError, StoreTime, Work};
 
 /// Judges until the server stops.
 pub async fn run(queue: Queue, scanners: Scanners, shutdown: Shutdown) {
-    let (store, clock) = (queue.store().clone(), queue.clock().clone());
-    worker::run(store, clock, shutdown, Work::Judge, move |claimed| {
+    let worker = queue.worker(&shutdown, Work::Judge);
+    let each = worker.run(Share::Group, move |pieces| {
         let (queue, scanners) = (queue.clone(), scanners.clone());
         async move {
             // One that cannot be judged stops no other.
-            let mut last = Ok(());
-            for one in claimed {
-                last = judge(&queue, &scanners, one).await.and(last);
+            let mut failures = Failures::new();
+            for piece in pieces.iter() {
+                let done = judge(&queue, &scanners, piece).await;
+                failures.extend(done.err().map(|error| (piece.record.key.clone(), error)));
             }
-            last
+            failures
         }
-    })
-    .await;
+    });
+    each.await;
 }
 
-async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(), StoreError> {
-    let Some(work) = queue.to_judge(claimed).await? else {
-        return Ok(());
-    };
+async fn judge(queue: &Queue, scanners: &Scanners, claimed: &Claimed) -> Result<(), StoreError> {
+    let work = queue.to_judge(claimed).await?;
     // Those too whose time to undo ends while the mail is read.
     let recipients = work.recipients(StoreTime(u64::MAX));
     // A task of its own, so that a panic in a check is an answer and not the end of the worker.
@@ -71,11 +71,7 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: Claimed) -> Result<(
     let said = judged.said;
     let held = judged.held.into_iter();
     let held = held.map(|(index, hold)| (index, hold.after(before.as_ref())));
-    match queue.judged(work, held.collect(), top, &said).await {
-        // A person was faster.
-        Err(StoreError::Conflict(_)) => Ok(()),
-        done => done,
-    }
+    queue.judged(work, held.collect(), top, &said).await
 }
 
 async fn check(

@@ -1,43 +1,111 @@
 //! The end of a hold's time and of the trash's: what `[hold.QUEUE] at_expiry` says happens, and is recorded as such.
 //!
-//! A hold that ended while the server was off, or over a jump of the clock, waits for one more digest (`gap`).
-//! Not here: the warning before (`digest`), and what a person decides (`act`).
+//! A hold that ended while the server was off, or over a jump of the clock, waits for one more digest (`gap`). Many that
+//! end at one time share commits. Not here: the warning before (`digest`), and what a person decides (`act`).
 
 use std::time::Duration;
 
 use super::Queue;
-use super::act::{Acting, is_open};
+use super::act::{Acting, Deed, is_open};
+use super::joint::Part;
 use super::ledger;
 use super::record::{Message, Parcel, decode, message_of, number_of};
 use super::verbs::{Actor, Verb};
+use super::worker::Failures;
 use crate::base::clock::micros;
 use crate::config::AtExpiry;
 use crate::mail::state::next;
 use crate::store::{Batch, Claimed, Need, Pre, StoreError};
 
+/// Who acts on one message at once with us overtakes us so often.
+const TRIES: usize = 10;
+
+/// What the end of a hold's time changes.
+struct HoldEnding {
+    message: Message,
+    acting: Acting,
+    /// None: the hold goes on for a while.
+    verb: Option<Verb>,
+}
+
 impl Queue {
-    /// A parcel's hold or trash time is over.
-    pub(super) async fn hold_end(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        let record = &claimed.record;
-        let (Some(id), Some(number)) = (message_of(&record.key), number_of(&record.key)) else {
-            return Ok(());
+    /// The hold or trash time of these parcels is over.
+    pub(super) async fn hold_end_all(&self, pieces: &[Claimed]) -> Failures {
+        let actor = Actor::of("postwerk");
+        let (mut failures, mut endings, mut parts) = (Failures::new(), Vec::new(), Vec::new());
+        for piece in pieces {
+            match self.hold_ending(piece, &actor).await {
+                Ok(ending) => {
+                    parts.push(Part::of(ending.acting.batch.clone()));
+                    endings.push((piece, ending));
+                }
+                Err(error) => failures.push((piece.record.key.clone(), error)),
+            }
+        }
+        let ends = self.commit_jointly(&parts).await;
+        for ((piece, ending), end) in endings.into_iter().zip(ends) {
+            let done = match end {
+                Ok(()) => {
+                    self.tell_hold_ending(&ending, &actor);
+                    Ok(())
+                }
+                Err(StoreError::Conflict(_)) => self.hold_end(piece, &actor).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                failures.push((piece.record.key.clone(), error));
+            }
+        }
+        failures
+    }
+
+    /// One of them; whoever is overtaken reads the message again.
+    async fn hold_end(&self, claimed: &Claimed, actor: &Actor) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let ending = self.hold_ending(claimed, actor).await?;
+            match self.store.commit(ending.acting.batch.clone()).await {
+                Ok(_) => {
+                    self.tell_hold_ending(&ending, actor);
+                    return Ok(());
+                }
+                // The parcel was ours, and changed hands.
+                Err(StoreError::Conflict(0)) => return Ok(()),
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Conflict(0))
+    }
+
+    async fn hold_ending(
+        &self,
+        claimed: &Claimed,
+        actor: &Actor,
+    ) -> Result<HoldEnding, StoreError> {
+        let key = &claimed.record.key;
+        let damaged = |what| StoreError::Damaged(format!("{key:?}: {what}").into());
+        let (Some(id), Some(number)) = (message_of(key), number_of(key)) else {
+            return Err(damaged("no parcel"));
         };
         let Some((message, version)) = self.message_by_id(id).await? else {
-            return Ok(());
+            return Err(damaged("a parcel without a message"));
         };
-        let mut parcel: Parcel = decode(&record.key, &record.value)?;
+        let mut parcel: Parcel = decode(key, &claimed.record.value)?;
         let mut acting = Acting::default();
+        acting.batch.need = Need::End;
         acting.batch.pre.push(Pre::Mine(claimed.guard.id()));
         let now = self.store.now();
         let was_open = is_open(&parcel);
         let until = parcel.hold.as_ref().map_or(0, |kept| kept.until);
         if was_open && let Some(more) = self.gap.grace(until, now, &self.clock) {
-            return self
-                .hold_longer(acting.batch, &message, number, parcel, more)
-                .await;
+            self.hold_longer(&mut acting.batch, &message, number, parcel, more);
+            return Ok(HoldEnding {
+                message,
+                acting,
+                verb: None,
+            });
         }
-        let actor = Actor::of("postwerk");
-        let deed = self.deed(self.ending(&parcel), &actor);
+        let deed = self.deed(self.ending_verb(&parcel), actor);
         for slot in &mut parcel.slots {
             if let Ok(state) = next(&slot.state, deed.step) {
                 slot.state = state;
@@ -50,15 +118,22 @@ impl Queue {
         self.put_moved(&mut acting, &message, number, (parcel, was_open), deed);
         acting.note = format!("its time is over; {}", acting.note);
         self.put_acted(&mut acting, &message, version, deed);
-        acting.batch.need = Need::End;
-        self.store.commit(acting.batch.clone()).await?;
-        let verb = deed.verb.word();
-        tracing::info!(id = %message.id, verb, "its time in the hold or the trash is over");
-        self.tell_acted(&message, &acting, deed);
-        Ok(())
+        Ok(HoldEnding {
+            message,
+            acting,
+            verb: Some(deed.verb),
+        })
     }
 
-    fn ending(&self, parcel: &Parcel) -> Verb {
+    fn tell_hold_ending(&self, ending: &HoldEnding, actor: &Actor) {
+        let Some(verb) = ending.verb else { return };
+        let deed: Deed<'_> = self.deed(verb, actor);
+        let (id, verb) = (ending.message.id, verb.word());
+        tracing::info!(%id, verb, "its time in the hold or the trash is over");
+        self.tell_acted(&ending.message, &ending.acting, deed);
+    }
+
+    fn ending_verb(&self, parcel: &Parcel) -> Verb {
         let Some(kept) = parcel.hold.as_ref().filter(|_| is_open(parcel)) else {
             return Verb::Delete { now: true };
         };
@@ -69,21 +144,19 @@ impl Queue {
         }
     }
 
-    async fn hold_longer(
+    fn hold_longer(
         &self,
-        mut batch: Batch,
+        batch: &mut Batch,
         message: &Message,
         number: u64,
         mut parcel: Parcel,
         more: Duration,
-    ) -> Result<(), StoreError> {
+    ) {
         let now = self.store.now();
         if let Some(kept) = &mut parcel.hold {
             kept.until = now.0.saturating_add(micros(more));
         }
-        ledger::put_parcel(&mut batch, message.id, number, &parcel, now);
-        drop(self.put_open(&mut batch, message, number, &parcel));
-        batch.need = Need::End;
-        self.store.commit(batch).await.map(drop)
+        ledger::put_parcel(batch, message.id, number, &parcel, now);
+        drop(self.put_open(batch, message, number, &parcel));
     }
 }

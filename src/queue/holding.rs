@@ -204,7 +204,7 @@ async fn what_a_requeue_holds_again_is_a_new_hold_that_the_old_card_names() {
     let head = store.ready(Work::Judge, 1).await.unwrap().remove(0);
     let claimed = store.claim(Work::Judge, head.group, 1).await.unwrap();
     let claimed = claimed.into_iter().next().unwrap();
-    let work = stage.queue.to_judge(claimed).await.unwrap().unwrap();
+    let work = stage.queue.to_judge(&claimed).await.unwrap();
     assert_eq!(work.recipients(store.now()).len(), 1);
     let held = vec![(0, rule())];
     let done = stage

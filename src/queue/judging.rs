@@ -11,16 +11,16 @@ use crate::journal::fact::{Acted, Fact};
 use crate::mail::hold::Hold;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::{Leave, Move, State, next};
-use crate::store::{Batch, ClaimGuard, Claimed, Pre, StoreError, StoreTime};
+use crate::store::{Batch, ClaimId, Claimed, Pre, StoreError, StoreTime};
 
-/// A parcel lent to `judge`; dropped, it is given back.
+/// A parcel lent to `judge`, by a claim that the worker keeps.
 #[derive(Debug)]
 pub struct ToJudge {
     /// Its message.
     pub message: Message,
     number: u64,
     parcel: Parcel,
-    guard: ClaimGuard,
+    claim: ClaimId,
 }
 
 impl ToJudge {
@@ -46,17 +46,19 @@ impl ToJudge {
 }
 
 impl Queue {
-    /// What a claim of Judge work is about; none when its message is gone.
-    pub async fn to_judge(&self, claimed: Claimed) -> Result<Option<ToJudge>, StoreError> {
-        let found = self
-            .parcel_at(&claimed.record.key, &claimed.record.value)
-            .await?;
-        Ok(found.map(|(message, number, parcel)| ToJudge {
+    /// What a claim of Judge work is about.
+    pub async fn to_judge(&self, claimed: &Claimed) -> Result<ToJudge, StoreError> {
+        let (key, value) = (&claimed.record.key, &claimed.record.value);
+        let Some((message, number, parcel)) = self.parcel_at(key, value).await? else {
+            let what = format!("{key:?}: a parcel without a message");
+            return Err(StoreError::Damaged(what.into()));
+        };
+        Ok(ToJudge {
             message,
             number,
             parcel,
-            guard: claimed.guard,
-        }))
+            claim: claimed.guard.id(),
+        })
     }
 
     /// Ends a judgement: who is in `held` is held anew, the others are due now, with `top` on their mail. `said` is what
@@ -72,7 +74,7 @@ impl Queue {
             message,
             number,
             mut parcel,
-            guard,
+            claim,
         } = work;
         let now = self.store.now();
         let hold_of = |index| {
@@ -100,7 +102,7 @@ impl Queue {
             }
         }
         let mut batch = Batch::new();
-        batch.pre.push(Pre::Mine(guard.id()));
+        batch.pre.push(Pre::Mine(claim));
         let before = parcel.hold.take();
         parcel.next_try = now.0;
         parcel.top = Some(top);
@@ -123,7 +125,6 @@ impl Queue {
             self.put_again(&mut batch, before).await?;
         }
         self.store.commit(batch).await?;
-        drop(guard);
         self.tell_held(&message, told.into_iter(), "postwerk");
         Ok(())
     }

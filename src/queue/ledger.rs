@@ -130,7 +130,8 @@ impl Queue {
             .transpose()
     }
 
-    /// All parcels of a message.
+    /// All parcels of a message that can be read: one that cannot is set aside by whoever claims it, and the others go
+    /// on without it.
     pub async fn parcels_of(&self, id: MessageId) -> Result<Vec<Stored>, StoreError> {
         let mut all = Vec::new();
         let mut after = None;
@@ -140,19 +141,31 @@ impl Queue {
                 .scan(Span::Prefix(parcels_prefix(id)), after, false, PARCELS_PAGE)
                 .await?;
             for record in &page.records {
-                let number = super::record::number_of(&record.key)
-                    .ok_or_else(|| StoreError::Damaged(format!("{:?}", record.key).into()))?;
-                let parcel = decode(&record.key, &record.value)?;
-                all.push(Stored {
-                    number,
-                    version: record.version,
-                    parcel,
-                });
+                let read = decode(&record.key, &record.value);
+                match (super::record::number_of(&record.key), read) {
+                    (Some(number), Ok(parcel)) => all.push(Stored {
+                        number,
+                        version: record.version,
+                        parcel,
+                    }),
+                    (_, Err(error)) => self.pass_over(&error),
+                    (None, Ok(_)) => {
+                        let key = format!("{:?}: no parcel", record.key);
+                        self.pass_over(&StoreError::Damaged(key.into()));
+                    }
+                }
             }
             after = page.next;
             if after.is_none() {
                 return Ok(all);
             }
+        }
+    }
+
+    /// A record that cannot be read keeps no other from being seen.
+    pub(super) fn pass_over(&self, error: &StoreError) {
+        if let Some(repeated) = self.repeats.say(&error.to_string()) {
+            tracing::error!(%error, "a record is passed over{repeated}");
         }
     }
 

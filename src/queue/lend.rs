@@ -11,15 +11,19 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Queue;
+use super::damaged::{self, Damage};
 use super::intent::Loan;
 use super::record::{
     Message, MessageId, Parcel, Unanswered, decode, message_key, message_of, number_of,
 };
 use crate::base::band::Band;
+use crate::base::limit::REST_MAX;
 use crate::mail::envelope::Notify;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::{Move, State, next};
-use crate::store::{Claimed, Group, Head, Room, StoreError, StoreTime, Version, Work};
+use crate::store::{
+    ClaimGuard, Claimed, Group, Head, Record, Room, StoreError, StoreTime, Version, Work,
+};
 
 /// What is due for delivery.
 #[derive(Clone, Debug)]
@@ -93,24 +97,23 @@ impl Deliveries {
         let mut lent = Vec::with_capacity(claimed.len());
         for Claimed {
             record,
+            band,
             guard,
             panics,
-            ..
         } in claimed
         {
             let parcel = match decode::<Parcel>(&record.key, &record.value) {
                 Ok(parcel) => parcel,
                 Err(error) => {
-                    // Given back it would come again at once, for ever; kept it waits for the restart that a repair needs.
-                    tracing::error!(%error, "a parcel cannot be read; it stays where it is");
-                    guard.keep();
+                    self.damaged(&record, band, group, guard, &error.to_string())
+                        .await?;
                     continue;
                 }
             };
             let message = message_of(&record.key).and_then(|id| messages.get(&id));
             let (Some(message), Some(number)) = (message, number_of(&record.key)) else {
-                tracing::error!(key = ?record.key, "a parcel has no message; it stays where it is");
-                guard.keep();
+                let why = "a parcel whose message is gone, or cannot be read";
+                self.damaged(&record, band, group, guard, why).await?;
                 continue;
             };
             if panics >= PANICS_MAX {
@@ -129,6 +132,24 @@ impl Deliveries {
             });
         }
         Ok(lent)
+    }
+
+    /// A parcel that cannot be delivered before it is repaired: given back it would come again at once, for ever.
+    async fn damaged(
+        &self,
+        record: &Record,
+        band: Band,
+        group: &Group,
+        guard: ClaimGuard,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let clock = &self.queue.clock;
+        let damage = Damage::of((record, band), Work::Deliver, group, why, clock);
+        let done = damaged::set_aside(&self.queue.store, &guard, &damage).await;
+        if done.is_err() {
+            guard.rest(REST_MAX);
+        }
+        done
     }
 
     /// Nothing of the group is lent before `until`; in the past: the snooze ends.

@@ -9,23 +9,29 @@ mod act;
 mod aside;
 pub mod body;
 pub mod bulk;
+pub mod damaged;
 #[cfg(test)]
 mod doubts;
 mod expiry;
 mod gap;
 pub mod group;
+mod history;
 pub mod hold;
 #[cfg(test)]
 mod holding;
 mod intent;
+mod joint;
 pub mod judging;
 pub mod ledger;
 pub mod lend;
+mod lifetimes;
 pub mod list;
 pub mod pressure;
 pub mod query;
 pub mod record;
 mod reported;
+pub mod rests;
+mod retire;
 pub mod retry;
 pub mod settle;
 pub mod shelf;
@@ -51,6 +57,7 @@ pub use staged::Source;
 
 use crate::base::clock::Clock;
 use crate::base::id::Ids;
+use crate::base::repeats::Repeats;
 use crate::config::Shared;
 use crate::journal::event::Events;
 use crate::store::Store;
@@ -68,6 +75,7 @@ pub struct Queue {
     staged: Arc<staged::Staged>,
     /// Ids before it are of an earlier start.
     began: MessageId,
+    repeats: Arc<Repeats>,
 }
 
 impl Queue {
@@ -76,6 +84,7 @@ impl Queue {
         let gap = Arc::new(gap::Gap::new(store.now(), &clock));
         let ids = Ids::new(0);
         let began = MessageId(ids.make(store.now().0));
+        let repeats = Repeats::new(clock.clone());
         Self {
             conf,
             store,
@@ -86,6 +95,7 @@ impl Queue {
             held: Arc::new(tokio::sync::watch::Sender::new(0)),
             staged: Arc::default(),
             began,
+            repeats: Arc::new(repeats),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the queue stores: messages, parcels and the work that follows a failure.
 //!
-//! Keys: `m/<msg>`, `p/<msg>/<parcel>`, `b/<msg>/<n>`, `h/<msg>/<fact>`, `n/<msg>/<n>`, `s/<msg>`, `a/<msg>/<parcel>`; ids big-endian, so
+//! Keys: `m/<msg>`, `p/<msg>/<parcel>`, `b/<msg>/<n>`, `h/<msg>/<fact>`, `n/<msg>/<n>`, `s/<msg>`, `a/<msg>/<parcel>`;
+//! elsewhere `x/<job>` (`bulk`), `w/<walk>` (`history`), `e/<msg><key>` (`damaged`). Ids are big-endian, so
 //! that keys sort by time. Records are minicbor with numbered fields: a field is added, never renumbered.
 
 use std::net::SocketAddr;
@@ -299,6 +300,11 @@ pub fn parcel_key(id: MessageId, number: u64) -> Key {
 /// All parcels of a message.
 pub fn parcels_prefix(id: MessageId) -> Key {
     Key::of(b'p', &[&id.0.to_be_bytes()])
+}
+
+/// The first key behind all parcels of a message.
+pub fn parcels_end(id: MessageId) -> Key {
+    Key::of(b'p', &[&id.0.saturating_add(1).to_be_bytes()])
 }
 
 /// `b/<msg>/<n>`

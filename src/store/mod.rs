@@ -54,8 +54,9 @@ pub struct Batch {
     pub need: Need,
 }
 
-/// What a batch asks of a disk at `Room::None`: said by whoever commits it, never guessed from its operations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a batch asks of a disk at `Room::None`: said by whoever commits it, never guessed from its operations. Who asks
+/// for more comes first in the order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// It adds: refused.
     #[default]
@@ -106,8 +107,13 @@ pub enum Op {
     /// Adds to a counter. Counters are read by `get` under `Counter::key`, as 8 octets big-endian (two's complement;
     /// absent at zero), and are never a precondition.
     Add(Counter, i64),
-    /// Takes a record's due slot away; what it says, its terms and its count stay. Absent: nothing.
-    Undue(Key),
+    /// Gives a record another due slot, or none; what it says, its terms and its count stay. Absent: nothing.
+    Due {
+        /// Whose.
+        key: Key,
+        /// When it is due from now on, if ever.
+        due: Option<Due>,
+    },
     /// Changes the frame's count of a record. Its version stays, so that nobody who counts overtakes another; but at
     /// zero its due slot becomes `at_zero` and its version changes, so that nobody who read it before takes that away.
     Count {
@@ -417,7 +423,7 @@ impl Op {
     /// The record it changes, if it is one that must not be changed twice in a batch.
     pub fn key(&self) -> Option<&Key> {
         match self {
-            Self::Put { key, .. } | Self::Delete(key) | Self::Undue(key) => Some(key),
+            Self::Put { key, .. } | Self::Delete(key) | Self::Due { key, .. } => Some(key),
             Self::DeleteRange { .. } | Self::Add(..) | Self::Count { .. } => None,
         }
     }
@@ -539,6 +545,6 @@ impl fmt::Debug for Term {
 impl std::ops::Add<Duration> for StoreTime {
     type Output = Self;
     fn add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(crate::base::clock::micros(by)))
+        Self(self.0.saturating_add(micros(by)))
     }
 }

@@ -95,7 +95,7 @@ async fn days(seed: u64) -> u32 {
         assert_eq!(life.found().await, before, "seed {seed}, day {day}");
         let claims = life.desk.claims().await;
         life.disk.cut_after(rng.u64(..40));
-        let told = life.desk.digests.all(claims).await.is_ok();
+        let told = life.desk.digests.all(&claims).await.is_empty();
         let life = Life::of(life.cut(&mut rng).await, &clock).await;
         let found = life.found().await;
         assert!(

@@ -53,7 +53,7 @@ pub(super) async fn failures(make: impl Fn(Clock) -> Store) -> Vec<&'static str>
         records::a_count_at_zero_moves_the_due_slot,
         records::who_read_before_a_count_at_zero_writes_over_nothing,
         records::what_a_count_moved_while_it_was_lent_is_due_when_the_claim_ends,
-        records::undue_takes_the_due_slot_and_nothing_else,
+        records::another_due_slot_changes_nothing_else,
         records::a_range_is_deleted_with_its_dues_and_terms,
         records::pages_follow_each_other_in_both_directions,
         lending::groups_are_ready_earliest_first,

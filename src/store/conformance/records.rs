@@ -240,7 +240,6 @@ pub(super) async fn who_read_before_a_count_at_zero_writes_over_nothing(bench: B
     assert_eq!(lent[0].record.version, version);
     let late = bench.store.commit(batch(pre, vec![put("m1", "")])).await;
     assert!(matches!(late, Err(StoreError::Conflict(1))), "got {late:?}");
-    // The same kind of work here; upkeep asks for another kind while the first claim still stands.
     drop(lent);
     assert_eq!(bench.claim("retire", 1).await.len(), 1);
 }
@@ -269,7 +268,11 @@ pub(super) async fn what_a_count_moved_while_it_was_lent_is_due_when_the_claim_e
     assert_eq!(claim().await.unwrap().len(), 1);
 }
 
-pub(super) async fn undue_takes_the_due_slot_and_nothing_else(bench: Bench) {
+pub(super) async fn another_due_slot_changes_nothing_else(bench: Bench) {
+    let slot = |name, due| Op::Due {
+        key: key(name),
+        due,
+    };
     let term = || (IndexId(3), Term(b"word"[..].into()));
     let ops = vec![
         Op::Put {
@@ -286,7 +289,7 @@ pub(super) async fn undue_takes_the_due_slot_and_nothing_else(bench: Bench) {
     ];
     let version = bench.done(ops).await;
     bench
-        .done(vec![Op::Undue(key("m1")), Op::Undue(key("m2"))])
+        .done(vec![slot("m1", None), slot("m2", Some(due("g", 0)))])
         .await;
     assert!(bench.claim("g", 1).await.is_empty());
     let found = bench.store.get(vec![key("m1"), key("m2")]).await.unwrap();
@@ -297,6 +300,10 @@ pub(super) async fn undue_takes_the_due_slot_and_nothing_else(bench: Bench) {
     let (index, word) = term();
     let named = Span::Term(index, word);
     assert_eq!(bench.scanned(named, false, 5).await, ["m1"]);
+    bench.done(vec![slot("m1", Some(due("h", 0)))]).await;
+    let lent = bench.claim("h", 1).await;
+    assert_eq!(lent[0].record.value.as_ref(), b"kept");
+    assert_eq!(lent[0].record.count, 2);
 }
 
 pub(super) async fn a_range_is_deleted_with_its_dues_and_terms(bench: Bench) {

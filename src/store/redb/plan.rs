@@ -87,7 +87,9 @@ pub(super) fn weigh(batch: &Batch) -> Option<(usize, usize)> {
                 }
                 64 + key.0.len() + value.len()
             }
-            Op::Delete(key) | Op::Undue(key) => key.0.len(),
+            Op::Delete(key) => key.0.len(),
+            Op::Due { due: Some(due), .. } if !fits_due(due) => return None,
+            Op::Due { .. } => 64,
             Op::DeleteRange { from, to, .. } => {
                 debug_assert!(
                     Home::of(&from.0) != Home::Counters && from.0.len().min(to.0.len()) > 0,
@@ -203,10 +205,10 @@ impl Plan {
                     }
                 }
                 Op::Add(counter, by) => self.adds.push((counter, by)),
-                Op::Undue(key) => {
+                Op::Due { key, due } => {
                     if let Some(frame) = self.frame(&key, tables)? {
                         frame.version = version;
-                        frame.slot = None;
+                        frame.slot = due.map(|due| slot(due, now));
                     }
                 }
                 Op::Count { key, by, at_zero } => {

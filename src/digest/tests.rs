@@ -18,7 +18,7 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::Outcome;
 use crate::queue::record::{HoldId, decode};
 use crate::queue::verbs::{Actor, Verb};
-use crate::store::{CLAIM_MAX, Claimed, Work};
+use crate::store::{CLAIM_MAX, Claimed, StoreError, Work};
 
 mod crash;
 

@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use super::{Context, api};
 use crate::base::clock::Clock;
 use crate::base::limit::{CONTROL_CONNECTIONS_MAX, CONTROL_TIMEOUT};
+use crate::base::repeats::Repeats;
 use crate::queue::verbs::Actor;
 
 /// The socket's name in the data directory.
@@ -120,6 +121,7 @@ impl Control {
             router = router.merge(super::digests::router(digests));
         }
         let permits = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
+        let repeats = Repeats::new(context.clock.clone());
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
                 return;
@@ -138,7 +140,9 @@ impl Control {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the control socket cannot accept; it is tried again");
+                    if let Some(repeated) = repeats.say(&error.to_string()) {
+                        tracing::warn!(%error, "the control socket cannot accept; it is tried again{repeated}");
+                    }
                     context.clock.sleep(PAUSE).await;
                 }
             }

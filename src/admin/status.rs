@@ -42,6 +42,12 @@ pub struct Status {
     /// Recipients that are held.
     #[serde(default)]
     pub holds: Vec<Held>,
+    /// Records that are damaged and set aside; `STATUS_COUNT_MAX` may stand for more.
+    #[serde(default)]
+    pub damaged: usize,
+    /// What is wrong with the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged_first: Option<String>,
     /// Digests that did not arrive.
     #[serde(default)]
     pub digest_troubles: Vec<Undelivered>,
@@ -165,6 +171,7 @@ async fn status(
     let any = |_: &Message, _: &[_]| true;
     let (some, more) = queue.list(any, None, STATUS_COUNT_MAX).await?;
     let holds = queue.held_counts().await?;
+    let damages = queue.damages_in_all().await?;
     let mut status = Status {
         hostname: conf.server.hostname.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -178,6 +185,8 @@ async fn status(
         .to_owned(),
         queued: some.len(),
         queued_more: more.is_some(),
+        damaged: damages.len(),
+        damaged_first: damages.first().map(|one| one.to_string()),
         holds: holds
             .into_iter()
             .map(|(queue, reason, count)| Held {

@@ -98,7 +98,7 @@ pub struct RowUnanswered {
 }
 
 /// Everything about one message.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Story {
     /// 16 hex digits.
     pub queue_id: String,
@@ -106,6 +106,21 @@ pub struct Story {
     pub message: Option<Row>,
     /// In the order in which it happened.
     pub timeline: Vec<Step>,
+    /// The report of failures that waits for the end of its minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<WaitingReport>,
+    /// Records of it that are damaged and set aside, with what is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
+}
+
+/// A report (DSN) that is not made yet, so that failures of one minute stand in one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaitingReport {
+    /// RFC 3339.
+    pub at: String,
+    /// Whom it tells of so far.
+    pub recipients: usize,
 }
 
 /// One thing that happened.
@@ -212,6 +227,11 @@ impl Story {
             queue_id: id,
             message: message.and_then(|listed| Row::of(queue, &listed, |_| true)),
             timeline: shown.facts.iter().map(Step::of).collect(),
+            report: shown.report.map(|report| WaitingReport {
+                at: date::rfc3339(Wall(queue.wall_of(report.at))),
+                recipients: report.recipients,
+            }),
+            damaged: shown.damages.iter().map(|one| one.to_string()).collect(),
         }
     }
 }

@@ -245,3 +245,112 @@ async fn work_of_a_message_that_is_gone_ends_quietly() {
         .scan(Span::Prefix(Key::of(b'n', &[])), None, false, 10);
     assert!(works.await.unwrap().records.is_empty());
 }
+
+fn context(stage: &Stage) -> Context {
+    Context {
+        conf: Arc::clone(stage.queue.conf()),
+        queue: stage.queue.clone(),
+        clock: stage.clock.clone(),
+        shutdown: Shutdown::new().0,
+    }
+}
+
+async fn claims(stage: &Stage) -> Vec<Claimed> {
+    let store = stage.queue.store();
+    let mut all = Vec::new();
+    for head in store.ready(Work::Dsn, 16).await.unwrap() {
+        all.extend(store.claim(Work::Dsn, head.group, 20).await.unwrap());
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_hundred_sites_that_fail_within_a_minute_make_one_dsn() {
+    let stage = Stage::new();
+    let to: Vec<String> = (0..100).map(|n| format!("a@site{n}.example")).collect();
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let id = stage.accept("verein@home.example", &to, None).await;
+    // They do not all fail in the same moment: the last ones half a minute after the first.
+    for _ in 0..40 {
+        stage.settle_one(&failed()).await;
+    }
+    stage.pass(30);
+    while stage.settle_all(&failed()).await > 0 {}
+    let report = stage.queue.show(id).await.unwrap().unwrap().report.unwrap();
+    assert_eq!(report.recipients, 100);
+    stage.pass(31);
+    notify(&stage).await;
+    stage.pass(31);
+    notify(&stage).await;
+    let all = messages(&stage).await;
+    assert_eq!(all.len(), 2, "the mail and one DSN");
+    let dsn = all.iter().find(|message| message.id != id).unwrap();
+    let text = String::from_utf8(body_of(&stage, dsn).await).unwrap();
+    assert_eq!(text.matches("Final-Recipient:").count(), 100);
+    assert!(
+        stage
+            .queue
+            .show(id)
+            .await
+            .unwrap()
+            .unwrap()
+            .report
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_failure_after_the_dsn_makes_another() {
+    let stage = Stage::new();
+    let to = ["a@one.example", "b@two.example"];
+    stage.accept("verein@home.example", &to, None).await;
+    stage.settle_one(&failed()).await;
+    stage.pass(61);
+    notify(&stage).await;
+    stage.settle_one(&failed()).await;
+    stage.pass(61);
+    notify(&stage).await;
+    assert_eq!(messages(&stage).await.len(), 3);
+}
+
+#[tokio::test]
+async fn damaged_work_stops_no_other_dsn() {
+    let stage = Stage::new();
+    for n in 0..2 {
+        let to = format!("a@site{n}.example");
+        stage.accept("verein@home.example", &[&to], None).await;
+    }
+    stage.settle_all(&failed()).await;
+    stage.pass(61);
+    let mut claims = claims(&stage).await;
+    assert_eq!(claims.len(), 2);
+    claims[0].record.value = bytes::Bytes::from_static(b"\xff");
+    let failures = context(&stage).tell_all(&claims).await;
+    assert!(
+        matches!(&failures[..], [(key, StoreError::Damaged(_))] if *key == claims[0].record.key)
+    );
+    assert_eq!(messages(&stage).await.len(), 3, "the other one is told");
+}
+
+#[tokio::test]
+async fn who_must_be_told_is_told_though_the_mail_lacks_a_part() {
+    let stage = Stage::new();
+    let id = stage
+        .accept("verein@home.example", &["a@one.example"], None)
+        .await;
+    stage.settle_all(&failed()).await;
+    let mut batch = Batch::new();
+    batch
+        .ops
+        .push(Op::Delete(crate::queue::record::chunk_key(id, 0)));
+    stage.queue.store().commit(batch).await.unwrap();
+    stage.pass(61);
+    notify(&stage).await;
+    let all = messages(&stage).await;
+    let dsn = all.iter().find(|message| message.id != id).unwrap();
+    let text = String::from_utf8(body_of(&stage, dsn).await).unwrap();
+    assert!(
+        text.contains("Final-Recipient: rfc822; a@one.example"),
+        "got {text}"
+    );
+}

@@ -16,6 +16,7 @@ use super::table::Shown;
 use super::work::{jitter, titles};
 use super::{Certs, Tools, check, load, tell};
 use crate::base::limit::{CERT_WARN, CERT_WATCH};
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::config::{AcmeConf, CertConf, CertFiles};
 use crate::store::{Batch, Op, Pre, Span, StoreError};
@@ -53,12 +54,15 @@ impl Certs {
     /// Looks until the server stops.
     pub(super) async fn watch(&self, tools: &Tools, shutdown: &Shutdown) {
         let (mut told, mut behind) = (Told::default(), true);
+        let repeats = Repeats::new(tools.clock.clone());
         while !shutdown.begun() {
             if behind {
                 match self.keep(tools).await {
                     Ok(()) => behind = false,
                     Err(error) => {
-                        tracing::warn!(%error, "the records of certificates cannot be kept in step; trying again");
+                        if let Some(repeated) = repeats.say(&error.to_string()) {
+                            tracing::warn!(%error, "the records of certificates cannot be kept in step; trying again{repeated}");
+                        }
                     }
                 }
             }

@@ -70,6 +70,14 @@ fn printed(status: &Status) -> String {
             &format!("{} {}: {}", one.queue, one.reason, one.count),
         );
     }
+    if status.damaged > 0 {
+        let first = clean(status.damaged_first.as_deref().unwrap_or_default(), WHY_MAX);
+        let text = format!(
+            "{} records are set aside and tried again at the next start; the first: {first}",
+            status.damaged
+        );
+        line(true, "damaged", &text);
+    }
     for one in &status.digest_troubles {
         let why = clean(&one.why, WHY_MAX);
         let text = format!(
@@ -185,6 +193,8 @@ mod tests {
                 reason: "internal".into(),
                 count: 3,
             }],
+            damaged: 2,
+            damaged_first: Some("n/1: end of input\nbytes".into()),
             digest_troubles: vec![Undelivered {
                 to: "chef@example.org".into(),
                 number: 7,
@@ -224,6 +234,7 @@ mod tests {
   queue        12 messages
   held         3 recipients
                bad internal: 3
+! damaged      2 records are set aside and tried again at the next start; the first: n/1: end of input?bytes
 ! digest       7 to chef@example.org of 2026-11-21T07:00:00.000Z did not arrive: 550 no??! such user
 ! public url   https://mail.example.org:444 cannot be reached from here: connection refused
   certificate  mail.example.org 63 days left

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::limiter::peer_key;
 use crate::base::clock::Clock;
 use crate::base::limit::{ACCEPT_PAUSE, LISTEN_BACKLOG};
+use crate::base::repeats::Repeats;
 
 /// Why a listener could not start.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +76,11 @@ fn listening(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The next connection. Errors of one connection are skipped; when the system has run out of something, it waits.
-pub async fn next(listener: &TcpListener, clock: &Clock) -> (TcpStream, SocketAddr) {
+pub async fn next(
+    listener: &TcpListener,
+    clock: &Clock,
+    repeats: &Repeats,
+) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -89,7 +94,9 @@ pub async fn next(listener: &TcpListener, clock: &Clock) -> (TcpStream, SocketAd
             }
             Err(error) if of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "no connection can be taken now; raise the limit of open files");
+                if let Some(repeated) = repeats.say(&error.to_string()) {
+                    tracing::warn!(%error, "no connection can be taken now; raise the limit of open files{repeated}");
+                }
                 clock.sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -4,6 +4,7 @@
 //! why. Each start tries it again once: who repaired it, or runs a newer program, needs to do no more.
 //! Not here: parcels whose delivery panics (`aside`), and finding damage where nobody works (`store::check`).
 
+use std::fmt;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -67,8 +68,7 @@ impl Damage {
         format!("{:?}", self.key())
     }
 
-    /// The kind of work that waits for its repair.
-    pub fn work(&self) -> Option<Work> {
+    fn work(&self) -> Option<Work> {
         Work::ALL.into_iter().find(|work| *work as u8 == self.work)
     }
 
@@ -88,6 +88,17 @@ impl Damage {
             band: bands.into_iter().find(|band| *band as u8 == self.band)?,
             after: Duration::ZERO,
         })
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is wrong names the key already, unless a part of the record is missing.
+        if self.why.starts_with(&self.name()) {
+            f.write_str(&self.why)
+        } else {
+            write!(f, "{}: {}", self.name(), self.why)
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 //! Not here: the query (`query`) and how it is printed (`cli::queue`).
 
 use super::Queue;
+use super::damaged::Damage;
 use super::ledger::Stored;
 use super::record::{
-    Message, MessageId, Parcel, decode, facts_prefix, message_key, message_of, number_of,
+    DsnWork, Message, MessageId, Parcel, decode, dsn_prefix, facts_prefix, message_key, message_of,
+    number_of,
 };
-use crate::base::limit::SCAN_MAX;
+use crate::base::limit::{DSN_RECIPIENTS_MAX, SCAN_MAX};
 use crate::journal::fact::Entry;
 use crate::store::{Key, Record, Span, StoreError};
 
@@ -25,7 +27,7 @@ pub struct Listed {
 }
 
 /// Everything known about one message; a retired one has facts only.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// Unless retired.
     pub message: Option<Message>,
@@ -33,6 +35,19 @@ pub struct Shown {
     pub parcels: Vec<Stored>,
     /// In the order in which they happened.
     pub facts: Vec<Entry>,
+    /// The report that its sender will get.
+    pub report: Option<Report>,
+    /// Records of it that cannot be read.
+    pub damages: Vec<Damage>,
+}
+
+/// A DSN that waits for the end of its minute, so that all failures until then stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Store time in microseconds.
+    pub at: u64,
+    /// Whom it tells of.
+    pub recipients: usize,
 }
 
 impl Queue {
@@ -84,15 +99,54 @@ impl Queue {
         match read.await {
             Ok(both) => Ok(Some(both)),
             Err(error @ StoreError::Damaged(_)) => {
-                tracing::error!(%error, "a message cannot be listed");
+                self.pass_over(&error);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// All there is about one message; none if it never was, or its history is over.
+    /// All there is about one message; none if it never was, or its history is over. What cannot be read is left out.
     pub async fn show(&self, id: MessageId) -> Result<Option<Shown>, StoreError> {
+        let mut shown = Shown {
+            facts: self.facts_of(id).await?,
+            damages: self.damages_of(id).await?,
+            ..Shown::default()
+        };
+        match self.message_by_id(id).await {
+            Ok(found) => shown.message = found.map(|(message, _)| message),
+            Err(error @ StoreError::Damaged(_)) => self.pass_over(&error),
+            Err(error) => return Err(error),
+        }
+        let Some(message) = &shown.message else {
+            let is_known = !shown.facts.is_empty() || !shown.damages.is_empty();
+            return Ok(is_known.then_some(shown));
+        };
+        // Of a digest that fails its own recipients are told, not a sender.
+        if message.digest.is_none() {
+            shown.report = self.report_of(id).await?;
+        }
+        shown.parcels = self.parcels_of(id).await?;
+        Ok(Some(shown))
+    }
+
+    async fn report_of(&self, id: MessageId) -> Result<Option<Report>, StoreError> {
+        let all = Span::Prefix(dsn_prefix(id));
+        let page = self
+            .store
+            .scan(all, None, false, DSN_RECIPIENTS_MAX)
+            .await?;
+        let at = page.records.iter().filter_map(|record| record.due);
+        let Some(at) = at.map(|(_, at)| at.0).min() else {
+            return Ok(None);
+        };
+        let works = page.records.iter();
+        let works = works.filter_map(|record| decode::<DsnWork>(&record.key, &record.value).ok());
+        let recipients = works.map(|work| work.failed.len()).sum();
+        Ok(Some(Report { at, recipients }))
+    }
+
+    async fn facts_of(&self, id: MessageId) -> Result<Vec<Entry>, StoreError> {
         let mut facts = Vec::new();
         let mut after = None;
         loop {
@@ -101,27 +155,16 @@ impl Queue {
                 .scan(Span::Prefix(facts_prefix(id)), after, false, PAGE)
                 .await?;
             for record in &page.records {
-                facts.push(decode::<Entry>(&record.key, &record.value)?);
+                match decode::<Entry>(&record.key, &record.value) {
+                    Ok(entry) => facts.push(entry),
+                    Err(error) => self.pass_over(&error),
+                }
             }
             after = page.next;
             if after.is_none() {
-                break;
+                return Ok(facts);
             }
         }
-        let message = self.message_by_id(id).await?.map(|(message, _)| message);
-        if message.is_none() && facts.is_empty() {
-            return Ok(None);
-        }
-        let parcels = if message.is_some() {
-            self.parcels_of(id).await?
-        } else {
-            Vec::new()
-        };
-        Ok(Some(Shown {
-            message,
-            parcels,
-            facts,
-        }))
     }
 
     /// The message and the parcel of a claimed `p` record.

@@ -22,6 +22,8 @@ mod holding;
 mod intent;
 mod joint;
 pub mod judging;
+#[cfg(test)]
+mod keeping;
 pub mod ledger;
 pub mod lend;
 mod lifetimes;
@@ -29,6 +31,8 @@ pub mod list;
 pub mod pressure;
 pub mod query;
 pub mod record;
+#[cfg(test)]
+mod remembering;
 mod reported;
 pub mod rests;
 mod retire;

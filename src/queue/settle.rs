@@ -169,7 +169,9 @@ impl Queue {
                 // Given back if no dot is out; else the claim is kept.
                 return Err(error);
             }
-            tracing::warn!(?key, %error, "a delivery is not recorded yet; trying again");
+            if let Some(repeated) = self.repeats.say(&format!("settle: {error}")) {
+                tracing::warn!(?key, %error, "a delivery is not recorded yet; trying again{repeated}");
+            }
             self.clock.sleep(pause).await;
             pause = pause.saturating_mul(2).min(SETTLE_PAUSE_MAX);
         }

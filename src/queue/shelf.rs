@@ -119,7 +119,7 @@ impl Queue {
         for record in &page.records {
             match Card::read(&record.key, &record.value) {
                 Ok(card) => cards.push(card),
-                Err(error) => tracing::error!(%error, "a hold cannot be listed"),
+                Err(error) => self.pass_over(&error),
             }
         }
         let next = page.next.as_ref().and_then(hold_of_key);

@@ -111,7 +111,7 @@ impl Queue {
             let message = match Message::read(&record.key, &record.value) {
                 Ok(message) => message,
                 Err(error) => {
-                    passed_by(&error);
+                    self.pass_over(&error);
                     continue;
                 }
             };
@@ -133,7 +133,7 @@ impl Queue {
             let parcel: Parcel = match decode(&record.key, &record.value) {
                 Ok(parcel) => parcel,
                 Err(error) => {
-                    passed_by(&error);
+                    self.pass_over(&error);
                     continue;
                 }
             };
@@ -162,7 +162,7 @@ impl Queue {
             let message = match Message::read(&record.key, &record.value) {
                 Ok(message) => message,
                 Err(error) => {
-                    passed_by(&error);
+                    self.pass_over(&error);
                     continue;
                 }
             };
@@ -173,7 +173,7 @@ impl Queue {
             let parcels = match self.parcels_of(message.id).await {
                 Ok(parcels) => parcels,
                 Err(error @ StoreError::Damaged(_)) => {
-                    passed_by(&error);
+                    self.pass_over(&error);
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -429,11 +429,6 @@ impl Queue {
         };
         Ok(before - count(target).min(before))
     }
-}
-
-/// One record that cannot be read keeps no job from the others.
-fn passed_by(error: &StoreError) {
-    tracing::error!(%error, "a bulk job passes by what cannot be read");
 }
 
 impl Draft {

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use crate::accounts::Accounts;
 use crate::base::clock::Clock;
 use crate::base::limit::{FILES_SPARE, LOGIN_FAILURES_OF_ADDRESS, LOGIN_SPAN};
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
 use crate::config::{Config, ListenerConf, ListenerTls, Shared};
@@ -129,11 +130,12 @@ pub async fn run(listeners: Listeners, context: Context) {
 async fn serve(hall: Arc<Hall>, own: Arc<ListenerConf>, nth: usize, socket: TcpListener) {
     let stop = hall.shutdown.wait();
     tokio::pin!(stop);
+    let repeats = Repeats::new(hall.clock.clone());
     loop {
         let (stream, peer) = tokio::select! {
             biased;
             () = &mut stop => return,
-            next = listen::next(&socket, &hall.clock) => next,
+            next = listen::next(&socket, &hall.clock, &repeats) => next,
         };
         let conf = hall.conf.load_full();
         // A reload may have changed what this listener trusts and offers; where it listens stays.

@@ -92,6 +92,14 @@ impl Meter {
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         registry.register("hold_messages", "Recipients that are held", holds);
+        let damaged = Gauge::<i64, AtomicI64>::default();
+        let damages = site.queue.damages_in_all().await?.len();
+        damaged.set(i64::try_from(damages).unwrap_or(i64::MAX));
+        registry.register(
+            "damaged_records",
+            "Records that cannot be read and are set aside; counted up to 1,000",
+            damaged,
+        );
         let digests = Counter::<u64>::default();
         let number = site.queue.store().get(vec![number_key()]).await?;
         let number = number.into_iter().flatten().next();

@@ -36,6 +36,7 @@ use crate::base::limit::{
     HANDSHAKE_TIMEOUT, LINGER, WEB_ANSWER_TIMEOUT, WEB_BODY_MAX, WEB_BODY_TIMEOUT,
     WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_OF_ADDRESS, WEB_FIELDS_MAX, WEB_HEAD_MAX, WEB_STREAMS_MAX,
 };
+use crate::base::repeats::Repeats;
 use crate::certs::Certs;
 use crate::net::listen::{self, Permits};
 use crate::net::tls;
@@ -72,11 +73,12 @@ impl Door {
 pub(super) async fn run(door: Arc<Door>, socket: TcpListener) {
     let stop = door.site.shutdown.wait();
     tokio::pin!(stop);
+    let repeats = Repeats::new(door.site.clock.clone());
     loop {
         let (stream, peer) = tokio::select! {
             biased;
             () = &mut stop => return,
-            next = listen::next(&socket, &door.site.clock) => next,
+            next = listen::next(&socket, &door.site.clock, &repeats) => next,
         };
         // All clients of a proxy come from one address.
         let proxy = door

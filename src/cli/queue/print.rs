@@ -62,10 +62,32 @@ pub(super) fn story(
 ) -> io::Result<()> {
     match &story.message {
         Some(row) => about(out, row, now)?,
+        None if !story.damaged.is_empty() => say(
+            out,
+            &format!("{}: cannot be read; this is what is left", story.queue_id),
+        )?,
         None => say(
             out,
             &format!("{}: finished; this is its history", story.queue_id),
         )?,
+    }
+    if let Some(report) = &story.report {
+        let (at, left) = (local(&report.at), until(&report.at, now));
+        let of = match report.recipients {
+            1 => "1 recipient".to_owned(),
+            many => format!("{many} recipients"),
+        };
+        let why = "failures of one minute share a report";
+        say(
+            out,
+            &format!("    a report about {of} goes to the sender at {at} ({left}): {why}"),
+        )?;
+    }
+    for one in &story.damaged {
+        say(
+            out,
+            &format!("  ! damaged and set aside; the next start tries it again: {one}"),
+        )?;
     }
     writeln!(out)?;
     for one in &story.timeline {
@@ -223,7 +245,7 @@ fn say(out: &mut impl Write, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::view::RowUnanswered;
+    use crate::admin::view::{RowUnanswered, WaitingReport};
 
     const NOW: Wall = Wall(1_795_287_508_204_000);
 
@@ -329,10 +351,31 @@ mod tests {
         let story_of = Story {
             queue_id: "0643E1B2A90C7701".into(),
             message: Some(message()),
-            timeline: Vec::new(),
+            ..Story::default()
         };
         let text = printed(|out| story(out, &story_of, NOW, false));
         assert!(!text.contains('\u{1b}'), "got {text:?}");
+    }
+
+    #[test]
+    fn a_story_tells_of_a_report_that_waits_and_of_what_is_damaged() {
+        let at = NOW + std::time::Duration::from_secs(40);
+        let story_of = Story {
+            queue_id: "0643E1B2A90C7701".into(),
+            message: Some(message()),
+            report: Some(WaitingReport {
+                at: date::rfc3339(at),
+                recipients: 3,
+            }),
+            damaged: vec!["p/1: \u{1b}[2J".into()],
+            ..Story::default()
+        };
+        let text = printed(|out| story(out, &story_of, NOW, false));
+        let wanted = format!(
+            "    a report about 3 recipients goes to the sender at {} (in 40s): failures of one minute share a report\n  ! damaged and set aside; the next start tries it again: p/1: ?[2J\n",
+            date::local(at)
+        );
+        assert!(text.contains(&wanted), "got {text}");
     }
 
     #[test]
@@ -371,6 +414,7 @@ mod tests {
             queue_id: "0643E1B2A90C7701".into(),
             message: None,
             timeline: vec![tried],
+            ..Story::default()
         };
         let text = printed(|out| story(out, &finished, NOW, true));
         let at = date::local(NOW);

@@ -56,6 +56,7 @@ use super::{
 };
 use crate::base::clock::Clock;
 use crate::base::limit::READERS;
+use crate::base::repeats::Repeats;
 use crate::base::size::ByteSize;
 
 pub use self::open::{OpenError, SCHEMA};
@@ -82,6 +83,7 @@ struct Shared {
     /// Entries and records that claims and seeks looked at.
     steps: AtomicU64,
     closed: watch::Sender<bool>,
+    repeats: Repeats,
 }
 
 struct RedbEngine(Arc<Shared>);
@@ -156,6 +158,7 @@ fn start(opener: Opener, ground: room::Ground, clock: Clock) -> Result<Arc<Share
         heads: Heads::standard(),
         claims: Claims::default(),
         time: StoreClock::new(clock.clone(), StoreTime(last.time)),
+        repeats: Repeats::new(clock.clone()),
         clock,
         ground,
         room: AtomicU8::new(Room::Plenty as u8),
@@ -300,7 +303,9 @@ fn seek_from(shared: &Arc<Shared>, work: Work, seek: SeekId, start: Vec<u8>) {
     let (groups, next) = match shared.read(|txn| lend::groups(shared, txn, work, start)) {
         Ok(found) => found,
         Err(error) => {
-            tracing::error!(?work, %error, "the due index cannot be read; trying every second");
+            if let Some(repeated) = shared.repeats.say(&format!("due index: {error}")) {
+                tracing::error!(?work, %error, "the due index cannot be read; trying every second{repeated}");
+            }
             return shared.heads.fail_seek(work, seek);
         }
     };

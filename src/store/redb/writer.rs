@@ -125,7 +125,10 @@ fn commit_all(shared: &Arc<Shared>, gauge: &mut room::Gauge, letters: Vec<Letter
             StoreError::from(failure)
         }
     };
-    tracing::error!(%error, "a commit failed; opening the store again");
+    let said = shared.repeats.say(&format!("commit: {error}"));
+    if let Some(repeated) = said {
+        tracing::error!(%error, "a commit failed; opening the store again{repeated}");
+    }
     give_up(shared, &claims);
     shared.drop_db();
     for waiter in waiters {
@@ -272,9 +275,15 @@ fn give_up(shared: &Shared, claims: &[ClaimId]) {
 
 fn reopen(shared: &Arc<Shared>) {
     match shared.open_again() {
-        Ok(()) => tracing::info!("the store is open again"),
+        Ok(()) => {
+            if let Some(repeated) = shared.repeats.say("open again") {
+                tracing::info!("the store is open again{repeated}");
+            }
+        }
         Err(error) => {
-            tracing::error!(%error, "the store cannot be opened again; trying every second")
+            if let Some(repeated) = shared.repeats.say(&error.to_string()) {
+                tracing::error!(%error, "the store cannot be opened again; trying every second{repeated}");
+            }
         }
     }
 }

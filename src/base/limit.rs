@@ -148,6 +148,11 @@ pub const INTENTS_PAGE: usize = 200;
 /// held takes 500, and a commit may have 20,000.
 pub const INTENT_OPS_MAX: usize = 1_000;
 
+/// Tries of a parcel after which one that a kill cut off waits as the retry table says. Before, it is due at once: the
+/// end was ours, and the site gave no reason to wait; but a mail that ends the server each time must not be sent at
+/// each start.
+pub const TRIES_AT_ONCE: u32 = 2;
+
 /// A settle that the store cannot take is tried for so long: until an administrator has come by. Meanwhile its
 /// recipients are claimed, so that nothing is sent twice; `SETTLES_MAX` of them stop delivery.
 pub const SETTLE_FOR: Duration = Duration::from_secs(24 * 3_600);

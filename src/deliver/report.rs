@@ -38,6 +38,7 @@ struct Lines {
     connect: Duration,
     transmit: Duration,
     expires: bool,
+    holds_doubts: bool,
 }
 
 impl Reporter {
@@ -64,6 +65,7 @@ impl Reporter {
             connect: attempt.delays.connect,
             transmit: attempt.delays.transmit,
             expires: lent.expired(self.queue.store().now()),
+            holds_doubts: self.queue.holds_doubts(&lent.message),
         };
         let (this, guard) = (self.clone(), self.shutdown.guard());
         tokio::spawn(async move {
@@ -148,6 +150,7 @@ impl Lines {
             Outcome::Deferred(fault) | Outcome::InDoubt(fault) if self.expires => {
                 Some(("expired", fault.reply.status_or_class(), self.why(fault)))
             }
+            Outcome::InDoubt(fault) if self.holds_doubts => Some(self.held(fault)),
             Outcome::Deferred(fault) | Outcome::InDoubt(fault) => {
                 let EnhancedStatus(_, subject, detail) = fault.reply.status_or_class();
                 // A 5yz that does not end the mail (a banner, a password) is a deferral for whoever reads the log.
@@ -160,13 +163,15 @@ impl Lines {
             Outcome::Failed(fault) => {
                 Some(("bounced", fault.reply.status_or_class(), self.why(fault)))
             }
-            Outcome::Broken(fault) => {
-                let EnhancedStatus(_, subject, detail) = fault.reply.status_or_class();
-                let text = format!("held in `bad`: {}", self.why(fault));
-                Some(("deferred", EnhancedStatus(4, subject, detail), text))
-            }
+            Outcome::Broken(fault) => Some(self.held(fault)),
             Outcome::Untried => None,
         }
+    }
+
+    fn held(&self, fault: &Fault) -> (&'static str, EnhancedStatus, String) {
+        let EnhancedStatus(_, subject, detail) = fault.reply.status_or_class();
+        let text = format!("held in `bad`: {}", self.why(fault));
+        ("deferred", EnhancedStatus(4, subject, detail), text)
     }
 
     /// As Postfix says it.

@@ -48,7 +48,8 @@
 //!   server stopped (after `stop_timeout`) or was killed. A 421 to the dot is an answer: a 4yz says that the action was
 //!   not taken (RFC 5321 section 4.2.1), and large sites say it there when they are asked too often.
 //! * **MaybeDelivered is never taken as sent**, because the intent comes before the dot. `[queue] maybe_delivered` sends
-//!   it again by the retry table (default: a mail twice is better than none) or holds it in `bad`. The slot remembers
+//!   it again (default: a mail twice is better than none) or holds it in `bad`. Again means by the retry table, but at
+//!   once when it was our own end that cut it off, unless that happens to the same parcel time and again. The slot remembers
 //!   the unanswered try for good, so that whatever it comes to later says that the mail may have arrived (twice).
 //! * **One claim lends up to 20 parcels**, and a site's backlog is three for each connection: enough that no lane waits
 //!   for the store, little enough that a stop gives back almost nothing.

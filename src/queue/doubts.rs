@@ -280,6 +280,20 @@ async fn an_end_before_the_settle_marks_exactly_whom_the_transaction_was_for() {
 }
 
 #[tokio::test]
+async fn a_mail_that_the_servers_end_cut_off_is_due_at_once_but_not_for_ever() {
+    let mut life = Life::first();
+    life.stage.accept("a@a.example", &["b@b.example"]).await;
+    for at_once in [true, true, false] {
+        let lent = life.dotted(vec![0]).await;
+        life = life.killed();
+        drop(lent);
+        life.stage.queue.recover().await.unwrap();
+        let due = life.stage.due().await;
+        assert_eq!(!due.is_empty(), at_once);
+    }
+}
+
+#[tokio::test]
 async fn an_end_before_the_settle_holds_if_the_configuration_says_so() {
     let life = Life::first();
     let to = ["b@b.example", "c@b.example"];

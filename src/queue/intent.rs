@@ -22,7 +22,7 @@ use super::record::{
 use super::retry;
 use super::settle::hold_of;
 use crate::base::clock::micros;
-use crate::base::limit::{INTENT_OPS_MAX, INTENTS_PAGE};
+use crate::base::limit::{INTENT_OPS_MAX, INTENTS_PAGE, TRIES_AT_ONCE};
 use crate::config::MaybeDelivered;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Fact, InDoubt};
@@ -112,6 +112,15 @@ impl Queue {
         }
     }
 
+    /// Whether the configuration wants this mail held when nobody knows whether it arrived. A digest is never held: who
+    /// is told of holds would be told of it by another digest.
+    pub fn holds_doubts(&self, message: &Message) -> bool {
+        match self.conf.load().queue.maybe_delivered {
+            MaybeDelivered::Hold => message.digest.is_none(),
+            MaybeDelivered::Retry => false,
+        }
+    }
+
     /// Marks whom transactions of an earlier life of this server may have reached; how many recipients that were.
     /// It comes before anything is delivered. A crash in the middle leaves the rest to the next call.
     ///
@@ -184,12 +193,7 @@ impl Queue {
             return Ok(());
         }
         let now = self.store.now();
-        let wait = retry::wait(
-            &self.conf.load().queue.retry,
-            parcel.attempts,
-            parcel.jitter,
-        );
-        parcel.next_try = now.0.saturating_add(micros(wait));
+        parcel.next_try = now.0.saturating_add(self.wait_after_end(&parcel));
         let retried = held.iter().any(|(_, _, hold)| hold.is_none());
         let fact = InDoubt {
             recipients: held.iter().map(|(_, to, _)| to.clone()).collect(),
@@ -230,7 +234,7 @@ impl Queue {
         is_named: impl Fn(u32) -> bool,
     ) -> Vec<(u32, String, Option<Hold>)> {
         let now = self.store.now();
-        let is_held = holds(self.conf.load().queue.maybe_delivered, message);
+        let is_held = self.holds_doubts(message);
         let step = if is_held { Move::Hold } else { Move::Lose };
         let mut all = Vec::new();
         for slot in &mut parcel.slots {
@@ -250,6 +254,19 @@ impl Queue {
             parcel.last_site = Some(unanswered.site.clone());
         }
         all
+    }
+
+    /// Microseconds until what the server's end cut off is sent again.
+    fn wait_after_end(&self, parcel: &Parcel) -> u64 {
+        if parcel.attempts <= TRIES_AT_ONCE {
+            return 0;
+        }
+        let conf = self.conf.load();
+        micros(retry::wait(
+            &conf.queue.retry,
+            parcel.attempts,
+            parcel.jitter,
+        ))
     }
 
     async fn commit_marked(&self, draft: Draft) -> Result<usize, StoreError> {
@@ -288,15 +305,6 @@ impl Queue {
             self.tell_held(&message, held, "postwerk");
         }
         Ok(all)
-    }
-}
-
-/// Whether the configuration wants a mail held when nobody knows whether it arrived. A digest is never held: who is
-/// told of holds would be told of it by another digest.
-pub(super) fn holds(policy: MaybeDelivered, message: &Message) -> bool {
-    match policy {
-        MaybeDelivered::Hold => message.digest.is_none(),
-        MaybeDelivered::Retry => false,
     }
 }
 

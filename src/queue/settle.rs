@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::Queue;
-use super::intent::{Loan, holds};
+use super::intent::Loan;
 use super::ledger;
 use super::lend::{Lent, claimable};
 use super::record::{
@@ -20,7 +20,6 @@ use super::retry;
 use crate::base::clock::micros;
 use crate::base::limit::{DIALOGUE_MAX, DIALOGUES_MAX, SETTLE_FOR, SETTLE_PAUSE, SETTLE_PAUSE_MAX};
 use crate::base::text::clean;
-use crate::config::MaybeDelivered;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Fact, Tried, TriedRecipient};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
@@ -104,7 +103,7 @@ impl Queue {
         let terms = Terms {
             now,
             wall: self.clock.wall().0,
-            policy: conf.queue.maybe_delivered,
+            is_held: self.holds_doubts(&message),
         };
         let became = apply(&message, &mut parcel, &attempt, &terms);
         let wait = retry::wait(&conf.queue.retry, parcel.attempts, parcel.jitter);
@@ -370,7 +369,8 @@ impl Queue {
 struct Terms {
     now: StoreTime,
     wall: u64,
-    policy: MaybeDelivered,
+    /// Whether what is in doubt is held.
+    is_held: bool,
 }
 
 /// The reply, and whether the mail may have arrived before.
@@ -393,7 +393,6 @@ fn apply(
 ) -> Vec<(u32, Became)> {
     let mut all = Vec::new();
     let expired = parcel.expires <= terms.now.0;
-    let is_held = holds(terms.policy, message);
     for slot in &mut parcel.slots {
         let Some(claimed) = claimable(&slot.state, terms.now) else {
             continue;
@@ -409,7 +408,7 @@ fn apply(
                 site: attempt.site.clone(),
             });
         }
-        let (step, became, fault) = meaning(message, slot, outcome, expired, is_held);
+        let (step, became, fault) = meaning(message, slot, outcome, expired, terms.is_held);
         match next(&claimed, step) {
             Ok(state) => slot.state = state,
             Err(error) => {

@@ -101,6 +101,10 @@ pub const DNS_TIMEOUT: Duration = Duration::from_secs(5);
 /// See `DNS_TIMEOUT`.
 pub const DNS_ATTEMPTS: usize = 2;
 
+/// All questions about the addresses of one host, while a connection's place waits for them: aliases, both kinds, every
+/// server. Above it the host is asked for later.
+pub const DNS_HOST_MAX: Duration = Duration::from_secs(60);
+
 /// Questions under way to one name server; above it hickory says busy, and the mail waits.
 pub const DNS_ACTIVE_MAX: usize = 256;
 

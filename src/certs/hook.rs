@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::base::clock::Clock;
 use crate::base::text::clean_bytes;
+use crate::net::plain;
 
 /// Runs it once; an error says what went wrong, in words.
 pub(super) async fn run(
@@ -31,7 +32,7 @@ pub(super) async fn run(
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
-        .map_err(|why| format!("the hook {shown} cannot be run: {why}"))?;
+        .map_err(|why| format!("the hook {shown} cannot be run: {}", plain::io(&why)))?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let waiting = tokio::task::spawn_blocking(move || {
         let mut said = Vec::new();
@@ -48,8 +49,7 @@ pub(super) async fn run(
     let guard = KillGroup(group);
     let (status, said) = match clock.timeout(span, waiting).await {
         Ok(Ok(Ok(ended))) => ended,
-        Ok(Ok(Err(why))) => return Err(format!("the hook {shown} cannot be waited for: {why}")),
-        Ok(Err(why)) => return Err(format!("the hook {shown} cannot be waited for: {why}")),
+        Ok(Ok(Err(_)) | Err(_)) => return Err(format!("the hook {shown} cannot be waited for")),
         Err(_) => {
             let secs = span.as_secs();
             return Err(format!(

@@ -14,13 +14,14 @@ use rustls::sign::CertifiedKey;
 
 use super::facts;
 use crate::config::pem::{self, PemError};
+use crate::net::plain;
 
 /// Why something cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ShelfError {
     /// The disk, or a right.
     #[error(
-        "{path} cannot be written: {source}; free the disk, and let the server's user write there"
+        "{path} cannot be written: {}; free the disk, and let the server's user write there", plain::io(.source)
     )]
     Write {
         /// Which.

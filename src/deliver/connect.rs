@@ -18,12 +18,12 @@ use super::plan::Plan;
 use super::trouble::{Trouble, decisive, rule};
 use super::wire::{Hurry, Stream, Wire};
 use crate::base::clock::{Clock, Mono};
-use crate::base::limit::{CONNECT_TRIES_FOR, CONNECT_TRIES_MAX, DIALOGUE_MAX};
+use crate::base::limit::{CONNECT_TRIES_FOR, CONNECT_TRIES_MAX, DIALOGUE_MAX, DNS_HOST_MAX};
 use crate::base::size::show_span;
 use crate::config::{NextHop, RelayTls, Shared};
 use crate::journal::line;
 use crate::mail::mailbox::Host;
-use crate::net::dns::{Resolver, is_foreign};
+use crate::net::dns::{DnsFault, Resolver, is_foreign};
 use crate::net::plain;
 use crate::net::tls::{ClientTls, Proof, TlsFault, facts};
 use crate::smtp::client::offers::Offers;
@@ -126,10 +126,13 @@ impl Reach {
         // Where each of the troubles was met.
         let mut met = Vec::new();
         let mut tries = 0;
+        let late = || self.clock.mono() - start > CONNECT_TRIES_FOR;
         for hop in hops {
+            if tries == CONNECT_TRIES_MAX || late() {
+                break;
+            }
             for address in self.addresses(plan, hop, &mut none).await {
-                let late = tries > 0 && self.clock.mono() - start > CONNECT_TRIES_FOR;
-                if tries == CONNECT_TRIES_MAX || late {
+                if tries == CONNECT_TRIES_MAX || (tries > 0 && late()) {
                     break;
                 }
                 tries += 1;
@@ -153,13 +156,21 @@ impl Reach {
     async fn addresses(&self, plan: &Plan, hop: &NextHop, none: &mut NoHost) -> Vec<IpAddr> {
         let mut found = match &hop.host {
             Host::Literal(address) => vec![*address],
-            Host::Domain(name) => match self.resolver.addresses(name).await {
-                Ok(found) => found,
-                Err(fault) => {
-                    none.troubles.push(Trouble::Host(fault));
-                    return Vec::new();
+            Host::Domain(name) => {
+                let asked = self.resolver.addresses(name);
+                let asked = self.clock.timeout(DNS_HOST_MAX, asked).await;
+                let late = |_| DnsFault::NotNow {
+                    name: name.clone(),
+                    why: format!("no answer within {}", show_span(DNS_HOST_MAX)),
+                };
+                match asked.map_err(late).flatten() {
+                    Ok(found) => found,
+                    Err(fault) => {
+                        none.troubles.push(Trouble::Host(fault));
+                        return Vec::new();
+                    }
                 }
-            },
+            }
         };
         if plan.foreign && !self.strangers.loopback {
             let before = found.len();

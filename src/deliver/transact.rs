@@ -178,6 +178,11 @@ impl Sending<'_> {
                     Ok(()) => machine.body_sent(),
                     Err(fault) => machine.lose(fault.to_string()),
                 },
+                // Taken for the reply to the dot it would be a yes to a mail that the peer has not seen.
+                Next::Body if connection.wire.has_more() => {
+                    self.interrupted(connection, machine, &WireFault::Early)
+                        .await;
+                }
                 Next::Body => match self.send(connection).await {
                     Ok(()) => machine.body_sent(),
                     Err(Stopped::Wire(fault)) => {
@@ -241,8 +246,11 @@ impl Sending<'_> {
             biased;
             answered = connection.wire.last_reply(self.job.timeouts.dot) => answered,
             () = self.job.over.notified() => {
-                machine.lose("the server stopped before the reply to the final dot came");
-                return;
+                let Some(head) = connection.wire.head() else {
+                    machine.lose("the server stopped before the reply to the final dot came");
+                    return;
+                };
+                Ok(head)
             }
         };
         match answered {

@@ -74,6 +74,9 @@ pub enum WireFault {
     /// All steps together took too long.
     #[error("the transaction was not done within {}", show_span(*.0))]
     Long(Duration),
+    /// It speaks of what it cannot know yet.
+    #[error("the server answered before it was asked")]
+    Early,
     /// The peer closed.
     #[error("the server closed the connection")]
     Closed,
@@ -153,12 +156,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 },
                 Err(nonsense) => nonsense.into(),
             };
-            let Some(reply) = self.reader.head() else {
-                return Err(fault);
-            };
-            let whole = false;
-            return Ok(LastReply { reply, whole });
+            return self.head().ok_or(fault);
         }
+    }
+
+    /// What of the reply to the final dot was read, if that says already what it will be.
+    pub fn head(&self) -> Option<LastReply> {
+        let whole = false;
+        let reply = self.reader.head()?;
+        Some(LastReply { reply, whole })
     }
 
     /// Whether the peer said more than it was asked.

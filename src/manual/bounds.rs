@@ -18,6 +18,8 @@
 //! | parts, levels and attachments of a mail | accepted; what is left out fits every rule about attachments |
 //! | a scanner's time, size, connections, or an answer that makes no sense | `on_failure`: held in `bad`, 451, or let through |
 //! | octets, files, levels and ratio of an archive | accepted, held in `bad` with the bound's name |
+//! | a reply of a next hop: its time, 64 KiB | the connection ends, deferred; behind the dot its code counts |
+//! | a transaction up to its dot | the connection ends, deferred |
 //! | free disk below `[queue] reserve` | 452 4.3.1 until there is room again, see [`super::room`] |
 //! | unfinished mail of an address or account, or in all | 452 4.3.1 for the mail that is above it |
 //! | a change larger than one commit | 452 4.5.3 |

@@ -11,8 +11,25 @@
 //! * **A domain in Unicode never needs SMTPUTF8.** It is compared, routed, logged and stored in keys as its A-labels. Beside
 //!   them the mailbox keeps its U-labels if it was written so, and they go on where MAIL says SMTPUTF8. Mail of our own
 //!   (reports, digests) uses A-labels even there: the hop behind the next may not know SMTPUTF8.
-//! * **Opportunistic TLS verifies nothing and falls back**, once, on a new connection; required TLS does neither. Octets
-//!   that follow the reply to STARTTLS in the clear end the connection: they could be an attacker's.
+//! * **Opportunistic TLS verifies nothing and falls back**, once, on a new connection, wherever it breaks between STARTTLS
+//!   and the EHLO behind it: silence, an end, 421, the handshake. The address is remembered for half an hour, so that
+//!   not every mail pays a silence of minutes; who can break a handshake could have hidden STARTTLS as well. Required
+//!   TLS does neither, and no password follows in the clear. Octets that follow the reply to STARTTLS in the clear end
+//!   the connection: they could be an attacker's.
+//! * **A bound is for what is waited for, not for a read**: a whole reply, a whole write at 8 KiB a second or more, all of a
+//!   transaction up to its dot (each step once, 10 s a recipient, the size at that rate), 15 minutes of trying addresses.
+//!   A hop that drips is given up when a silent one would be. While another site waits for a connection a reply before
+//!   the dot has 60 s, also one that is waited for already; the reply to the dot is never hurried.
+//! * **Behind the dot the code is the verdict.** Who wrote 250 has the mail, however long, odd or broken the rest of the reply
+//!   is; sending it again would double it. The connection is not used again, for nobody knows where its next reply
+//!   starts. For the same reason octets that nobody asked for end a connection, and before the body they are no yes.
+//!   Before the dot what is no reply ends the connection: nothing is lost by asking again.
+//! * **A certificate that stands in `ca` itself counts octet for octet**, while its name and dates are right: a self-signed
+//!   one that is marked as an authority's (`openssl req -x509`) has no chain that could verify it.
+//! * **Prompts of AUTH LOGIN are not read**: the first answer is the name, the second the password. mail-send wants
+//!   `Username:` and fails with every other prompt, so PLAIN and LOGIN are ours; CRAM-MD5 is answered by its `encode`.
+//! * **Reasons are ours in plain words** (`net::plain`), with the address that they were met at, and in reply to nothing:
+//!   only what a remote answered is. Libraries' texts go to the log.
 //! * **A greeting by our own name is a loop only where DNS chose the host.** Two servers of one name behind a
 //!   configured relay are somebody's set-up; an MX that greets as we do is ourselves.
 //! * **A site that is down costs one try.** Its other parcels are given back and snoozed. It is asked again after half

@@ -408,7 +408,8 @@ mod tests {
         let day = |days: i64| {
             let secs = u64::try_from(now + days * 86_400).unwrap();
             let text = crate::mail::date::rfc3339(Wall(secs * 1_000_000));
-            let number = |from: usize, to: usize| text[from..to].parse::<u16>().unwrap();
+            let number =
+                |from: usize, to: usize| text.get(from..to).unwrap().parse::<u16>().unwrap();
             let (month, day) = (number(5, 7), number(8, 10));
             rcgen::date_time_ymd(
                 number(0, 4).into(),

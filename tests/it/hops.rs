@@ -26,14 +26,15 @@ async fn send(house: &House, tag: &str) -> String {
 async fn tried(house: &House, id: &str) -> Tried {
     let id = MessageId(u64::from_str_radix(id, 16).unwrap());
     let shown = house.server.queue().show(id).await.unwrap().unwrap();
-    let tries = shown
-        .facts
-        .into_iter()
-        .filter_map(|entry| match entry.fact {
-            Fact::Tried(tried) => Some(tried),
-            _ => None,
-        });
-    tries.last().expect("a try")
+    let facts = shown.facts.into_iter().rev();
+    let mut tries = facts.filter_map(|entry| {
+        if let Fact::Tried(tried) = entry.fact {
+            Some(tried)
+        } else {
+            None
+        }
+    });
+    tries.next().expect("a try")
 }
 
 #[tokio::test]
@@ -102,6 +103,37 @@ async fn octets_that_nobody_asked_for_behind_a_reply_end_the_connection() {
         house.told(EventKind::Delivered).await;
     }
     assert_eq!(remote.mails(2).await[1].connection, 2);
+}
+
+#[tokio::test]
+async fn a_yes_that_comes_before_the_mail_is_no_yes_to_it() {
+    let remote = Remote::scripted(|asked| match (asked.verb, asked.nth) {
+        ("DATA", 1) => Answer::Say("354 go\r\n250 2.0.0 kept"),
+        _ => Answer::Usual,
+    })
+    .await;
+    let mut house = House::before(&remote, QUICK).await;
+    send(&house, "early").await;
+    let event = house.told(EventKind::Deferred).await;
+    assert!(
+        event.text.contains("answered before it was asked"),
+        "got {event:?}"
+    );
+    assert!(remote.so_far().is_empty());
+    house.pass_until(EventKind::Delivered, 5 * MINUTE, 5).await;
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_before_the_mail_is_one() {
+    let remote = Remote::scripted(|asked| match asked.verb {
+        "DATA" => Answer::Say("354 go\r\n552 5.3.4 too large after all"),
+        _ => Answer::Usual,
+    })
+    .await;
+    let mut house = House::before(&remote, QUICK).await;
+    send(&house, "early").await;
+    let event = house.told(EventKind::Bounced).await;
+    assert!(event.text.starts_with("552 5.3.4"), "got {event:?}");
 }
 
 #[tokio::test]

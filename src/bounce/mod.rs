@@ -79,7 +79,8 @@ impl Context {
     }
 
     async fn tell(&self, mut bundle: Bundle<'_>) -> Result<(), AcceptError> {
-        let mut finishing = Batch::new();
+        // As long as nobody is told; the batch that accepts a DSN adds, and says so itself.
+        let mut finishing = Batch::freeing();
         for claim in &bundle.claims {
             finishing.pre.push(Pre::Mine(claim.guard.id()));
             finishing.ops.push(Op::Delete(claim.record.key.clone()));

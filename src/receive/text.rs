@@ -9,7 +9,7 @@ use super::header::{Gather, Gathered, Header, HeaderFault, Ours};
 use crate::config::{BareNewline, ScannerKind};
 use crate::judge::{HeaderFacts, Reception};
 use crate::mail::reply::{EnhancedStatus, Reply};
-use crate::queue::{AcceptError, BodyWriter, Source, StoredBody};
+use crate::queue::{AcceptError, BodyWriter, Full, Source, StoredBody};
 use crate::smtp::data::{Bare, Decoder, TextFault};
 use crate::store::StoreError;
 
@@ -235,11 +235,11 @@ pub(super) fn of_accept(error: &AcceptError) -> Reply {
         AcceptError::Full(full) => {
             // The store has said so once; each mail has its line of refusal.
             tracing::debug!(reason = %full, "a mail was put off");
-            (
-                452,
-                EnhancedStatus(4, 3, 1),
-                "No room for mail at the moment; try again later",
-            )
+            let text = match full {
+                Full::Disk => "No room for mail at the moment; try again later",
+                Full::Unfinished => "Too much mail is coming in at the moment; try again later",
+            };
+            (452, EnhancedStatus(4, 3, 1), text)
         }
         AcceptError::Store(StoreError::TooLarge) => (
             452,

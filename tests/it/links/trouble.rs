@@ -84,14 +84,17 @@ async fn a_store_that_is_closed_is_told_and_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_a_link_shows_how_things_stand_and_its_button_says_not_now() {
+async fn on_a_full_disk_a_link_deletes_and_its_other_buttons_say_not_now() {
     let remote = Remote::friendly().await;
     let house = House::before(&remote, &format!("{ENDPOINT}{RULE}")).await;
-    house
-        .submit("a@sender.example", &["b@example.org"], &letter("x"))
-        .await;
-    let hold = open(&house).await[0].id;
-    digest(&house, 1, "anna@example.org", &[hold]).await;
+    for _ in 0..2 {
+        house
+            .submit("a@sender.example", &["b@example.org"], &letter("x"))
+            .await;
+    }
+    let holds: Vec<HoldId> = open(&house).await.iter().map(|card| card.id).collect();
+    let (hold, unwanted) = (holds[0], holds[1]);
+    digest(&house, 1, "anna@example.org", &holds).await;
     // No disk of ours has so much to spare.
     let full = format!("{ENDPOINT}{RULE}[queue]\nreserve = \"1000000 GiB\"\n");
     let house = house.restart(remote.address, &full).await;
@@ -99,11 +102,13 @@ async fn on_a_full_disk_a_link_shows_how_things_stand_and_its_button_says_not_no
     let mut browser = visitor(&house);
     assert_eq!(browser.get(&path).await.status, 200);
     assert_eq!(house.server.queue().store().room(), Room::None);
-    for confirm in ["release", "requeue", "delete"] {
+    for confirm in ["release", "requeue"] {
         says_to_come_back(&press(&mut browser, &path, confirm).await, confirm);
     }
     assert_eq!(browser.get(&path).await.status, 200);
-    assert_eq!(open(&house).await.len(), 1);
+    let other = link(&house, Action::Delete, unwanted, 1);
+    assert_eq!(press(&mut browser, &other, "delete").await.status, 200);
+    assert_eq!(open(&house).await.len(), 1, "who makes room is let");
     let house = house
         .restart(remote.address, &format!("{ENDPOINT}{RULE}"))
         .await;

@@ -19,7 +19,7 @@ use crate::mail::mailbox::Mailbox;
 use crate::queue::hold::{Card, Shelf};
 use crate::queue::record::{HoldId, decode};
 use crate::queue::rests;
-use crate::queue::worker::{Failures, Share};
+use crate::queue::worker::{Failures, Share, of_itself};
 use crate::store::{Batch, Claimed, Key, Op, Pre, Span, StoreError, Work};
 
 /// Owners of stored accounts change without a word; nobody waits longer to be told for the first time.
@@ -229,7 +229,9 @@ impl Digests {
             Ok(audience) => audience,
             Err(error) => {
                 let keys = claimed.iter().map(|claim| claim.record.key.clone());
-                return keys.map(|key| (key, error.clone())).collect();
+                return keys
+                    .map(|key| (key.clone(), of_itself(&key, error.clone())))
+                    .collect();
             }
         };
         for claim in claimed {
@@ -244,7 +246,7 @@ impl Digests {
             };
             let error = match done {
                 Ok(()) => continue,
-                Err(SendError::Store(error)) => error,
+                Err(SendError::Store(error)) => of_itself(&key, error),
                 Err(error @ (SendError::Refused(_) | SendError::Address(_))) => {
                     StoreError::Unavailable(format!("a digest could not be made: {error}").into())
                 }

@@ -10,14 +10,32 @@
 //! * **A claim outranks a person.** `Pre::Free` says that nobody has claimed the record, beside `Is` for its version:
 //!   a person who deletes a mail that is in delivery is told "in delivery; try again",
 //!   never "deleted" for a mail that then arrives.
-//! * **DSN work of one message is one group** (the hash of `n/<msg>`, not of the whole key), so that one claim takes
-//!   all failures of its minute and makes one DSN of them.
+//! * **One DSN takes all work of its message.** A claim lends 20 records, and failures of one minute are due one after the
+//!   other; so whoever has one `n/<msg>/` reads the others, and finishes those too that nobody has claimed (`Free`). The
+//!   first failure waits a minute for the others; `queue show` says until when.
 //! * **A lifetime also ends at a settle.** A deferral after the lifetime ends the recipient at once; the message's
-//!   Expire slot covers what is never tried (snoozed, paused).
+//!   Expire slot covers what is never tried (snoozed, paused). It ends what is free and looks again in ten seconds at what
+//!   is lent; what is judged, or was released and is due since then, counts too.
 //! * **An intent is no due record.** `a/<msg>/<parcel>` is written before a final dot goes out and deleted by the settle.
 //!   A claim given back before the dot deletes it first and is free only then; a claim whose dot is out is never given
 //!   back, by nobody, also not by a panic. So at a start whatever is left was open, and marking it needs no guess. It is
 //!   done before listeners and delivery begin; a store that cannot be written keeps delivery waiting, not the listeners.
+//! * **A count at zero changes the version**, and only then: it moves the message's slot to Retire, and whoever read the
+//!   record before must not write his own over it. Slots are changed by `Op::Due`, which leaves payload, terms and count
+//!   alone, and always under `Is`.
+//! * **Upkeep shares commits** (`queue::joint`): all groups that are due make parts of one batch, up to 1,000 rows; who is
+//!   overtaken is left out and read again alone. A message retires by ranges, without a read: its count is the proof.
+//! * **Facts age by their own time**, which is in their ids, and go when their message is gone too. The walk `w/history`
+//!   goes by message, passes over what lives or is young, and removes runs; it is due again at once while something is
+//!   left, and else after a tenth of `[queue] history`, ten minutes at most. An index by time would cost each fact two more
+//!   operations.
+//! * **A failure rests** (`queue::worker`): a piece of work for 1, 2, 4 … 60 seconds, a group of which nothing could be
+//!   done for at most 8, so that it comes round to those behind. No hint ends a rest: the first hint after a failure is that
+//!   of the claims that the worker itself gave back, and a loop that listened to it wrote 8,600 log lines a second.
+//! * **A damaged record stops nobody.** Whoever claims it takes its due slot away and notes it under `e/<msg><key>`; status,
+//!   metrics and `queue show` name it, and each start tries it again once, so that a repair or a newer program needs no
+//!   command. Only what cannot be decoded, or lacks a part, is set aside; an error of the store sets nothing aside. A due
+//!   record whose frame the engine cannot read is kept out until the next start, and named by `store::check`.
 //! * **A failure with a null reverse-path is held**, in `defect` with reason `undeliverable`: nobody may be told
 //!   (RFC 5321 section 4.5.5), so a person decides; nothing is dropped.
 //! * **A hold has a card**, `l/<hold id>`, beside its parcel: what lists and digests show, the terms they search by, and

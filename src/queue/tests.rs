@@ -137,6 +137,8 @@ impl Stage {
     /// Lets the queue do its own due work once.
     pub(super) async fn upkeep(&self) {
         let (shutdown, _finish) = Shutdown::new();
+        // What a start makes due must be due before anybody looks whether all is quiet.
+        self.queue.start_upkeep().await.unwrap();
         let upkeep = self.queue.upkeep(&shutdown);
         // Work that is under way when the signal comes is finished first.
         let quiet = async {

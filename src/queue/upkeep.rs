@@ -6,13 +6,16 @@
 
 use super::Queue;
 use super::rests;
-use super::worker::{Failures, Pieces, Share, Worker};
+use super::worker::{Failures, Pieces, Share, Worker, of_itself};
 use crate::base::shutdown::Shutdown;
 use crate::store::{StoreError, Work};
 
 impl Queue {
     /// Does the queue's own work until the server stops.
     pub async fn upkeep(&self, shutdown: &Shutdown) {
+        // Before the workers, so that none of them sets aside again what is just made due; if the store does not answer
+        // yet, beside them.
+        let begun = self.start_upkeep().await;
         let run = |work, share| {
             let (queue, stop) = (self.clone(), shutdown.clone());
             self.worker(shutdown, work).run(share, move |pieces| {
@@ -21,7 +24,7 @@ impl Queue {
             })
         };
         tokio::join!(
-            self.begin(shutdown),
+            self.start_again(begun, shutdown),
             run(Work::Expire, Share::All),
             run(Work::Retire, Share::All),
             run(Work::HoldEnd, Share::All),
@@ -48,7 +51,11 @@ impl Queue {
                 for piece in pieces.iter() {
                     // Boxed: else every upkeep future is as large as the rarest of them.
                     let done = Box::pin(self.go_through(piece, shutdown)).await;
-                    failures.extend(done.err().map(|error| (piece.record.key.clone(), error)));
+                    let key = piece.record.key.clone();
+                    failures.extend(
+                        done.err()
+                            .map(|error| (key.clone(), of_itself(&key, error))),
+                    );
                 }
                 failures
             }
@@ -62,28 +69,24 @@ impl Queue {
         }
     }
 
-    /// What a start begins: walks, and another try for what was set aside. The store may not answer yet.
-    async fn begin(&self, shutdown: &Shutdown) {
+    /// What a start begins: walks, and another try for what was set aside.
+    pub(super) async fn start_upkeep(&self) -> Result<(), StoreError> {
+        self.begin_walks().await?;
+        self.try_damaged_again().await
+    }
+
+    async fn start_again(&self, mut begun: Result<(), StoreError>, shutdown: &Shutdown) {
         let mut failures = 0;
-        while !shutdown.begun() {
-            let begun = match self.begin_walks().await {
-                Ok(()) => self.try_damaged_again().await,
-                failed => failed,
-            };
-            let Err(error) = begun else { return };
-            // Whoever was overtaken reads again at once.
-            if matches!(error, StoreError::Conflict(_)) && failures == 0 {
-                failures = 1;
-                continue;
-            }
+        while let Err(error) = begun {
             failures += 1;
             if let Some(repeated) = self.repeats.say(&format!("begin: {error}")) {
                 tracing::warn!(%error, "upkeep cannot begin yet; it is tried again{repeated}");
             }
             tokio::select! {
-                () = shutdown.wait() => {}
+                () = shutdown.wait() => return,
                 () = self.clock.sleep(rests::span(failures)) => {}
             }
+            begun = self.start_upkeep().await;
         }
     }
 }

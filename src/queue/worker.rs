@@ -28,6 +28,21 @@ pub type Pieces = Arc<Vec<Claimed>>;
 /// Pieces that were not done, and why. A conflict: somebody else was faster, and the piece is looked at again.
 pub type Failures = Vec<(Key, StoreError)>;
 
+/// An error of a piece that works with records which all others need too: only if it is about the piece itself it is
+/// set aside; else it comes again when the other record is repaired.
+pub fn of_itself(key: &Key, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged(what) if !what.starts_with(&format!("{key:?}")) => {
+            StoreError::Unavailable(format!("another record is damaged: {what}").into())
+        }
+        error @ (StoreError::Damaged(_)
+        | StoreError::Conflict(_)
+        | StoreError::Unavailable(_)
+        | StoreError::InDoubt(_)
+        | StoreError::TooLarge) => error,
+    }
+}
+
 /// Which pieces share a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {

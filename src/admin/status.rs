@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::certs::say::days;
 use super::certs::{CertView, views};
 use super::problem::Problem;
+use super::view::said;
 use super::web::Site;
-use crate::base::limit::STATUS_COUNT_MAX;
+use crate::base::clock::Wall;
+use crate::base::limit::{STATUS_COUNT_MAX, STATUS_WAITS_MAX};
 use crate::mail::date;
 use crate::queue::Queue;
 use crate::queue::record::Message;
+use crate::queue::waits::Wait;
 use crate::scan::ScannerStand;
 use crate::store::Room;
 
@@ -39,6 +42,9 @@ pub struct Status {
     /// Counting stopped there.
     #[serde(default)]
     pub queued_more: bool,
+    /// Sites that are waited for, soonest first.
+    #[serde(default)]
+    pub waits: Vec<Waited>,
     /// Recipients that are held.
     #[serde(default)]
     pub holds: Vec<Held>,
@@ -81,6 +87,19 @@ pub struct Certificate {
     /// Why the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+}
+
+/// A site that cannot be used now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Waited {
+    /// `mx.example[192.0.2.1]:25`, as far as it is known.
+    pub site: String,
+    /// RFC 3339: then it is tried again.
+    pub until: String,
+    /// What it said, or why it cannot be reached.
+    pub reason: String,
+    /// Domains (of one account each) whose mail waits for it.
+    pub groups: usize,
 }
 
 /// Holds of one queue and reason.
@@ -187,6 +206,7 @@ async fn status(
         queued_more: more.is_some(),
         damaged: damages.len(),
         damaged_first: damages.first().map(|one| one.to_string()),
+        waits: waits_of(&queue),
         holds: holds
             .into_iter()
             .map(|(queue, reason, count)| Held {
@@ -222,6 +242,20 @@ async fn status(
         status.certificates = certificates.map(Certificate::of).collect();
     }
     Ok(Json(status))
+}
+
+fn waits_of(queue: &Queue) -> Vec<Waited> {
+    let waits = queue.waited_for(STATUS_WAITS_MAX).into_iter();
+    let one = |(wait, groups): (Wait, usize)| {
+        let (site, reason) = said(&wait);
+        Waited {
+            site,
+            until: date::rfc3339(Wall(queue.wall_of(wait.until.0))),
+            reason,
+            groups,
+        }
+    };
+    waits.map(one).collect()
 }
 
 impl Certificate {

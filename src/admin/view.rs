@@ -12,6 +12,7 @@ use crate::mail::date;
 use crate::mail::state::State;
 use crate::queue::list::{Listed, Shown};
 use crate::queue::record::{Parcel, Slot};
+use crate::queue::waits::{NextTry, Wait};
 use crate::queue::{Message, Queue};
 
 /// A message of the list.
@@ -75,9 +76,18 @@ pub struct RowRecipient {
     /// The cause in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// If it waits for one.
+    /// If it waits for one: when the next try really is, also when its site is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<String>,
+    /// A delivery has it at this moment.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_delivery: bool,
+    /// The site that holds it back until then, or what else does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// What that site said, or why it cannot be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_reason: Option<String>,
     /// So far; 0 for one that has ended: the timeline has its tries.
     pub attempts: u32,
     /// Where it was tried last.
@@ -183,10 +193,12 @@ impl Row {
         let mut slots: Vec<(u32, RowRecipient)> = Vec::new();
         let mut name = QueueName::Hold;
         let now = queue.store().now();
-        for parcel in listed.parcels.iter().map(|stored| &stored.parcel) {
+        for stored in &listed.parcels {
+            let parcel = &stored.parcel;
+            let next = queue.next_try(message.id, stored.number, parcel);
             for slot in parcel.slots.iter().filter(|slot| shown(slot)) {
-                name = name.with(QueueName::of(parcel, slot, now.0));
-                slots.push((slot.index, recipient(queue, parcel, slot)));
+                name = name.with(QueueName::of(parcel, slot, next.as_ref(), now.0));
+                slots.push((slot.index, recipient(queue, parcel, slot, next.as_ref())));
             }
         }
         if slots.is_empty() {
@@ -328,12 +340,15 @@ enum QueueName {
 }
 
 impl QueueName {
-    fn of(parcel: &Parcel, slot: &Slot, now: u64) -> Self {
+    fn of(parcel: &Parcel, slot: &Slot, next: Option<&NextTry>, now: u64) -> Self {
+        let waits = match next {
+            Some(NextTry::Waits(_)) => true,
+            Some(NextTry::At(_) | NextTry::Paused) => parcel.attempts > 0 && parcel.next_try > now,
+            Some(NextTry::Now) | None => false,
+        };
         match slot.state {
             State::Held | State::Releasing { .. } | State::Trashed { .. } => Self::Hold,
-            State::Due | State::MaybeDelivered if parcel.attempts > 0 && parcel.next_try > now => {
-                Self::Deferred
-            }
+            State::Due | State::MaybeDelivered if waits => Self::Deferred,
             State::Due
             | State::MaybeDelivered
             | State::Claimed
@@ -358,12 +373,21 @@ impl QueueName {
     }
 }
 
-fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
+fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot, next: Option<&NextTry>) -> RowRecipient {
     let kept = parcel.hold.as_ref().filter(|_| !slot.state.is_final());
     let ended = slot.state.is_final();
     let reason = slot.fault.as_ref().map(|fault| fault.reply.to_string());
     let failed = matches!(slot.state, State::Failed | State::Expired);
     let waits = matches!(slot.state, State::Due | State::MaybeDelivered);
+    let (at, waits_for, wait_reason) = match next.filter(|_| waits) {
+        Some(NextTry::At(at)) => (Some(*at), None, None),
+        Some(NextTry::Waits(wait)) => {
+            let (site, reason) = said(wait);
+            (Some(wait.until), Some(site), Some(reason))
+        }
+        Some(NextTry::Paused) => (None, Some("[queue] paused".to_owned()), None),
+        Some(NextTry::Now) | None => (None, None, None),
+    };
     let address = slot.mailbox.to_string();
     let original = slot
         .orcpt
@@ -381,7 +405,10 @@ fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
         cause: kept
             .map(|kept| kept.hold.cause.clone())
             .filter(|cause| !cause.is_empty()),
-        next_try: waits.then(|| date::rfc3339(Wall(queue.wall_of(parcel.next_try)))),
+        next_try: at.map(|at| date::rfc3339(Wall(queue.wall_of(at.0)))),
+        in_delivery: waits && next == Some(&NextTry::Now),
+        waits_for,
+        wait_reason,
         attempts: if ended { 0 } else { parcel.attempts },
         site: parcel.last_site.clone().filter(|_| !ended),
         unanswered: slot.unanswered.as_ref().map(|one| RowUnanswered {
@@ -389,6 +416,26 @@ fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot) -> RowRecipient {
             site: one.site.clone(),
         }),
     }
+}
+
+/// Which site is waited for, and why, in words.
+pub(super) fn said(wait: &Wait) -> (String, String) {
+    let site = match wait.why.site.as_str() {
+        "none" => "its next hop".to_owned(),
+        site => site.to_owned(),
+    };
+    let fault = &wait.why.fault;
+    let reason = if fault.synthetic {
+        fault.reply.text().replace('\n', " ")
+    } else {
+        fault.reply.to_string()
+    };
+    (site, reason)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn in_doubt(fact: &InDoubt) -> String {

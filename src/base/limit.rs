@@ -108,6 +108,13 @@ pub const DNS_HOST_MAX: Duration = Duration::from_secs(60);
 /// Questions under way to one name server; above it hickory says busy, and the mail waits.
 pub const DNS_ACTIVE_MAX: usize = 256;
 
+/// Groups whose reason to wait is remembered: as many as have their snooze remembered by the store.
+pub const WAITS_MAX: usize = 50_000;
+/// The reason that a site could not be used counts for mail that ends so long after it: longer than any wait.
+pub const WAIT_MEMORY: Duration = Duration::from_secs(3_600);
+/// Groups that people woke and that the dispatcher has not seen; above it a group waits for the site's own next try.
+pub const WOKEN_MAX: usize = 1_000;
+
 /// Dialogues kept for a parcel that was not relayed, and octets of each.
 pub const DIALOGUES_MAX: usize = 3;
 /// See `DIALOGUES_MAX`.
@@ -142,6 +149,31 @@ pub const DOMAINS_LEARNED_MAX: usize = 50_000;
 
 /// Sites remembered; above it those without mail and connections are forgotten.
 pub const SITES_MAX: usize = 10_000;
+
+/// Of the connections in all, one in so many is only for sites that have none: ten busy or dripping sites must not keep
+/// the mail of an idle one waiting.
+pub const PLACES_KEPT_SHARE: usize = 10;
+
+/// One network (/24, /48) that DNS chose holds at most one in so many of the connections: whoever owns it may have
+/// thousands of domains, and a host for each.
+pub const NETWORK_SHARE: usize = 4;
+
+/// A site that asked for less gets one connection more not sooner than this: a refused one costs both sides.
+pub const PACE_RISE: Duration = Duration::from_secs(10);
+
+/// The longest pause of a site that asks for less, as long as one that cannot be reached waits: then one mail asks.
+pub const PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
+/// The shortest that a reply may name; "in 0 seconds" is no pause.
+pub const PAUSE_NAMED_MIN: Duration = Duration::from_secs(1);
+
+/// A person's retry asks a site that failed at once, but not more often than this: a bulk retry is many of them.
+pub const WAKE_REST: Duration = Duration::from_secs(1);
+
+/// How many recipients a site takes at once is believed for so long; then one transaction tries more.
+pub const RCPT_LIMIT_MEMORY: Duration = Duration::from_secs(3_600);
+
+/// How long a site that failed is remembered without mail for it: longer than its longest wait.
+pub const SITE_MEMORY: Duration = Duration::from_secs(3_600);
 
 /// Settles under way, each with its facts and replies in memory: about 4 KiB. A lane waits for one of them to end.
 pub const SETTLES_MAX: usize = 1_000;
@@ -619,6 +651,9 @@ pub const GLOB_MAX: usize = 255;
 
 /// Messages that `status` counts: a look at more would cost what status is asked to find out.
 pub const STATUS_COUNT_MAX: usize = 1_000;
+
+/// Sites that are waited for which `status` names: more is one trouble of our own.
+pub const STATUS_WAITS_MAX: usize = 20;
 
 /// Between two looks at our own public URL: a certificate or a router that broke is noticed within the hour.
 pub const REACH_SPAN: Duration = Duration::from_secs(3_600);

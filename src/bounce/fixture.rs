@@ -114,6 +114,7 @@ impl Stage {
                 dialogue: "> RCPT TO:<x>\n< 550 no\n".into(),
                 delays: Delays::default(),
                 dsn: false,
+                again: None,
             };
             self.queue.settle(lent, attempt).await.unwrap();
             settled += 1;

@@ -61,6 +61,11 @@ fn printed(status: &Status) -> String {
     line(status.room != "plenty", "disk", &status.room);
     let more = if status.queued_more { " or more" } else { "" };
     line(false, "queue", &format!("{}{more} messages", status.queued));
+    for one in &status.waits {
+        let (site, why) = (&one.site, clean(&one.reason, WHY_MAX));
+        let text = format!("for {site} until {}: {why}", one.until);
+        line(true, "waits", &text);
+    }
     let held: u64 = status.holds.iter().map(|one| one.count).sum();
     line(false, "held", &format!("{held} recipients"));
     for one in &status.holds {
@@ -164,7 +169,7 @@ fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::status::{Held, Public, Undelivered};
+    use crate::admin::status::{Held, Public, Undelivered, Waited};
 
     fn state(name: &str, trouble: Option<&str>, answered: Option<&str>) -> ScannerState {
         ScannerState {
@@ -188,6 +193,12 @@ mod tests {
             room: "low".into(),
             queued: 12,
             queued_more: false,
+            waits: vec![Waited {
+                site: "mx.example.net[192.0.2.25]:25".into(),
+                until: "2026-11-21T07:30:00.000Z".into(),
+                reason: "connection\nrefused".into(),
+                groups: 2,
+            }],
             holds: vec![Held {
                 queue: "bad".into(),
                 reason: "internal".into(),
@@ -232,6 +243,7 @@ mod tests {
   deliveries   going on
 ! disk         low
   queue        12 messages
+! waits        for mx.example.net[192.0.2.25]:25 until 2026-11-21T07:30:00.000Z: connection?refused
   held         3 recipients
                bad internal: 3
 ! damaged      2 records are set aside and tried again at the next start; the first: n/1: end of input?bytes

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::clear::ClearHosts;
+use super::crew::Pass;
 use super::greet::{Miss, Target, banner, ehlo, starttls};
 use super::login::Login;
 use super::plan::Plan;
@@ -90,6 +91,8 @@ pub struct Connection {
     pub out: Vec<u8>,
     /// The host.
     pub hop: NextHop,
+    /// Counts it in its network for as long as it stands.
+    pub pass: Option<Pass>,
 }
 
 /// No host could be used.
@@ -105,15 +108,21 @@ pub struct NoHost {
     pub dialogue: String,
     /// How long it took.
     pub took: Duration,
+    /// When it began.
+    pub since: Mono,
+    /// An address was left out because its network has its share of the connections.
+    pub busy: bool,
 }
 
 impl Reach {
-    /// The first of `hops`, hosts of the plan, that takes us. `missed` is told of each that does not.
+    /// The first of `hops`, hosts of the plan, that takes us. `missed` is told of each that does not; `pass` says whether
+    /// an address may be connected to.
     pub async fn open(
         &self,
         plan: &Plan,
         hops: &[NextHop],
         missed: impl Fn(&NextHop),
+        pass: impl Fn(IpAddr) -> Option<Pass>,
     ) -> Result<Connection, NoHost> {
         let start = self.clock.mono();
         let mut none = NoHost {
@@ -122,6 +131,8 @@ impl Reach {
             tls: None,
             dialogue: String::new(),
             took: Duration::ZERO,
+            since: start,
+            busy: false,
         };
         // Where each of the troubles was met.
         let mut met = Vec::new();
@@ -131,13 +142,21 @@ impl Reach {
             if tries == CONNECT_TRIES_MAX || late() {
                 break;
             }
+            let mut failed = true;
             for address in self.addresses(plan, hop, &mut none).await {
                 if tries == CONNECT_TRIES_MAX || (tries > 0 && late()) {
                     break;
                 }
+                let Some(pass) = pass(address) else {
+                    (none.busy, failed) = (true, false);
+                    continue;
+                };
                 tries += 1;
                 match self.address(plan, hop, address, start, &mut none).await {
-                    Ok(connection) => return Ok(connection),
+                    Ok(mut connection) => {
+                        connection.pass = Some(pass);
+                        return Ok(connection);
+                    }
                     Err(trouble) => {
                         met.resize(none.troubles.len(), ("none".to_owned(), None));
                         met.push((none.site.clone(), none.tls.take()));
@@ -145,7 +164,9 @@ impl Reach {
                     }
                 }
             }
-            missed(hop);
+            if failed {
+                missed(hop);
+            }
         }
         let decides = decisive(&none.troubles).and_then(|n| met.into_iter().nth(n));
         (none.site, none.tls) = decides.unwrap_or_else(|| ("none".to_owned(), None));
@@ -260,6 +281,7 @@ impl Reach {
             needs_reset: false,
             out: Vec::new(),
             hop: target.hop.clone(),
+            pass: None,
         })
     }
 

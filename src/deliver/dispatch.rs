@@ -1,22 +1,23 @@
 //! The one task that claims due parcels and hands them to sites; lanes do the rest.
 //!
 //! It asks the queue for groups that are due, finds the site of each, and claims as much as the site can take, in the
-//! order of `schedule`. A group whose site cannot take it now is snoozed in the store, so that it does not stand in
-//! the way of others; a snooze uses up no try. DNS is asked beside it, at most `LEARNING_MAX` domains at once.
-//! Not here: connections and their number (`lane`), health of a site (`site`).
+//! order of `schedule`. A group whose site cannot take it now is snoozed in the store, with the reason, so that it does
+//! not stand in the way of others; a snooze uses up no try. DNS is asked beside it, at most `LEARNING_MAX` domains at
+//! once. Whatever happens to a site, by a lane that ends or a person who wants its mail, is looked at here.
+//! Not here: connections and their number (`crew`, `places`), health of a site (`stand`).
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::connect::Reach;
-use super::lane::{self, Crew};
+use super::crew::Crew;
+use super::lane;
 use super::plan::{Plan, SiteKey};
-use super::report::Reporter;
 use super::schedule::{Offer, Table};
-use super::site::{Low, Room, Site};
+use super::site::{Room, Site};
 use super::trouble::{Trouble, rule};
 use super::ways::{Found, Ways};
 use crate::base::clock::{Mono, micros};
@@ -25,6 +26,7 @@ use crate::base::shutdown::Shutdown;
 use crate::mail::domain::Domain;
 use crate::net::dns::{DnsFault, MailHosts};
 use crate::queue::group::{account_of, host_of};
+use crate::queue::waits::Reason;
 use crate::queue::{Attempt, Delays, Deliveries, Queue};
 use crate::store::{CLAIM_MAX, Group, StoreError, StoreTime};
 
@@ -41,8 +43,18 @@ pub struct Dispatcher {
     learned: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     /// When the store must be asked again.
     next_look: Mono,
-    /// Connections in all, as they were at start.
-    places: u32,
+    /// The number of the next site.
+    number: u64,
+    /// When sites that wait for a network look again.
+    next_unblock: Mono,
+    trouble: Told,
+}
+
+/// When the store's trouble was told last, and how often it came since.
+#[derive(Debug, Default)]
+struct Told {
+    at: Option<Mono>,
+    since: u64,
 }
 
 /// What DNS said of a domain.
@@ -64,19 +76,9 @@ impl Dispatcher {
     pub fn new(reach: Reach, queue: Queue, shutdown: Shutdown) -> Self {
         let deliveries = queue.deliveries();
         let places = reach.conf.load().deliver.connections.clamp(1, PLACES_MAX);
-        let places_all = u32::try_from(places).unwrap_or(u32::MAX);
         let next_look = reach.clock.mono();
         let ways = Ways::new(reach.conf.load_full(), reach.strangers.port);
-        let crew = Crew {
-            places: Arc::new(Semaphore::new(places)),
-            starved: Mutex::new(VecDeque::new()),
-            reporter: Reporter::new(queue.clone(), shutdown.clone()),
-            low: Low::default(),
-            evict: Notify::new(),
-            reach,
-            queue,
-            shutdown,
-        };
+        let crew = Crew::new(reach, queue, shutdown, places);
         Self {
             hint: deliveries.hint(),
             deliveries,
@@ -87,7 +89,9 @@ impl Dispatcher {
             learning: HashMap::new(),
             learned: mpsc::channel(LEARNING_MAX),
             next_look,
-            places: places_all,
+            number: 0,
+            next_unblock: next_look,
+            trouble: Told::default(),
         }
     }
 
@@ -95,17 +99,20 @@ impl Dispatcher {
     pub async fn run(mut self) {
         let crew = Arc::clone(&self.crew);
         while !crew.shutdown.begun() {
+            if crew.reporter.was_troubled() {
+                // Before anything is claimed again.
+                self.pause().await;
+            }
             let served = match self.round().await {
                 Ok(served) => served,
                 Err(error) => {
-                    tracing::warn!(%error, "the store cannot lend mail now; delivery waits");
+                    self.tell(&error);
                     self.pause().await;
+                    // What was due then is due still, and the hint has been used up.
+                    self.next_look = self.now();
                     false
                 }
             };
-            if crew.reporter.was_troubled() {
-                self.pause().await;
-            }
             if !served {
                 self.wait().await;
             }
@@ -113,7 +120,7 @@ impl Dispatcher {
         for site in self.sites.values() {
             site.clear();
         }
-        crew.finished(self.places).await;
+        crew.finished().await;
     }
 
     /// Looks and serves once; whether something was claimed.
@@ -126,9 +133,7 @@ impl Dispatcher {
             return Ok(false);
         }
         self.follow();
-        for site in self.crew.take_starved() {
-            self.crew.staff(&site);
-        }
+        self.attend();
         while let Ok(answer) = self.learned.1.try_recv() {
             self.answered(answer);
         }
@@ -137,6 +142,49 @@ impl Dispatcher {
             self.look().await?;
         }
         self.serve().await
+    }
+
+    /// Looks at the sites to which something happened, and at what people want.
+    fn attend(&mut self) {
+        let now = self.now();
+        if self.next_unblock <= now {
+            self.next_unblock = now + UNBLOCK;
+            self.crew.unblock_all();
+        }
+        for key in self.crew.attention() {
+            let Some(site) = self.sites.get(&key) else {
+                continue;
+            };
+            if site.came_back() {
+                self.deliveries.let_go(site.number);
+                self.next_look = now;
+            }
+            if self.crew.is_blocked(site) && site.is_deserted() {
+                // Nobody serves it until its network has a place.
+                site.clear();
+                self.next_look = self.next_look.min(self.next_unblock);
+                continue;
+            }
+            self.crew.staff(site);
+        }
+        self.crew.hand_out(&self.sites);
+        let (woken, later) = self.deliveries.woken();
+        for group in woken {
+            if let Destination::Site(site) = self.destination(&group) {
+                site.wake();
+                if let Room::Down(span) = site.room(self.crew.most()) {
+                    self.next_look = self.next_look.min(now + span);
+                    self.hold_for(&group, span, &site);
+                    continue;
+                }
+            }
+            self.deliveries.snooze(&group, StoreTime(0));
+            self.next_look = now;
+        }
+        if let Some(later) = later {
+            let span = later.0.saturating_sub(self.deliveries.now().0);
+            self.next_look = self.next_look.min(now + Duration::from_micros(span));
+        }
     }
 
     /// After a reload nothing goes out by what was in force before: what waits here is given back and looked at anew.
@@ -148,6 +196,8 @@ impl Dispatcher {
         }
         for site in self.sites.values() {
             site.clear();
+            // A wait may be for a way that nobody goes any more.
+            self.deliveries.let_go(site.number);
         }
         let deliveries = &self.deliveries;
         self.table
@@ -180,18 +230,15 @@ impl Dispatcher {
     /// A group has due parcels: it waits here, in the store, or for DNS.
     async fn due(&mut self, group: &Group) -> Result<(), StoreError> {
         match self.destination(group) {
-            Destination::Site(site) => {
-                let most = self.most();
-                match site.room(most) {
-                    Room::Down(span) => self.snooze(group, span),
-                    room @ (Room::Full | Room::Parcels(_)) => {
-                        let offer = self.table.offer(&site.key, account_of(group), group);
-                        if offer == Offer::Full || room == Room::Full {
-                            self.snooze(group, BUSY);
-                        }
+            Destination::Site(site) => match self.room(&site) {
+                Room::Down(span) => self.hold_for(group, span, &site),
+                room @ (Room::Full | Room::Parcels(_)) => {
+                    let offer = self.table.offer(&site.key, account_of(group), group);
+                    if offer == Offer::Full || room == Room::Full {
+                        self.snooze(group, BUSY);
                     }
                 }
-            }
+            },
             Destination::Nowhere(trouble) => self.nowhere(group, &trouble).await?,
             Destination::Asked => self.snooze(group, ASKING),
             Destination::NotNow => self.snooze(group, BUSY),
@@ -201,14 +248,21 @@ impl Dispatcher {
 
     /// Claims for whoever is next, while there is room.
     async fn serve(&mut self) -> Result<bool, StoreError> {
-        let mut served = false;
-        let most = self.most();
+        let (mut served, mut turns) = (false, 0);
         let mut down = Vec::new();
-        for _ in 0..TURNS {
-            let sites = &self.sites;
+        // From here on a lane that runs low is heard: between the look at its site and the wait nothing may be missed.
+        self.crew.low.wanted(!self.table.is_empty());
+        loop {
+            if turns == TURNS {
+                // The look at the store has its turn; then it goes on here.
+                served = true;
+                break;
+            }
+            turns += 1;
+            let (sites, crew) = (&self.sites, &self.crew);
             let turn = self
                 .table
-                .turn(|key| match sites.get(key).map(|site| site.room(most)) {
+                .turn(|key| match sites.get(key).map(|site| room(crew, site)) {
                     Some(Room::Parcels(room)) => room,
                     Some(Room::Full) => 0,
                     Some(Room::Down(span)) => {
@@ -220,7 +274,9 @@ impl Dispatcher {
                 });
             let Some(turn) = turn else { break };
             let Some(site) = self.sites.get(&turn.site).map(Arc::clone) else {
+                // Its groups are due still, and shown again.
                 self.table.drop_site(&turn.site, |_| {});
+                self.next_look = self.now();
                 continue;
             };
             // A snooze of ours may still stand.
@@ -238,14 +294,18 @@ impl Dispatcher {
                 self.crew.staff(&site);
             }
         }
-        let now = self.deliveries.now();
         for (key, span) in down {
             // Groups of a site that went down wait in the store.
-            let until = StoreTime(now.0.saturating_add(micros(span)));
-            self.next_look = self.next_look.min(self.now() + span);
-            let deliveries = &self.deliveries;
+            let mut groups = Vec::new();
             self.table
-                .drop_site(&key, |group| deliveries.snooze(group, until));
+                .drop_site(&key, |group| groups.push(group.clone()));
+            let site = self.sites.get(&key).map(Arc::clone);
+            for group in groups {
+                match &site {
+                    Some(site) => self.hold_for(&group, span, site),
+                    None => self.snooze(&group, span),
+                }
+            }
         }
         self.crew.low.wanted(!self.table.is_empty());
         Ok(served)
@@ -305,7 +365,9 @@ impl Dispatcher {
             site.replan(plan);
             return Arc::clone(site);
         }
-        let site = Arc::new(Site::new(Arc::clone(plan), self.crew.reach.clock.clone()));
+        self.number += 1;
+        let clock = self.crew.reach.clock.clone();
+        let site = Arc::new(Site::new(Arc::clone(plan), self.number, clock));
         self.sites.insert(plan.key.clone(), Arc::clone(&site));
         site
     }
@@ -313,6 +375,11 @@ impl Dispatcher {
     /// There is no host: the group's mail is settled without a connection.
     async fn nowhere(&mut self, group: &Group, trouble: &Trouble) -> Result<(), StoreError> {
         let ruling = rule(trouble);
+        let why = Reason {
+            fault: ruling.fault.clone(),
+            site: "none".to_owned(),
+            at: self.crew.reach.clock.wall().0,
+        };
         let outcome = ruling.outcome();
         let lent = self.deliveries.claim(group, CLAIM_MAX).await?;
         let more = lent.len() >= CLAIM_MAX;
@@ -324,16 +391,48 @@ impl Dispatcher {
                 dialogue: String::new(),
                 delays: Delays::default(),
                 dsn: false,
+                again: None,
             };
             self.crew.reporter.settle(lent, attempt).await;
         }
         if !ruling.ends {
             // Mail that comes meanwhile waits for the next question, and that uses up no try.
-            self.snooze(group, NOT_NOW);
+            self.hold(group, NOT_NOW, Arc::new(why), NOBODY);
         } else if more {
             self.next_look = self.now();
         }
         Ok(())
+    }
+
+    /// A group of a site that is waited for.
+    fn hold_for(&mut self, group: &Group, span: Duration, site: &Site) {
+        match site.why() {
+            Some(why) => self.hold(group, span, why, site.number),
+            None => self.snooze(group, span),
+        }
+    }
+
+    /// A group waits so long, for this reason.
+    fn hold(&mut self, group: &Group, span: Duration, why: Arc<Reason>, by: u64) {
+        self.next_look = self.next_look.min(self.now() + span);
+        let until = self.deliveries.now().0.saturating_add(micros(span));
+        self.deliveries.hold(group, StoreTime(until), why, by);
+    }
+
+    /// At most once a minute, with how often it came.
+    fn tell(&mut self, error: &StoreError) {
+        let now = self.now();
+        if self.trouble.at.is_some_and(|at| now < at + TELL_EVERY) {
+            self.trouble.since += 1;
+            return;
+        }
+        let repeated = std::mem::take(&mut self.trouble.since);
+        self.trouble.at = Some(now);
+        tracing::warn!(%error, repeated, "the store cannot lend mail now; delivery waits");
+    }
+
+    fn room(&self, site: &Site) -> Room {
+        room(&self.crew, site)
     }
 
     fn snooze(&mut self, group: &Group, span: Duration) {
@@ -352,7 +451,7 @@ impl Dispatcher {
                 // `changed` marks it as seen; the next round must see it too.
                 self.next_look = self.now();
                 if changed.is_err() {
-                    crew.reach.clock.sleep(PAUSE).await;
+                    self.pause().await;
                 }
             }
             () = crew.reach.clock.sleep_until(self.next_look) => {}
@@ -377,12 +476,16 @@ impl Dispatcher {
         self.ways.forget(now);
     }
 
-    fn most(&self) -> usize {
-        self.crew.reach.conf.load().deliver.connections_per_site
-    }
-
     fn now(&self) -> Mono {
         self.crew.reach.clock.mono()
+    }
+}
+
+/// What the site takes now; nothing while it waits for a network and nobody serves it.
+fn room(crew: &Crew, site: &Site) -> Room {
+    match site.room(crew.most()) {
+        Room::Parcels(_) if crew.is_blocked(site) && site.is_deserted() => Room::Full,
+        room => room,
     }
 }
 
@@ -400,6 +503,12 @@ const PAUSED_LOOK: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_secs(2);
 /// DNS is being asked; its answer ends the snooze.
 const ASKING: Duration = Duration::from_secs(30);
+/// No site is waited for, but DNS; sites are numbered from 1.
+const NOBODY: u64 = 0;
+/// Sites that wait for a network look again by themselves.
+const UNBLOCK: Duration = Duration::from_secs(30);
+/// The same trouble of the store is told so often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// The name servers could not answer.
 const NOT_NOW: Duration = Duration::from_secs(60);
 /// After the store failed.

@@ -1,25 +1,32 @@
 //! Floor 8: takes due parcels from the queue and brings them to their next hop, or says honestly why not.
 //!
 //! `dispatch` asks the queue which groups are due, `schedule` says who is next, `ways` with `route` and `plan` where to,
-//! `site` whether it can be reached; `lane` serves a site over a connection of `connect` (which `greet`s, `login`s and
-//! knows whose STARTTLS breaks, `clear`), `transact` sends one mail that it reads `ahead`, over a `wire`; `trouble`
-//! says what a failure means, `report` settles. Imports nothing of `receive`: they meet in the queue only.
+//! `site` and its `stand` whether it can be reached, `places` who may have a connection. A `lane` of the `crew` serves a
+//! site over a connection of `connect` (which `greet`s, `login`s and knows whose STARTTLS breaks, `clear`), `transact`
+//! sends one mail that it reads `ahead`, over a `wire`; `verdicts` and `trouble` say what the answers mean, `throttle` and `pace` how
+//! fast a site wants its mail, `report` settles. Imports nothing of `receive`: they meet in the queue only.
 //! Not here: retry times and lifetime (`queue`), DSNs (`bounce`).
 
 pub mod ahead;
 pub mod clear;
 pub mod connect;
+pub mod crew;
 pub mod dispatch;
 pub mod greet;
 pub mod lane;
 pub mod login;
+pub mod pace;
+pub mod places;
 pub mod plan;
 pub mod report;
 pub mod route;
 pub mod schedule;
 pub mod site;
+pub mod stand;
+pub mod throttle;
 pub mod transact;
 pub mod trouble;
+mod verdicts;
 pub mod ways;
 pub mod wire;
 

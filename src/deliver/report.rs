@@ -147,7 +147,9 @@ impl Lines {
                 let text = relayed_text(reply, to.unanswered.as_ref());
                 Some(("sent", reply.status_or_class(), text))
             }
-            Outcome::Deferred(fault) | Outcome::InDoubt(fault) if self.expires => {
+            Outcome::Deferred(fault) | Outcome::InDoubt(fault) | Outcome::Postponed(fault)
+                if self.expires =>
+            {
                 Some(("expired", fault.reply.status_or_class(), self.why(fault)))
             }
             Outcome::InDoubt(fault) if self.holds_doubts => Some(self.held(fault)),
@@ -164,6 +166,13 @@ impl Lines {
                 Some(("bounced", fault.reply.status_or_class(), self.why(fault)))
             }
             Outcome::Broken(fault) => Some(self.held(fault)),
+            Outcome::Postponed(fault) => {
+                let text = format!(
+                    "{}; the site is given a pause, no try is counted",
+                    self.why(fault)
+                );
+                Some(("deferred", fault.reply.status_or_class(), text))
+            }
             Outcome::Untried => None,
         }
     }

@@ -1,9 +1,8 @@
-//! One site: its plan, its backlog of lent parcels, its connections and its health.
+//! One site: its plan, how it stands, which of its hosts failed lately, and why it is waited for.
 //!
-//! A site that cannot be reached backs off as a whole: one parcel tells that it is down, the others are given back
-//! and wait without using up their tries. When the wait is over one connection probes; only its success lets the
-//! others follow. A site that takes some connections and refuses more is not down: it is asked for fewer.
-//! Not here: which parcel comes next (`schedule`), and talking to it (`lane`).
+//! The machine is `stand`; this is its lock, its clock and its wakers. What comes back from the machine is dropped
+//! outside the lock, and so given back to the store. Not here: which parcel comes next (`schedule`), who may have a
+//! connection (`places`), and talking to it (`lane`).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +12,24 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::plan::{Plan, SiteKey};
+use super::stand::{Stand, Taken};
+use super::throttle::Slow;
 use crate::base::clock::{Clock, Mono};
+use crate::base::limit::RCPT_LIMIT_MEMORY;
 use crate::config::{Config, NextHop};
-use crate::queue::Lent;
+use crate::mail::outcome::Fault;
+use crate::queue::waits::Reason;
+use crate::queue::{Lent, MessageId};
+
+pub use super::stand::{Failed, Lane, Room};
 
 /// Shared by the scheduler and the site's lanes.
 #[derive(Debug)]
 pub struct Site {
     /// Its name.
     pub key: SiteKey,
+    /// Unlike any other's of this process, for what waits for it.
+    pub number: u64,
     clock: Clock,
     inner: Mutex<Inner>,
     work: Notify,
@@ -30,27 +38,15 @@ pub struct Site {
 #[derive(Debug)]
 struct Inner {
     plan: Arc<Plan>,
-    backlog: VecDeque<Lent>,
-    /// Lanes that live, that have a connection, and that wait for a parcel.
-    lanes: usize,
-    connected: usize,
-    idle: usize,
-    health: Health,
-    /// Fewer connections than configured, for a while: it refused more.
-    cap: Option<(usize, Mono)>,
+    stand: Stand<Lent>,
     /// Hosts that failed lately, and until when they are tried last.
     avoided: Vec<(NextHop, Mono)>,
-}
-
-/// Whether a site can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Health {
-    /// Never reached yet, or after a wait: one lane tries.
-    Probing { failures: u32 },
-    /// Reached.
-    Up,
-    /// Not before.
-    Down { until: Mono, failures: u32 },
+    /// Why it is waited for.
+    why: Option<Arc<Reason>>,
+    /// Recipients that it takes at once, and until when we believe that.
+    recipients: Option<(usize, Mono)>,
+    /// The mail that was told last to come later, behind MAIL.
+    suspect: Option<MessageId>,
 }
 
 /// How lanes wake the dispatcher; it sleeps on when it has nothing for them.
@@ -84,54 +80,20 @@ impl Low {
     }
 }
 
-/// What the site takes now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// So many parcels.
-    Parcels(usize),
-    /// None for now; it will say when.
-    Full,
-    /// None before the span has passed.
-    Down(Duration),
-}
-
-/// What a connection that failed means for the site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// It is down: the parcel's try counts, all others are given back.
-    Down,
-    /// Other connections work: the parcel waits for one of them.
-    Crowded,
-}
-
-/// What became of waiting for a parcel.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once, from the backlog to the lane"
-)]
-pub enum Taken {
-    /// One.
-    Parcel(Lent),
-    /// None came; the lane is counted out.
-    Left,
-}
-
 impl Site {
     /// Not yet reached.
-    pub fn new(plan: Arc<Plan>, clock: Clock) -> Self {
+    pub fn new(plan: Arc<Plan>, number: u64, clock: Clock) -> Self {
         Self {
             key: plan.key.clone(),
+            number,
             clock,
             inner: Mutex::new(Inner {
                 plan,
-                backlog: VecDeque::new(),
-                lanes: 0,
-                connected: 0,
-                idle: 0,
-                health: Health::Probing { failures: 0 },
-                cap: None,
+                stand: Stand::new(),
                 avoided: Vec::new(),
+                why: None,
+                recipients: None,
+                suspect: None,
             }),
             work: Notify::new(),
         }
@@ -144,7 +106,7 @@ impl Site {
 
     /// Its hosts, those that failed lately last: a dead first host must not cost each connection its timeout.
     pub fn hops(&self) -> Vec<NextHop> {
-        let now = self.clock.mono();
+        let now = self.now();
         let mut inner = self.lock();
         inner.avoided.retain(|(_, until)| *until > now);
         let (late, mut hops): (Vec<_>, Vec<_>) = inner
@@ -159,7 +121,7 @@ impl Site {
 
     /// This host failed; others come first for a while.
     pub fn avoid(&self, hop: &NextHop) {
-        let until = self.clock.mono() + AVOID_FOR;
+        let until = self.now() + AVOID_FOR;
         let mut inner = self.lock();
         // Only hosts of the plan are asked, so that the list stays as short as the plan.
         inner.avoided.retain(|(avoided, _)| avoided != hop);
@@ -178,139 +140,194 @@ impl Site {
 
     /// How many parcels it takes now, with at most `most` connections.
     pub fn room(&self, most: usize) -> Room {
-        let now = self.clock.mono();
-        let mut inner = self.lock();
-        match inner.health {
-            Health::Down { until, .. } if until > now => return Room::Down(until - now),
-            Health::Down { failures, .. } => inner.health = Health::Probing { failures },
-            Health::Probing { .. } | Health::Up => {}
-        }
-        let high = match inner.health {
-            // A single parcel tells whether the site is back.
-            Health::Probing { failures } if failures > 0 => 1,
-            Health::Probing { .. } | Health::Up | Health::Down { .. } => {
-                inner.most(most, now) * BACKLOG_PER_LANE
-            }
-        };
-        match high.saturating_sub(inner.backlog.len() + inner.probes()) {
-            0 => Room::Full,
-            room => Room::Parcels(room),
-        }
+        self.lock().stand.room(most, self.now())
     }
 
     /// Adds parcels; then lanes are staffed.
     pub fn push(&self, parcels: Vec<Lent>) {
         let mut inner = self.lock();
-        match inner.health {
-            // It went down while they were claimed; dropped, they are given back.
-            Health::Down { .. } => return,
-            Health::Probing { .. } | Health::Up => {}
-        }
-        let waking = parcels.len().min(inner.idle);
-        inner.backlog.extend(parcels);
+        let waking = parcels.len().min(inner.stand.idle());
+        let rejected = inner.stand.push(parcels, self.now());
         drop(inner);
+        drop(rejected);
         for _ in 0..waking {
             self.work.notify_one();
         }
     }
 
-    /// Counts lanes in for the backlog, at most `most` in all; so many must be started.
-    pub fn more(&self, most: usize) -> usize {
-        let now = self.clock.mono();
-        self.lock().start(most, now)
+    /// Counts a lane in if the backlog asks for one, with at most `most` in all.
+    pub fn start(&self, most: usize) -> Option<Lane> {
+        self.lock().stand.start(most, self.now())
     }
 
-    /// Waits for a parcel for `wait`. `low`: told when the backlog runs low. `evict`: an idle connection must go.
-    pub async fn take(&self, wait: Duration, low: &Low, evict: &Notify) -> Taken {
-        let mut end = self.clock.mono() + wait;
-        loop {
-            {
-                let mut inner = self.lock();
-                if let Some(parcel) = inner.backlog.pop_front() {
-                    if inner.backlog.len() <= inner.lanes {
-                        low.ask();
-                    }
-                    return Taken::Parcel(parcel);
-                }
-                if self.clock.mono() >= end {
-                    inner.lanes -= 1;
-                    return Taken::Left;
-                }
-                inner.idle += 1;
-            }
-            let waited = Waited(self);
-            tokio::select! {
-                () = self.work.notified() => {}
-                () = self.clock.sleep_until(end) => {}
-                () = evict.notified() => end = self.clock.mono(),
-            }
-            drop(waited);
-        }
-    }
-
-    /// A lane ends otherwise than by `take`.
-    pub fn leave(&self) {
-        self.lock().lanes -= 1;
-    }
-
-    /// A connection stands: the site is up.
-    pub fn reached(&self) {
+    /// A lane asks for a parcel; `low`: told when the backlog runs low.
+    pub fn take(&self, lane: &mut Lane, most: usize, low: &Low) -> Taken<Lent> {
         let mut inner = self.lock();
-        inner.connected += 1;
-        inner.health = Health::Up;
-    }
-
-    /// A connection is gone.
-    pub fn disconnected(&self) {
-        self.lock().connected -= 1;
-    }
-
-    /// No host could be used.
-    pub fn failed(&self, first_wait: Duration) -> Failed {
-        let now = self.clock.mono();
-        let mut inner = self.lock();
-        if inner.connected > 0 {
-            inner.cap = Some((inner.connected, now + CAP_FOR));
-            return Failed::Crowded;
+        let taken = inner.stand.take(lane, most, self.now());
+        let (backlog, lanes) = inner.stand.counts();
+        drop(inner);
+        if backlog <= lanes {
+            low.ask();
         }
-        let failures = match inner.health {
-            Health::Up => 0,
-            Health::Probing { failures } => failures,
-            // Another lane has just said so.
-            Health::Down { .. } => return Failed::Down,
-        };
-        let wait = back_off(first_wait, failures);
-        inner.health = Health::Down {
-            until: now + wait,
-            failures: failures + 1,
-        };
+        taken
+    }
+
+    /// Ends when something came for a lane that waits. To be enabled before `take`, or it may miss it.
+    pub fn work(&self) -> tokio::sync::futures::Notified<'_> {
+        self.work.notified()
+    }
+
+    /// A lane waits no more.
+    pub fn stirred(&self, lane: &mut Lane) {
+        self.lock().stand.stirred(lane);
+    }
+
+    /// A lane is gone.
+    pub fn leave(&self, lane: Lane) {
+        self.lock().stand.leave(lane);
+    }
+
+    /// A lane's connection stands; not wanted any more if the site went down meanwhile.
+    pub fn reached(&self, lane: &mut Lane) -> bool {
+        self.lock().stand.reached(lane, self.now())
+    }
+
+    /// A lane's connection is gone.
+    pub fn disconnected(&self, lane: &mut Lane) {
+        self.lock().stand.disconnected(lane);
+    }
+
+    /// The site took a mail, or refused one for the mail's own sake; whether it is back after a wait.
+    pub fn served(&self, taken: bool, most: usize) -> bool {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.suspect = None;
+        inner.stand.served(taken, most, now)
+    }
+
+    /// No host could be used; `since`: when that began.
+    pub fn unreachable(
+        &self,
+        slow: Option<Slow>,
+        since: Mono,
+        first: Duration,
+        (fault, at): (&Fault, &str),
+    ) -> Failed {
+        self.fails((fault, at), |stand, now| {
+            stand.unreachable(slow, now, since, first)
+        })
+    }
+
+    /// A connection broke with its first mail.
+    pub fn broke(&self, first: Duration, (fault, at): (&Fault, &str)) -> Failed {
+        self.fails((fault, at), |stand, now| stand.broke(now, first))
+    }
+
+    /// Whatever is sent there would fail alike.
+    pub fn fail(&self, first: Duration, (fault, at): (&Fault, &str)) -> Failed {
+        self.fails((fault, at), |stand, now| stand.fail(now, first))
+    }
+
+    /// A reply asked for less; `since`: when its transaction began.
+    pub fn slow(
+        &self,
+        slow: Slow,
+        since: Mono,
+        first: Duration,
+        (fault, at): (&Fault, &str),
+    ) -> Failed {
+        self.fails((fault, at), |stand, now| {
+            stand.slow(slow, now, since, first)
+        })
+    }
+
+    fn fails(
+        &self,
+        (fault, at): (&Fault, &str),
+        event: impl FnOnce(&mut Stand<Lent>, Mono) -> (Failed, VecDeque<Lent>),
+    ) -> Failed {
+        let mut inner = self.lock();
+        let (failed, back) = event(&mut inner.stand, self.now());
+        match failed {
+            Failed::Down(_) => {
+                let reason = Reason {
+                    fault: fault.clone(),
+                    site: at.to_owned(),
+                    at: self.clock.wall().0,
+                };
+                inner.why = Some(Arc::new(reason));
+            }
+            Failed::Fewer | Failed::Known => {}
+        }
+        drop(inner);
         // Dropping a lent parcel gives it back as it was: no try is counted.
-        inner.backlog.clear();
-        Failed::Down
+        drop(back);
+        failed
+    }
+
+    /// Whether this mail was the last that was told to come later, behind MAIL; from now on it is.
+    pub fn again(&self, message: MessageId) -> bool {
+        self.lock().suspect.replace(message) == Some(message)
+    }
+
+    /// A person wants it tried now.
+    pub fn wake(&self) {
+        self.lock().stand.wake(self.now());
     }
 
     /// Puts a parcel back to the front.
     pub fn put_back(&self, parcel: Lent) {
-        let mut inner = self.lock();
-        inner.backlog.push_front(parcel);
-        drop(inner);
+        let rejected = self.lock().stand.put_back(parcel, self.now());
+        drop(rejected);
         self.work.notify_one();
     }
 
     /// Gives back what waits here.
     pub fn clear(&self) {
-        self.lock().backlog.clear();
+        let back = self.lock().stand.clear();
+        drop(back);
+    }
+
+    /// Why it is waited for.
+    pub fn why(&self) -> Option<Arc<Reason>> {
+        self.lock().why.clone()
+    }
+
+    /// Whether the site came back from a wait since the last call.
+    pub fn came_back(&self) -> bool {
+        let mut inner = self.lock();
+        let back = inner.stand.came_back();
+        if back {
+            inner.why = None;
+        }
+        back
+    }
+
+    /// Whether it has no lane.
+    pub fn is_deserted(&self) -> bool {
+        self.lock().stand.counts().1 == 0
+    }
+
+    /// Recipients that it takes at once.
+    pub fn recipients_max(&self) -> usize {
+        let now = self.now();
+        let known = self.lock().recipients.filter(|(_, until)| *until > now);
+        known.map_or(usize::MAX, |(most, _)| most.max(1))
+    }
+
+    /// It took so many recipients and said that these were enough.
+    pub fn took_only(&self, recipients: usize) {
+        let until = self.now() + RCPT_LIMIT_MEMORY;
+        self.lock().recipients = Some((recipients, until));
     }
 
     /// Whether nothing would be lost by forgetting it.
     pub fn forgettable(&self) -> bool {
-        let inner = self.lock();
-        let calm = match inner.health {
-            Health::Probing { failures } => failures == 0,
-            Health::Up => true,
-            Health::Down { .. } => false,
-        };
-        calm && inner.lanes == 0 && inner.backlog.is_empty()
+        self.lock().stand.forgettable(self.now())
+    }
+
+    fn now(&self) -> Mono {
+        self.clock.mono()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -318,57 +335,5 @@ impl Site {
     }
 }
 
-impl Inner {
-    fn most(&self, most: usize, now: Mono) -> usize {
-        match self.cap {
-            Some((cap, until)) if until > now => cap.min(most).max(1),
-            Some(_) | None => most.max(1),
-        }
-    }
-
-    /// Lanes that try a site not known to be up.
-    fn probes(&self) -> usize {
-        match self.health {
-            Health::Probing { failures } if failures > 0 => self.lanes,
-            Health::Probing { .. } | Health::Up | Health::Down { .. } => 0,
-        }
-    }
-
-    fn start(&mut self, most: usize, now: Mono) -> usize {
-        let most = match self.health {
-            Health::Up => self.most(most, now),
-            // Until one connection stands, one lane is enough: a dead host costs one try.
-            Health::Probing { .. } => 1,
-            Health::Down { .. } => 0,
-        };
-        let wanted = self.backlog.len().saturating_sub(self.idle);
-        let start = wanted.min(most.saturating_sub(self.lanes));
-        self.lanes += start;
-        start
-    }
-}
-
-/// Counts an idle lane out again, also when its wait is cut short.
-struct Waited<'a>(&'a Site);
-
-impl Drop for Waited<'_> {
-    fn drop(&mut self) {
-        self.0.lock().idle -= 1;
-    }
-}
-
-/// The wait after so many failures before: doubled each time, at most `DOWN_MAX`.
-fn back_off(first: Duration, failures: u32) -> Duration {
-    first
-        .saturating_mul(1 << failures.min(10))
-        .min(DOWN_MAX.max(first))
-}
-
-/// Parcels that wait for each lane, so that none idles while the scheduler claims the next ones.
-const BACKLOG_PER_LANE: usize = 3;
-/// How long a site that refused a connection is asked for fewer.
-const CAP_FOR: Duration = Duration::from_secs(60);
 /// How long a host that failed is tried after the others.
 const AVOID_FOR: Duration = Duration::from_secs(10 * 60);
-/// A site that is down is asked at least so often: a restart of a mail server takes minutes.
-const DOWN_MAX: Duration = Duration::from_secs(15 * 60);

@@ -5,7 +5,7 @@
 //! All until the final dot has a bound together, which grows with the mail; the reply to the dot has its own, and its
 //! code counts however it goes on.
 //! The octets that end the data wait until the transaction's intent is on disk: from then on a lost reply is known.
-//! Not here: which connection (`lane`), and what a failure means (`trouble`).
+//! Not here: which connection (`lane`), and what the answers come to (`verdicts`, `trouble`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use super::ahead::Ahead;
 use super::connect::{Connection, said};
 use super::trouble::{Trouble, rule};
+use super::verdicts::{Refusal, judge};
 use super::wire::{LastReply, WireFault, at_least_rate};
 use crate::base::clock::{Clock, Mono, Wall};
 use crate::base::limit::{DIALOGUE_MAX, TRANSACTION_RECIPIENT};
@@ -27,7 +28,7 @@ use crate::mail::trace::Received;
 use crate::queue::{DueRecipient, Lent, Message, MessageId, Pending, Queue};
 use crate::smtp::client::command::{self, Needs};
 use crate::smtp::client::dots::Dots;
-use crate::smtp::client::transaction::{Finished, Next, Stage, Transaction, Verdict};
+use crate::smtp::client::transaction::{Next, Stage, Transaction};
 use crate::store::StoreError;
 
 /// What a transaction is done with.
@@ -42,6 +43,8 @@ pub struct Job<'a> {
     pub own: &'a Domain,
     /// Told when the reply to the final dot is awaited no longer: we stop.
     pub over: &'a Notify,
+    /// Recipients that the site takes at once, as it has shown.
+    pub recipients_max: usize,
 }
 
 /// What came of it.
@@ -59,6 +62,10 @@ pub struct Done {
     pub stale: bool,
     /// The intent could not be written, so the mail was not handed over: nothing counts as tried.
     pub unwritten: Option<StoreError>,
+    /// The site or its host did not take us, or broke before the dot.
+    pub refusal: Option<Refusal>,
+    /// It took so many recipients and said that these are enough for one transaction.
+    pub took_only: Option<usize>,
 }
 
 /// Why a body was not sent whole.
@@ -89,17 +96,12 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
             None => going.push(recipient),
         }
     }
+    let at_once = connection.offers.recipients_max().min(job.recipients_max);
+    for later in going.drain(at_once.max(1).min(going.len())..) {
+        outcomes.push((later.index, Outcome::Untried));
+    }
     if going.is_empty() {
-        let mut dialogue = connection.dialogue.clone();
-        said(&mut dialogue, "--", "the next hop cannot take this mail");
-        return Done {
-            outcomes,
-            dialogue,
-            took: Duration::ZERO,
-            usable: true,
-            stale: false,
-            unwritten: None,
-        };
+        return nobody(connection, outcomes);
     }
     // Its commit overlaps with MAIL, RCPT and DATA.
     let named = going.iter().map(|recipient| recipient.index).collect();
@@ -126,8 +128,11 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
     connection.needs_reset = finished.needs_reset;
     let stale = machine.untouched() && !finished.usable && connection.messages > 1;
     let failed = sending.store.as_ref();
-    troubled |= judge(&going, &finished, failed, &connection.site, &mut outcomes);
+    let judged = judge(&going, &finished, failed, &connection.site, &mut outcomes);
+    troubled |= judged.troubled;
     Done {
+        refusal: judged.refusal,
+        took_only: judged.took_only,
         outcomes,
         dialogue: if troubled {
             dialogue(connection, &machine)
@@ -138,6 +143,22 @@ pub async fn transact(connection: &mut Connection, lent: &Lent, job: &Job<'_>) -
         usable: finished.usable && failed.is_none() && !sending.ended,
         stale,
         unwritten: sending.unwritten,
+    }
+}
+
+/// The hop can serve none of the recipients.
+fn nobody(connection: &Connection, outcomes: Vec<(u32, Outcome)>) -> Done {
+    let mut dialogue = connection.dialogue.clone();
+    said(&mut dialogue, "--", "the next hop cannot take this mail");
+    Done {
+        outcomes,
+        dialogue,
+        took: Duration::ZERO,
+        usable: true,
+        stale: false,
+        refusal: None,
+        took_only: None,
+        unwritten: None,
     }
 }
 
@@ -398,54 +419,6 @@ fn machine(
         .collect();
     let lines = rcpts.iter().map(Vec::as_slice);
     Transaction::new(connection.needs_reset, &mail, lines, offers.pipelining())
-}
-
-/// Adds an outcome for each recipient; whether somebody was not relayed.
-fn judge(
-    going: &[&DueRecipient],
-    finished: &Finished,
-    store: Option<&StoreError>,
-    site: &str,
-    outcomes: &mut Vec<(u32, Outcome)>,
-) -> bool {
-    let mut troubled = false;
-    for (recipient, verdict) in going.iter().zip(&finished.verdicts) {
-        let trouble = match verdict {
-            Verdict::Taken(reply) => {
-                outcomes.push((recipient.index, Outcome::Relayed(reply.clone())));
-                continue;
-            }
-            Verdict::Refused { stage, reply } => Trouble::Refused {
-                stage: *stage,
-                reply: reply.clone(),
-            },
-            Verdict::Cut { stage, cut } => match store {
-                Some(StoreError::Damaged(_)) => {
-                    Trouble::Ours("the stored mail is damaged".to_owned())
-                }
-                Some(
-                    StoreError::Conflict(_)
-                    | StoreError::Unavailable(_)
-                    | StoreError::InDoubt(_)
-                    | StoreError::TooLarge,
-                ) => Trouble::Ours("the stored mail cannot be read now".to_owned()),
-                None => Trouble::Cut {
-                    stage: *stage,
-                    cut: cut.clone(),
-                },
-            },
-        };
-        troubled = true;
-        let in_doubt = trouble.is_in_doubt();
-        let outcome = match (rule(&trouble).at(site).outcome(), store) {
-            (Outcome::Deferred(fault), None) if in_doubt => Outcome::InDoubt(fault),
-            // What is missing on the disk is missing next time too.
-            (Outcome::Deferred(fault), Some(StoreError::Damaged(_))) => Outcome::Broken(fault),
-            (outcome, _) => outcome,
-        };
-        outcomes.push((recipient.index, outcome));
-    }
-    troubled
 }
 
 /// The field that says where we have the mail from (RFC 5321 section 4.4).

@@ -5,6 +5,7 @@
 //! message bounds how long we ask. From MAIL on the peer's own class decides (RFC 5321 section 4.2.1).
 //! Not here: back-off of a site (`site`), and when the next try is (`queue::retry`).
 
+use super::throttle::{self, Slow};
 use crate::base::limit::REPLY_TEXT_MAX;
 use crate::base::text::clean;
 use crate::mail::outcome::{Fault, Outcome, Scope};
@@ -78,6 +79,21 @@ pub struct Ruling {
     pub next_host: bool,
     /// For the record.
     pub fault: Fault,
+    /// What it says of other mail for the site.
+    pub bears: Bears,
+}
+
+/// Whom, besides the mail that met it, a trouble concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bears {
+    /// Nobody.
+    Mail,
+    /// The host asks for less: the site is slowed, and no try is counted.
+    Slow(Slow),
+    /// This host does not work.
+    Host,
+    /// The way there is wrong: every mail for the site would fail alike.
+    Site,
 }
 
 impl Trouble {
@@ -100,8 +116,19 @@ impl Ruling {
         if self.ends {
             Outcome::Failed(self.fault.clone())
         } else {
-            Outcome::Deferred(self.fault.clone())
+            match self.bears {
+                Bears::Slow(_) => Outcome::Postponed(self.fault.clone()),
+                Bears::Mail | Bears::Host | Bears::Site => Outcome::Deferred(self.fault.clone()),
+            }
         }
+    }
+
+    /// The same, of a host that asks for less.
+    fn slowing(mut self, slow: Option<Slow>) -> Self {
+        if let Some(slow) = slow {
+            self.bears = Bears::Slow(slow);
+        }
+        self
     }
 
     /// With the address that it was met at in the words of ours; a remote's own reply is told beside its address anyway.
@@ -125,7 +152,9 @@ pub fn rule(trouble: &Trouble) -> Ruling {
         Trouble::Loop(text) => ours(HOST, true, 554, (4, 6), "connect", text),
         Trouble::Unreachable(text) => ours(HOST, false, 451, (4, 1), "connect", text),
         Trouble::Broken { step, why } => ours(HOST, false, 451, (4, 2), step, why),
-        Trouble::Unwelcome { step, reply } => theirs(HOST, false, reply, step),
+        Trouble::Unwelcome { step, reply } => {
+            theirs(HOST, false, reply, step).slowing(throttle::slow(None, reply))
+        }
         Trouble::NoTls(text) => ours(HOST, false, 451, (7, 5), "TLS", text),
         Trouble::LoginRefused(reply) => theirs(SITE, false, reply, "AUTH"),
         Trouble::LoginUnsafe(text) => ours(SITE, false, 451, (7, 11), "AUTH", text),
@@ -219,6 +248,9 @@ fn host(fault: &DnsFault) -> Ruling {
 fn refused(stage: Stage, reply: &Reply) -> Ruling {
     let ends = reply.class() == Class::Never;
     let step = stage.to_string();
+    if let Some(slow) = throttle::slow(Some(stage), reply) {
+        return of_host(stage, reply).slowing(Some(slow));
+    }
     match stage {
         // 530: the site wants TLS or a login first, for any mail (RFC 3207 section 4, RFC 4954 section 6).
         Stage::Mail if reply.code() == 530 => theirs(SITE, false, reply, &step),
@@ -236,13 +268,39 @@ fn refused(stage: Stage, reply: &Reply) -> Ruling {
 fn cut_off(stage: Stage, cut: &Cut) -> Ruling {
     let step = stage.to_string();
     match cut {
-        Cut::Closing(reply) => theirs(HOST, false, reply, &step),
+        Cut::Closing(reply) => of_host(stage, reply).slowing(throttle::slow(Some(stage), reply)),
         // RFC 1047: whether it was delivered is unknown.
         Cut::Lost(why) if stage == Stage::Dot => {
             let text = format!("{why}; the mail may have been delivered");
-            ours(HOST, false, 451, (4, 2), &step, &text)
+            Ruling {
+                next_host: false,
+                bears: Bears::Mail,
+                ..ours(HOST, false, 451, (4, 2), &step, &text)
+            }
         }
         Cut::Lost(why) => ours(HOST, false, 451, (4, 2), &step, why),
+    }
+}
+
+/// The host speaks for itself; behind the dot it has decided about the mail, and no other host is asked at once.
+fn of_host(stage: Stage, reply: &Reply) -> Ruling {
+    let ruling = theirs(HOST, false, reply, &stage.to_string());
+    Ruling {
+        next_host: stage != Stage::Dot,
+        bears: if stage == Stage::Dot {
+            Bears::Mail
+        } else {
+            Bears::Host
+        },
+        ..ruling
+    }
+}
+
+fn bears(scope: Scope) -> Bears {
+    match scope {
+        Scope::Recipient | Scope::Message | Scope::Local => Bears::Mail,
+        Scope::Host => Bears::Host,
+        Scope::Site => Bears::Site,
     }
 }
 
@@ -260,6 +318,7 @@ fn ours(
     Ruling {
         ends,
         next_host: scope == HOST,
+        bears: bears(scope),
         fault: Fault {
             scope,
             reply: Reply::new(code, Some(status), clean(text, REPLY_TEXT_MAX)),
@@ -273,6 +332,7 @@ fn theirs(scope: Scope, ends: bool, reply: &Reply, step: &str) -> Ruling {
     Ruling {
         ends,
         next_host: scope == HOST,
+        bears: bears(scope),
         fault: Fault {
             scope,
             reply: reply.clone(),
@@ -283,288 +343,4 @@ fn theirs(scope: Scope, ends: bool, reply: &Reply, step: &str) -> Ruling {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(text: &str) -> Reply {
-        text.parse().unwrap()
-    }
-
-    fn refused(stage: Stage, text: &str) -> Trouble {
-        Trouble::Refused {
-            stage,
-            reply: reply(text),
-        }
-    }
-
-    fn lost(stage: Stage) -> Trouble {
-        let cut = Cut::Lost("the connection was closed".to_owned());
-        Trouble::Cut { stage, cut }
-    }
-
-    fn domain(text: &str) -> crate::mail::domain::Domain {
-        text.parse().unwrap()
-    }
-
-    fn not_now() -> DnsFault {
-        DnsFault::NotNow {
-            name: domain("a.test"),
-            why: "SERVFAIL".to_owned(),
-        }
-    }
-
-    fn unwelcome(text: &str) -> Trouble {
-        let reply = reply(text);
-        Trouble::Unwelcome {
-            step: "banner",
-            reply,
-        }
-    }
-
-    fn closing(stage: Stage) -> Trouble {
-        let cut = Cut::Closing(reply("421 4.3.2 bye"));
-        Trouble::Cut { stage, cut }
-    }
-
-    /// Name, trouble, for ever, whom it means, status.
-    type Case = (&'static str, Trouble, bool, Scope, &'static str);
-
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn before_the_greeting() -> Vec<Case> {
-        let text = String::new;
-        vec![
-            (
-                "no such domain",
-                Trouble::Domain(DnsFault::NoSuchDomain(domain("a.test"))),
-                true,
-                SITE,
-                "5.1.2",
-            ),
-            (
-                "null MX",
-                Trouble::Domain(DnsFault::NullMx(domain("a.test"))),
-                true,
-                SITE,
-                "5.1.10",
-            ),
-            (
-                "no address",
-                Trouble::Domain(DnsFault::NoAddress(domain("a.test"))),
-                true,
-                SITE,
-                "5.4.4",
-            ),
-            (
-                "bad MX",
-                Trouble::Domain(DnsFault::UnusableMx(domain("a.test"))),
-                true,
-                SITE,
-                "5.4.4",
-            ),
-            ("SERVFAIL", Trouble::Domain(not_now()), false, SITE, "4.4.3"),
-            (
-                "host without address",
-                Trouble::Host(DnsFault::NoAddress(domain("a.test"))),
-                true,
-                HOST,
-                "5.4.4",
-            ),
-            (
-                "host SERVFAIL",
-                Trouble::Host(not_now()),
-                false,
-                HOST,
-                "4.4.3",
-            ),
-            (
-                "loopback MX",
-                Trouble::Forbidden(text()),
-                true,
-                HOST,
-                "5.4.6",
-            ),
-            ("loop", Trouble::Loop(text()), true, HOST, "5.4.6"),
-            (
-                "connection refused",
-                Trouble::Unreachable(text()),
-                false,
-                HOST,
-                "4.4.1",
-            ),
-            (
-                "silent banner",
-                Trouble::Broken {
-                    step: "banner",
-                    why: text(),
-                },
-                false,
-                HOST,
-                "4.4.2",
-            ),
-            (
-                "554 banner",
-                unwelcome("554 5.7.1 no"),
-                false,
-                HOST,
-                "5.7.1",
-            ),
-            (
-                "421 banner",
-                unwelcome("421 4.7.0 busy"),
-                false,
-                HOST,
-                "4.7.0",
-            ),
-        ]
-    }
-
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn after_it() -> Vec<Case> {
-        let text = String::new;
-        vec![
-            ("no TLS", Trouble::NoTls(text()), false, HOST, "4.7.5"),
-            (
-                "wrong password",
-                Trouble::LoginRefused(reply("535 5.7.8 no")),
-                false,
-                SITE,
-                "5.7.8",
-            ),
-            (
-                "no TLS for AUTH",
-                Trouble::LoginUnsafe(text()),
-                false,
-                SITE,
-                "4.7.11",
-            ),
-            (
-                "UTF-8 address",
-                Trouble::NeedsUtf8,
-                true,
-                RECIPIENT,
-                "5.6.7",
-            ),
-            (
-                "8-bit content",
-                Trouble::NeedsEightBit,
-                true,
-                MESSAGE,
-                "5.6.3",
-            ),
-            ("too large", Trouble::TooLarge(9), true, MESSAGE, "5.3.4"),
-            (
-                "MAIL 4",
-                refused(Stage::Mail, "451 4.7.1 later"),
-                false,
-                MESSAGE,
-                "4.7.1",
-            ),
-            (
-                "MAIL 5",
-                refused(Stage::Mail, "550 5.7.1 no"),
-                true,
-                MESSAGE,
-                "5.7.1",
-            ),
-            (
-                "MAIL 530",
-                refused(Stage::Mail, "530 5.7.0 STARTTLS first"),
-                false,
-                SITE,
-                "5.7.0",
-            ),
-            (
-                "RCPT 4",
-                refused(Stage::Rcpt, "450 4.2.0 greylisted"),
-                false,
-                RECIPIENT,
-                "4.2.0",
-            ),
-            (
-                "RCPT 5",
-                refused(Stage::Rcpt, "550 5.1.1 unknown"),
-                true,
-                RECIPIENT,
-                "5.1.1",
-            ),
-            (
-                "RCPT 552",
-                refused(Stage::Rcpt, "552 too many"),
-                false,
-                RECIPIENT,
-                "5.0.0",
-            ),
-            (
-                "RCPT 552 5.2.2",
-                refused(Stage::Rcpt, "552 5.2.2 full"),
-                true,
-                RECIPIENT,
-                "5.2.2",
-            ),
-            (
-                "DATA 4",
-                refused(Stage::Data, "451 4.3.0 no"),
-                false,
-                MESSAGE,
-                "4.3.0",
-            ),
-            (
-                "dot 5",
-                refused(Stage::Dot, "554 5.6.0 no"),
-                true,
-                MESSAGE,
-                "5.6.0",
-            ),
-            ("421 in RCPT", closing(Stage::Rcpt), false, HOST, "4.3.2"),
-            ("lost in DATA", lost(Stage::Data), false, HOST, "4.4.2"),
-            ("lost after the dot", lost(Stage::Dot), false, HOST, "4.4.2"),
-            (
-                "our disk",
-                Trouble::Ours(text()),
-                false,
-                Scope::Local,
-                "4.3.0",
-            ),
-        ]
-    }
-
-    #[test]
-    fn each_trouble_means_whom_the_table_says() {
-        for (name, trouble, ends, scope, status) in
-            before_the_greeting().into_iter().chain(after_it())
-        {
-            let ruling = rule(&trouble);
-            assert_eq!(
-                (
-                    ruling.ends,
-                    ruling.fault.scope,
-                    ruling.fault.reply.status_or_class().to_string()
-                ),
-                (ends, scope, status.to_owned()),
-                "case: {name}"
-            );
-            assert_eq!(ruling.next_host, scope == HOST, "case: {name}");
-        }
-    }
-
-    #[test]
-    fn a_site_is_given_up_only_when_no_host_can_do_later() {
-        let gone = Trouble::Host(DnsFault::NoAddress(domain("a.test")));
-        let down = Trouble::Unreachable("connection refused".to_owned());
-        let mixed = rule_all(&[gone.clone(), down]);
-        assert!(!mixed.ends && mixed.fault.scope == SITE, "got {mixed:?}");
-        assert!(rule_all(&[gone.clone(), gone]).ends);
-        assert!(!rule_all(&[]).ends);
-    }
-
-    #[test]
-    fn a_reply_lost_after_the_dot_leaves_the_mail_in_doubt() {
-        let text = rule(&lost(Stage::Dot)).fault.reply.to_string();
-        assert!(text.contains("may have been delivered"), "got {text}");
-        assert!(lost(Stage::Dot).is_in_doubt());
-        // RFC 5321 section 4.2.1: after a 4yz the action was not taken, 421 among them.
-        for known in [lost(Stage::Data), closing(Stage::Dot)] {
-            assert!(!known.is_in_doubt(), "case: {known:?}");
-        }
-    }
-}
+mod tests;

@@ -18,8 +18,25 @@ pub enum Outcome {
     Broken(Fault),
     /// The final dot went out and no verdict came back: the next hop may have it or not (RFC 1047).
     InDoubt(Fault),
+    /// The site has no time for us now: no attempt is counted, and it is due again at once, when the site is.
+    Postponed(Fault),
     /// Nothing was tried for it (the site is paused, we are stopping): no attempt is counted.
     Untried,
+}
+
+impl Outcome {
+    /// Whether the next hop has it.
+    pub fn is_relayed(&self) -> bool {
+        match self {
+            Self::Relayed(_) => true,
+            Self::Deferred(_)
+            | Self::Failed(_)
+            | Self::Broken(_)
+            | Self::InDoubt(_)
+            | Self::Postponed(_)
+            | Self::Untried => false,
+        }
+    }
 }
 
 /// What went wrong, where.

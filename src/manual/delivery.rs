@@ -32,9 +32,30 @@
 //!   only what a remote answered is. Libraries' texts go to the log.
 //! * **A greeting by our own name is a loop only where DNS chose the host.** Two servers of one name behind a
 //!   configured relay are somebody's set-up; an MX that greets as we do is ourselves.
-//! * **A site that is down costs one try.** Its other parcels are given back and snoozed. It is asked again after half
-//!   of the first `[queue] retry`, at most 30 s, then doubled up to 15 minutes; one connection probes. A site that takes
-//!   some connections and refuses more is asked for as many as it took, for a minute.
+//! * **A site that is down costs one try.** Its other parcels are given back and snoozed, with the reason. It is asked
+//!   again after half of the first `[queue] retry`, at most 30 s, then doubled up to 15 minutes; one connection probes,
+//!   and only a mail that gets through ends the doubling. The mail that found it down is due when the site is, not by
+//!   its own retry: when the site is back the oldest goes too. 530 to MAIL is a way that is wrong, for every mail alike.
+//! * **What speaks of us costs no try.** `deliver::throttle` is a table of texts and statuses, from public documentation;
+//!   421 always does. The next host is asked first, each once. Then the site has half the connections, or none for a
+//!   while (first as above, each pause in a row twice as long, at most 15 minutes; a number in the reply counts within
+//!   that), and gets one connection more for each round of mails that it takes, at most one in ten seconds. At RCPT a
+//!   text must be unmistakable: "try again later" there is greylisting. What one and the same mail is told twice in a
+//!   row, behind MAIL, is about that mail: it is deferred and counted, or it would stand before all others for ever. A
+//!   site that refuses connections while others stand is asked for as many as stand.
+//! * **Too many recipients means the next transaction** (RFC 5321 section 4.5.3.1.10), if this one got on: no try is
+//!   counted, and who was deferred beside them goes into a parcel of his own. The number is believed for an hour, and so
+//!   is RCPTMAX of LIMITS (RFC 9422) as long as the connection stands.
+//! * **A tenth of the connections is for sites that have none**, and at most a quarter goes to one network (/24, /48)
+//!   that DNS chose: whoever owns it may have a thousand domains with a host each. A site that finds its network full
+//!   waits without a try until one of those connections ends. A lane gives its place up after `site_messages` mails when
+//!   another site waits, an idle one at once, and what is under way hurries.
+//! * **No due parcel without a waker.** How a site stands is one pure machine, and what follows is computed anew after
+//!   each event, also behind a panic: a lane and its connection are counted out together, a parcel is never put back to
+//!   a site that is down, and nobody goes to sleep between a look and the wait for its change. A seeded model holds it.
+//! * **Why a group waits lives in memory only** (`queue::waits`), like snoozes: a restart finds out again. Lists, status
+//!   and the end of a lifetime read it, so that a mail and its site tell one truth. A person who wants a mail ends the
+//!   wait of its site, at most once a second.
 //! * **A site is everything that decides how a mail travels**, compared as a structure: hosts with their preferences
 //!   (RFC 5321 section 5.1: each domain has its own), port, TLS rule, the file of roots as it lies on disk, login with
 //!   its password, and whether DNS chose the hosts. What is shared by less goes wrong one day: a stranger whose MX named

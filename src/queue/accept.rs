@@ -250,6 +250,7 @@ impl Queue {
             last_site: None,
             top: None,
             worked: None,
+            tried: 0,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::{Fault, Scope};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::mail::state::{Illegal, Leave, Move, State, next};
-use crate::store::{Batch, Op, Pre, StoreError, Version};
+use crate::store::{Batch, Group, Op, Pre, StoreError, StoreTime, Version};
 
 /// How long a deleted recipient can be brought back.
 const TRASH: Duration = Duration::from_secs(7 * 86_400);
@@ -38,6 +38,8 @@ pub(super) struct Acting {
     pub(super) note: String,
     /// The card of the last hold that was opened or closed.
     pub(super) card: Option<Card>,
+    /// Groups that go now, or from then on, and when.
+    woken: Vec<(StoreTime, Group)>,
     ended: usize,
     failed: Vec<FailedRecipient>,
     refused: Option<Illegal>,
@@ -294,7 +296,7 @@ impl Queue {
             acting.done.push(slot.mailbox.clone());
             acting.ended += usize::from(slot.state.is_final());
             if deed.step == Move::Bounce && unreturned.is_none() && slot.notify.failure() {
-                acting.failed.push(self.returned(slot));
+                acting.failed.push(returned(slot, parcel.tried));
             }
         }
         acting.note = note(
@@ -304,6 +306,7 @@ impl Queue {
             unreturned,
         );
         self.change(&mut parcel, deed);
+        self.note_woken(acting, &parcel, deed);
         if deed.verb == Verb::Hold {
             let held: Vec<_> = parcel
                 .slots
@@ -341,6 +344,37 @@ impl Queue {
         };
     }
 
+    /// Who wants mail to go, now or after a wait, wants its site asked then.
+    fn note_woken(&self, acting: &mut Acting, parcel: &Parcel, deed: Deed<'_>) {
+        let at = match deed.step {
+            Move::Unclaim | Move::Undo => self.store.now(),
+            Move::Leave {
+                verb: Leave::Release,
+                until,
+            } => until.map_or(self.store.now(), StoreTime),
+            // What is judged again is woken when it was found good.
+            Move::Leave {
+                verb: Leave::Requeue,
+                ..
+            }
+            | Move::Claim
+            | Move::Relay
+            | Move::Defer
+            | Move::Fail
+            | Move::Lose
+            | Move::Hold
+            | Move::Pass
+            | Move::Left
+            | Move::Trash { .. }
+            | Move::Delete
+            | Move::Bounce
+            | Move::Expire => return,
+        };
+        acting
+            .woken
+            .extend(super::accept::group_of(parcel).map(|group| (at, group)));
+    }
+
     /// What the deed changes in a parcel besides the states.
     fn change(&self, parcel: &mut Parcel, deed: Deed<'_>) {
         let now = self.store.now().0;
@@ -367,30 +401,32 @@ impl Queue {
             parcel.hold = None;
         }
     }
+}
 
-    fn returned(&self, slot: &Slot) -> FailedRecipient {
-        let status = EnhancedStatus(5, 7, 1);
-        let text = "the message was kept back on its way and is returned to its sender";
-        FailedRecipient {
-            index: slot.index,
-            mailbox: slot.mailbox.clone(),
-            orcpt: slot.orcpt.clone(),
-            notify: slot.notify,
-            fault: Some(Fault {
-                scope: Scope::Message,
-                reply: Reply::new(550, Some(status), text),
-                synthetic: true,
-                step: "hold".to_owned(),
-            }),
-            site: String::new(),
-            expired: false,
-            // A decision is no attempt.
-            at: 0,
-            relayed: None,
-            unanswered: slot.unanswered.clone(),
-        }
+fn returned(slot: &Slot, tried: u64) -> FailedRecipient {
+    let status = EnhancedStatus(5, 7, 1);
+    let text = "the message was kept back on its way and is returned to its sender";
+    FailedRecipient {
+        index: slot.index,
+        mailbox: slot.mailbox.clone(),
+        orcpt: slot.orcpt.clone(),
+        notify: slot.notify,
+        fault: Some(Fault {
+            scope: Scope::Message,
+            reply: Reply::new(550, Some(status), text),
+            synthetic: true,
+            step: "hold".to_owned(),
+        }),
+        site: String::new(),
+        expired: false,
+        // A decision is no attempt; the last one, if there was one, was then.
+        at: tried,
+        relayed: None,
+        unanswered: slot.unanswered.clone(),
     }
+}
 
+impl Queue {
     /// Writes what follows for the message: fact, lifetime, DSN, count.
     pub(super) fn put_acted(
         &self,
@@ -435,6 +471,7 @@ impl Queue {
     }
 
     pub(super) fn tell_acted(&self, message: &Message, acting: &Acting, deed: Deed<'_>) {
+        self.wake(acting.woken.iter().cloned());
         let (what, kind) = match deed.verb {
             Verb::Retry => ("due now", None),
             Verb::Requeue { .. } => ("requeued", Some(EventKind::Requeued)),

@@ -104,6 +104,9 @@ impl Queue {
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(claim));
         let before = parcel.hold.take();
+        // Somebody asked for this mail, so its site is asked too, unless something of it is held again.
+        let good_only = told.is_empty().then(|| super::accept::group_of(&parcel));
+        let woken = good_only.flatten().map(|group| (now, group));
         parcel.next_try = now.0;
         parcel.top = Some(top);
         parcel.worked = Some(worked);
@@ -125,6 +128,7 @@ impl Queue {
             self.put_again(&mut batch, before).await?;
         }
         self.store.commit(batch).await?;
+        self.wake(woken);
         self.tell_held(&message, told.into_iter(), "postwerk");
         Ok(())
     }

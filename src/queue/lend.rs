@@ -16,6 +16,7 @@ use super::intent::Loan;
 use super::record::{
     Message, MessageId, Parcel, Unanswered, decode, message_key, message_of, number_of,
 };
+use super::waits::Underway;
 use crate::base::band::Band;
 use crate::base::limit::REST_MAX;
 use crate::mail::envelope::Notify;
@@ -28,7 +29,7 @@ use crate::store::{
 /// What is due for delivery.
 #[derive(Clone, Debug)]
 pub struct Deliveries {
-    queue: Queue,
+    pub(super) queue: Queue,
 }
 
 /// A parcel lent to a delivery; dropped before its final dot, it is given back untried.
@@ -44,6 +45,8 @@ pub struct Lent {
     pub(super) version: Version,
     pub(super) parcel: Parcel,
     pub(super) loan: Loan,
+    /// Behind the loan: what is shown as lent is lent.
+    pub(super) underway: Underway,
 }
 
 /// One recipient to try.
@@ -121,6 +124,7 @@ impl Deliveries {
                 continue;
             }
             let recipients = due_recipients(&parcel, now);
+            let underway = self.queue.waits.lend(message.id, number);
             lent.push(Lent {
                 message: Arc::clone(message),
                 recipients,
@@ -129,6 +133,7 @@ impl Deliveries {
                 version: record.version,
                 parcel,
                 loan: Loan::new(guard, self.queue.store.clone()),
+                underway,
             });
         }
         Ok(lent)

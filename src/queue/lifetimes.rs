@@ -220,9 +220,18 @@ impl Queue {
         parcel.slots = stay;
         // What left a hold has left it for good.
         parcel.hold = parcel.hold.filter(|_| !parcel.slots.is_empty());
+        // What was never tried itself waited for a site, and the server knew why.
+        let host = out.first().map(|slot| slot.mailbox.host().clone());
+        let reason = host.and_then(|host| self.last_reason(&host, &parcel.account));
+        let named = reason.as_ref().map(|why| why.site.clone());
+        let site = parcel.last_site.clone().or(named).unwrap_or_default();
+        let known = || {
+            let known = reason.as_ref().map(|why| why.fault.clone());
+            known.unwrap_or_else(never_tried)
+        };
         let mut held = Vec::new();
         for mut slot in out {
-            let fault = slot.fault.get_or_insert_with(never_tried).clone();
+            let fault = slot.fault.get_or_insert_with(known).clone();
             let step = if message.from.path.is_null() {
                 Move::Hold
             } else {
@@ -239,10 +248,9 @@ impl Queue {
                 held.push((slot.index, hold));
             } else {
                 ending.ended.push(slot.mailbox.to_string());
-                let site = parcel.last_site.clone().unwrap_or_default();
                 if slot.notify.failure() {
-                    let failed = self.expired_recipient(&slot, fault, site);
-                    ending.failed.push(failed);
+                    let last = (fault, site.clone(), parcel.tried);
+                    ending.failed.push(expired_recipient(&slot, last));
                 }
             }
             parcel.slots.push(slot);
@@ -258,21 +266,6 @@ impl Queue {
                 &held,
                 "postwerk",
             );
-        }
-    }
-
-    fn expired_recipient(&self, slot: &Slot, fault: Fault, site: String) -> FailedRecipient {
-        FailedRecipient {
-            index: slot.index,
-            mailbox: slot.mailbox.clone(),
-            orcpt: slot.orcpt.clone(),
-            notify: slot.notify,
-            fault: Some(fault),
-            site,
-            expired: true,
-            at: self.clock.wall().0,
-            relayed: None,
-            unanswered: slot.unanswered.clone(),
         }
     }
 
@@ -350,6 +343,22 @@ fn ended(state: &State, step: Move) -> Result<State, Illegal> {
         | State::Failed
         | State::Expired
         | State::Deleted => next(state, step),
+    }
+}
+
+/// With its last fault, where that was, and when; 0: it was never tried.
+fn expired_recipient(slot: &Slot, (fault, site, at): (Fault, String, u64)) -> FailedRecipient {
+    FailedRecipient {
+        index: slot.index,
+        mailbox: slot.mailbox.clone(),
+        orcpt: slot.orcpt.clone(),
+        notify: slot.notify,
+        fault: Some(fault),
+        site,
+        expired: true,
+        at,
+        relayed: None,
+        unanswered: slot.unanswered.clone(),
     }
 }
 

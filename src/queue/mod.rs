@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod lend;
 mod lifetimes;
 pub mod list;
+mod postpone;
 pub mod pressure;
 pub mod query;
 pub mod record;
@@ -45,6 +46,7 @@ mod stride;
 mod tests;
 pub mod upkeep;
 pub mod verbs;
+pub mod waits;
 pub mod worker;
 
 use std::fmt;
@@ -76,6 +78,7 @@ pub struct Queue {
     gap: Arc<gap::Gap>,
     events: Events,
     held: Arc<tokio::sync::watch::Sender<u64>>,
+    waits: Arc<waits::Waits>,
     staged: Arc<staged::Staged>,
     /// Ids before it are of an earlier start.
     began: MessageId,
@@ -97,6 +100,7 @@ impl Queue {
             gap,
             events,
             held: Arc::new(tokio::sync::watch::Sender::new(0)),
+            waits: Arc::default(),
             staged: Arc::default(),
             began,
             repeats: Arc::new(repeats),

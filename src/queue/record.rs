@@ -182,6 +182,9 @@ pub struct Parcel {
     /// Filters that did their work since, too, instead of the message's `worked`.
     #[n(12)]
     pub worked: Option<Vec<Worked>>,
+    /// Wall time of its last try in microseconds; 0: it had none, or an older version did not say.
+    #[cbor(n(13), default)]
+    pub tried: u64,
 }
 
 /// A hold, its id and since when.
@@ -270,7 +273,7 @@ pub struct FailedRecipient {
     /// Lifetime over, rather than refused.
     #[n(6)]
     pub expired: bool,
-    /// Wall time of the last try in microseconds; 0: there was none.
+    /// Wall time of the last try in microseconds; 0: it was never tried (RFC 3464 section 2.3.7).
     #[n(7)]
     pub at: u64,
     /// It did not fail: a hop that knows no DSN took it with this reply, and NOTIFY=SUCCESS asked to be told

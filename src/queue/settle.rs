@@ -51,6 +51,8 @@ pub struct Attempt {
     pub delays: Delays,
     /// Whether the hop knows DSN (RFC 3461) and so answers NOTIFY=SUCCESS itself.
     pub dsn: bool,
+    /// What is deferred because the site cannot be used is due when the site is, and not by `[queue] retry`.
+    pub again: Option<StoreTime>,
 }
 
 /// Parts of the time a try took.
@@ -64,7 +66,7 @@ pub struct Delays {
 
 /// What became of one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Became {
+pub(super) enum Became {
     Relayed(Reply),
     Deferred,
     InDoubt,
@@ -75,27 +77,31 @@ enum Became {
 }
 
 impl Queue {
-    /// Ends a try. The recipients' new states, the facts and the work that follows land together or not at all.
-    pub async fn settle(&self, lent: Lent, attempt: Attempt) -> Result<(), StoreError> {
+    /// Ends a try; who was put off without a counted try stays due at once (`postpone`). The recipients' new states, the
+    /// facts and the work that follows land together or not at all.
+    pub async fn settle(&self, lent: Lent, mut attempt: Attempt) -> Result<(), StoreError> {
+        let now = self.store.now();
+        if lent.expired(now) {
+            attempt.count_all();
+        }
         let Lent {
             message,
             mut parcel,
             number,
             version,
             loan,
+            underway,
             ..
         } = lent;
-        let now = self.store.now();
-        if attempt
-            .outcomes
-            .iter()
-            .all(|(_, outcome)| *outcome == Outcome::Untried)
-        {
+        if attempt.is_uncounted() {
             // Dropping the loan gives the parcel back as it was.
             loan.answered();
+            self.tell_postponed(&message, &parcel, &attempt);
             return Ok(());
         }
-        parcel.attempts += 1;
+        let before = attempt.leaves_some(&parcel, now).then(|| parcel.clone());
+        let try_number = parcel.attempts + 1;
+        parcel.attempts = try_number;
         // What leaves a hold has left it now; its card says how.
         parcel.hold = None;
         parcel.last_site = Some(attempt.site.clone());
@@ -107,15 +113,17 @@ impl Queue {
         };
         let became = apply(&message, &mut parcel, &attempt, &terms);
         let wait = retry::wait(&conf.queue.retry, parcel.attempts, parcel.jitter);
+        parcel.tried = terms.wall;
         parcel.next_try = now.0.saturating_add(micros(wait));
+        if let Some(again) = attempt.again.filter(|again| *again > now) {
+            parcel.next_try = again.0;
+        }
         assert!(
             parcel.next_try > now.0,
             "a deferral must move forward, or the scheduler spins"
         );
-        if became
-            .iter()
-            .any(|(_, became)| !matches!(became, Became::Relayed(_)))
-        {
+        let relayed = |(_, became): &(u32, Became)| matches!(became, Became::Relayed(_));
+        if !became.iter().all(relayed) {
             keep_dialogue(&mut parcel, &attempt.dialogue);
         }
         // Held recipients move to parcels of their own below; events name them all the same.
@@ -124,9 +132,14 @@ impl Queue {
         let mut batch = Batch::ending();
         batch.pre.extend(loan.id().map(Pre::Mine));
         batch.ops.extend(loan.forget());
-        self.put_settled(&mut batch, &message, number, &mut parcel, &became, &attempt);
+        if let Some(before) = before {
+            self.split_off(&mut batch, message.id, &mut parcel, (before, &became));
+        }
+        let what = (number, try_number);
+        self.put_settled(&mut batch, &message, what, &mut parcel, &became, &attempt);
         let key = parcel_key(message.id, number);
         self.commit_settled(batch, loan, &key, version).await?;
+        drop(underway);
         let slots = slots.unwrap_or_default();
         self.tell_all_held(&message, &slots, &became);
         self.tell_settled(&message, &slots, &became);
@@ -182,7 +195,7 @@ impl Queue {
         &self,
         batch: &mut Batch,
         message: &Message,
-        number: u64,
+        (number, number_of_try): (u64, u32),
         parcel: &mut Parcel,
         became: &[(u32, Became)],
         attempt: &Attempt,
@@ -195,7 +208,7 @@ impl Queue {
                 .iter()
                 .filter_map(|(index, became)| result(parcel, *index, became))
                 .collect(),
-            attempt: parcel.attempts,
+            attempt: number_of_try,
             next_try: waits(parcel).then(|| self.wall_of(parcel.next_try)),
             dialogue: parcel
                 .dialogues
@@ -493,6 +506,9 @@ fn meaning(
         Some(Outcome::Broken(fault)) => {
             let became = Became::Held(HoldReason::Internal);
             (Move::Hold, became, Some(fault.clone()))
+        }
+        Some(Outcome::Postponed(fault)) => {
+            (wait(Move::Unclaim), Became::Untried, Some(fault.clone()))
         }
         Some(Outcome::Untried) | None => (wait(Move::Unclaim), Became::Untried, slot.fault.clone()),
     }

@@ -197,6 +197,7 @@ pub(super) fn attempt(outcomes: Vec<(u32, Outcome)>) -> Attempt {
         dialogue: "S: 220\n".into(),
         delays: Delays::default(),
         dsn: false,
+        again: None,
     }
 }
 

@@ -284,7 +284,7 @@ async fn a_try_that_fails_behind_starttls_says_so() {
 
 #[tokio::test]
 async fn the_address_of_a_try_is_that_of_the_host_whose_answer_counts() {
-    let first = Remote::scripted(|_| Answer::Say("450 4.3.2 busy")).await;
+    let first = Remote::scripted(|_| Answer::Say("450 4.7.1 not you")).await;
     let away = nobody().await;
     let route = format!(
         "[[route]]\ndomain = \"*\"\nrelay = [\"{}\", \"{away}\"]\n",
@@ -298,7 +298,7 @@ async fn the_address_of_a_try_is_that_of_the_host_whose_answer_counts() {
     let reply = tried.results[0].reply.clone().unwrap();
     assert_eq!(
         (tried.site, reply.to_string()),
-        (site, "450 4.3.2 busy".to_owned())
+        (site, "450 4.7.1 not you".to_owned())
     );
 }
 

@@ -118,7 +118,10 @@ fn about(out: &mut impl Write, row: &Row, now: Wall) -> io::Result<()> {
 
 /// Where a recipient stands, and what comes next and why.
 fn state(one: &RowRecipient, now: Wall) -> String {
+    let waits = matches!(one.status.as_str(), "due" | "maybe_delivered");
     let mut text = match one.status.as_str() {
+        "due" if one.in_delivery => "in delivery".to_owned(),
+        "maybe_delivered" if one.in_delivery => "may have arrived; in delivery".to_owned(),
         "due" if one.attempts == 0 => "waits for its first try".to_owned(),
         "due" => "waits for its next try".to_owned(),
         "maybe_delivered" => "may have arrived; waits for its next try".to_owned(),
@@ -134,8 +137,10 @@ fn state(one: &RowRecipient, now: Wall) -> String {
     if let Some(cause) = &one.cause {
         text.push_str(&format!(" ({cause})"));
     }
-    if let Some(at) = &one.next_try {
-        text.push_str(&format!(" at {} ({})", local(at), until(at, now)));
+    match (&one.waits_for, &one.next_try) {
+        (Some(site), at) if waits => text.push_str(&held_back(one, site, at.as_deref(), now)),
+        (_, Some(at)) => text.push_str(&format!(" at {} ({})", local(at), until(at, now))),
+        (_, None) => {}
     }
     if one.attempts > 0 {
         let tries = if one.attempts == 1 { "try" } else { "tries" };
@@ -160,6 +165,20 @@ fn state(one: &RowRecipient, now: Wall) -> String {
         text.push_str(&format!("\n        because: {reason}"));
     }
     text
+}
+
+/// One truth for the mail and its site: until when, and held back by what.
+fn held_back(one: &RowRecipient, site: &str, at: Option<&str>, now: Wall) -> String {
+    let end = at
+        .map(|at| format!(" until {} ({})", local(at), until(at, now)))
+        .unwrap_or_default();
+    let why = one.wait_reason.as_deref().unwrap_or_default();
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    };
+    format!(", held back by {site}{end}{why}")
 }
 
 fn step(out: &mut impl Write, step: &Step, dialogue: bool) -> io::Result<()> {
@@ -260,6 +279,9 @@ mod tests {
             reason: None,
             cause: None,
             next_try: Some(date::rfc3339(NOW + std::time::Duration::from_secs(300))),
+            in_delivery: false,
+            waits_for: None,
+            wait_reason: None,
             attempts: 2,
             site: Some("mx.example.net[192.0.2.25]:25".into()),
             unanswered: None,
@@ -302,6 +324,31 @@ mod tests {
                 "0643E1B2A90C7701  1h        1.2 KiB   deferred  rechnung@verein.example\n    kunde@example.net: waits for its next try at {at} (in 5m), 2 tries, last at mx.example.net[192.0.2.25]:25\n        because: 451 4.7.1 Greylisted\n"
             )
         );
+    }
+
+    #[test]
+    fn a_site_that_is_waited_for_and_a_delivery_under_way_are_told() {
+        let mut one = RowRecipient {
+            delay_reason: None,
+            waits_for: Some("mx.example.net[192.0.2.25]:25".into()),
+            wait_reason: Some("connection refused".into()),
+            attempts: 0,
+            ..recipient()
+        };
+        let at = date::local(NOW + std::time::Duration::from_secs(300));
+        assert_eq!(
+            state(&one, NOW),
+            format!(
+                "waits for its first try, held back by mx.example.net[192.0.2.25]:25 until {at} (in 5m): connection refused"
+            )
+        );
+        one.waits_for = Some("[queue] paused".into());
+        (one.next_try, one.wait_reason) = (None, None);
+        let text = state(&one, NOW);
+        assert_eq!(text, "waits for its first try, held back by [queue] paused");
+        one.waits_for = None;
+        one.in_delivery = true;
+        assert_eq!(state(&one, NOW), "in delivery");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Offers {
     extensions: u32,
     mechanisms: u64,
     size: u64,
+    /// RCPTMAX of LIMITS (RFC 9422), which smtp-proto does not know.
+    recipients: Option<usize>,
 }
 
 use super::login::Mechanism;
@@ -28,6 +30,7 @@ impl Offers {
             Ok(all) => Self::from(all),
             Err(_) => Self::line_by_line(octets),
         };
+        offers.recipients = octets.split(|b| *b == b'\n').find_map(rcptmax);
         for line in octets.split_inclusive(|b| *b == b'\n') {
             let rest = line.get(4..).unwrap_or_default();
             // Servers from before RFC 2554 write `AUTH=LOGIN`, some of today still do so for old clients.
@@ -103,6 +106,11 @@ impl Offers {
         (self.has(EXT_SIZE) && self.size > 0).then_some(self.size)
     }
 
+    /// Recipients of one transaction that the peer takes (RFC 9422 section 3.2).
+    pub fn recipients_max(&self) -> usize {
+        self.recipients.unwrap_or(usize::MAX)
+    }
+
     /// Ways to log in that it offers and we master, in our order.
     pub fn mechanisms(&self) -> impl Iterator<Item = Mechanism> + use<> {
         let offered = self.mechanisms;
@@ -136,8 +144,23 @@ impl From<EhloResponse<String>> for Offers {
             extensions: response.capabilities,
             mechanisms: response.auth_mechanisms,
             size: u64::try_from(response.size).unwrap_or(u64::MAX),
+            recipients: None,
         }
     }
+}
+
+/// RCPTMAX of a line with LIMITS; zero would be no limit that mail could live with (RFC 9422 section 2 says 1..=999999).
+fn rcptmax(line: &[u8]) -> Option<usize> {
+    let words = std::str::from_utf8(line.get(4..)?).ok()?;
+    let mut words = words.split_ascii_whitespace();
+    if !words.next()?.eq_ignore_ascii_case("LIMITS") {
+        return None;
+    }
+    let value = words.find_map(|word| {
+        let (name, value) = word.split_once('=')?;
+        name.eq_ignore_ascii_case("RCPTMAX").then_some(value)
+    })?;
+    value.parse().ok().filter(|most| *most > 0)
 }
 
 #[cfg(test)]
@@ -171,6 +194,23 @@ mod tests {
             let offers = Offers::parse(format!("250-mx.example\r\n{lines}").as_bytes());
             let got: Vec<_> = offers.mechanisms().collect();
             assert_eq!(got, wanted, "case: {lines}");
+        }
+    }
+
+    #[test]
+    fn limits_say_how_many_recipients_fit() {
+        for (line, most) in [
+            ("LIMITS RCPTMAX=20", 20),
+            ("limits MAILMAX=5 rcptmax=7 RCPTDOMAINMAX=1", 7),
+            ("LIMITS RCPTMAX=0", usize::MAX),
+            ("LIMITS RCPTMAX=many", usize::MAX),
+            ("LIMITS", usize::MAX),
+            ("XLIMITS RCPTMAX=3", usize::MAX),
+        ] {
+            let text = format!("250-mx.example\r\n250-{line}\r\n250 PIPELINING\r\n");
+            let offers = Offers::parse(text.as_bytes());
+            assert_eq!(offers.recipients_max(), most, "case: {line}");
+            assert!(offers.pipelining(), "case: {line}");
         }
     }
 

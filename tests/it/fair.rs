@@ -1,0 +1,142 @@
+//! Who gets a connection when there are fewer than wanted: every site in its turn, and no network all of them.
+//!
+//! Not here: the same as arithmetic (`deliver::places`), and whom DNS means (`sites`).
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use postwerk::config::{Config, DomainPattern, RelayTls};
+use postwerk::deliver::Strangers;
+use postwerk::journal::event::EventKind;
+
+use crate::deliver::{LETTER, Rig, conf, route};
+use crate::dns::{Stub, Zone};
+use crate::remote::{Answer, Remote};
+
+/// `*.busy` to the first, everything else to the second.
+fn two_sites(busy: &Remote, idle: &Remote) -> Config {
+    let mut conf = conf();
+    let mut first = route(busy, RelayTls::Off);
+    first.domain = DomainPattern::Exact("busy.example".parse().unwrap());
+    conf.routes = vec![first, route(idle, RelayTls::Off)];
+    conf
+}
+
+async fn noting(name: &'static str, order: &Arc<Mutex<Vec<&'static str>>>) -> Remote {
+    let order = Arc::clone(order);
+    Remote::scripted(move |asked| {
+        if asked.verb == "DOT" {
+            order.lock().unwrap().push(name);
+        }
+        Answer::Usual
+    })
+    .await
+}
+
+/// Accepts while nothing goes out, so that everything is due at once.
+async fn at_once(rig: &Rig, to: &[&str]) {
+    let running = rig.conf.load_full();
+    let mut paused = Config::clone(&running);
+    paused.queue.paused = true;
+    rig.conf.store(Arc::new(paused));
+    for to in to {
+        rig.accept("a@b.example", &[to], LETTER).await;
+    }
+    rig.conf.store(running);
+}
+
+#[tokio::test]
+async fn a_busy_site_gives_its_place_up_after_site_messages() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (busy, idle) = (noting("busy", &order).await, noting("idle", &order).await);
+    let mut conf = two_sites(&busy, &idle);
+    conf.deliver.connections = 1;
+    conf.deliver.site_messages = 2;
+    let rig = Rig::start(conf);
+    let mut to = vec!["c@busy.example"; 40];
+    to.push("c@idle.example");
+    at_once(&rig, &to).await;
+    busy.mails(40).await;
+    idle.mails(1).await;
+    let order = order.lock().unwrap().clone();
+    let at = order.iter().position(|name| *name == "idle").unwrap();
+    // As soon as it waits; a lane that never gave its place up would let it come last.
+    assert!(at < 20, "the idle site came {at}th: {order:?}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_goes_when_another_site_needs_its_place() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (busy, idle) = (noting("busy", &order).await, noting("idle", &order).await);
+    let mut conf = two_sites(&busy, &idle);
+    conf.deliver.connections = 1;
+    let rig = Rig::start(conf);
+    for _ in 0..3 {
+        rig.accept("a@b.example", &["c@busy.example"], LETTER).await;
+        busy.mails(1).await;
+        rig.accept("a@b.example", &["c@idle.example"], LETTER).await;
+        idle.mails(1).await;
+    }
+    idle.mails(3).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_site_without_a_lane_gets_out_beside_one_that_is_silent() {
+    let silent = Remote::scripted(|asked| match asked.verb {
+        "MAIL" => Answer::Silence,
+        _ => Answer::Usual,
+    })
+    .await;
+    let other = Remote::friendly().await;
+    let mut conf = two_sites(&silent, &other);
+    conf.deliver.connections = 10;
+    let rig = Rig::start(conf);
+    let to = vec!["c@busy.example"; 40];
+    at_once(&rig, &to).await;
+    crate::until("the silent site to have all it gets", || async {
+        silent.asked("MAIL") >= 9
+    })
+    .await;
+    rig.accept("a@b.example", &["c@idle.example"], LETTER).await;
+    other.mails(1).await;
+    assert_eq!(silent.asked("MAIL"), 9, "a tenth is not for it");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_network_that_dns_chose_has_its_share_and_the_next_site_waits_without_a_try() {
+    let remote = Remote::scripted(|asked| match (asked.verb, asked.nth) {
+        ("MAIL", 1) => Answer::Silence,
+        _ => Answer::Usual,
+    })
+    .await;
+    let zone = Zone::default()
+        .mx("one.example", 10, "mx.one.example")
+        .a("mx.one.example", [127, 0, 0, 1])
+        .mx("two.example", 10, "mx.two.example")
+        .a("mx.two.example", [127, 0, 0, 1]);
+    let stub = Stub::start(zone).await;
+    let mut conf = conf();
+    conf.dns.servers = vec![stub.address()];
+    conf.deliver.connections = 4;
+    conf.deliver.timeouts.mail = Duration::from_millis(400);
+    let strangers = Strangers {
+        port: remote.address.port(),
+        loopback: true,
+    };
+    let mut rig = Rig::among(conf, strangers);
+    rig.accept("a@b.example", &["c@one.example"], LETTER).await;
+    crate::until("the first connection", || async {
+        remote.asked("MAIL") == 1
+    })
+    .await;
+    rig.accept("a@b.example", &["c@two.example"], LETTER).await;
+    rig.event(EventKind::Deferred).await;
+    let delivered = rig.event(EventKind::Delivered).await;
+    assert_eq!(delivered.recipient, "c@two.example");
+    let mails = remote.mails(1).await;
+    assert_eq!(mails[0].connection, 2, "one at a time");
+    rig.stop().await;
+}

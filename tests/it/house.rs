@@ -15,7 +15,7 @@ use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::mail::state::State;
 use postwerk::queue::verbs::{Actor, Target, Verb};
 use postwerk::queue::{MessageId, record};
-use postwerk::store::{Batch, Op};
+use postwerk::store::{Batch, Key, Op, Record};
 use tempfile::TempDir;
 
 use crate::DEADLINE;
@@ -259,6 +259,18 @@ impl House {
             );
             clock.sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Waits until what a start begins by itself is done: the walks of upkeep.
+    pub async fn started(&self) {
+        let store = self.server.queue().store();
+        let walks = || [b"history".as_slice(), b"mend"].map(|name| Key::of(b'w', &[name]));
+        crate::until("the walks of the start", || async {
+            let found = store.get(walks().to_vec()).await.expect("read");
+            let over = |record: &Record| record.due.is_none_or(|(_, at)| at > store.now());
+            found.iter().all(|record| record.as_ref().is_some_and(over))
+        })
+        .await;
     }
 
     /// Takes the first chunk of a message's body away, as a bad disk would.

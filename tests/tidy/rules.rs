@@ -176,9 +176,13 @@ fn nothing_is_shared_behind_a_servers_back() {
 #[test]
 fn every_limit_has_its_reason() {
     let good = "/// Because.\npub const A: usize = 1;\n";
-    assert_eq!(found(limits, "src/base/limit.rs", good), 0);
+    assert_eq!(found(limits, "src/base/limit/queue.rs", good), 0);
     assert_eq!(
-        found(limits, "src/base/limit.rs", "\npub const A: usize = 1;\n"),
+        found(
+            limits,
+            "src/base/limit/queue.rs",
+            "\npub const A: usize = 1;\n"
+        ),
         1
     );
 }

@@ -1,5 +1,6 @@
 //! A model of dispatcher and lanes: seeds choose what happens next, a number is the clock, and nobody looks at anything
 //! without having been woken. Whatever happens, no parcel may be left without a waker.
+//! Not here: connections and real time (`tests/it`).
 
 use super::*;
 use crate::deliver::places::Places;

@@ -1,4 +1,6 @@
 //! Texts of real providers, as their public documentation and the labelled bounces have them, and what they ask for.
+//!
+//! Not here: what a site does about it (`pace`, `stand`).
 
 use super::*;
 

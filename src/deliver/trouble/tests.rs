@@ -1,4 +1,6 @@
 //! The table of troubles, row by row: for ever or not, whom it means, and what it says of other mail.
+//!
+//! Not here: the words in which it is told (`net::plain`).
 
 use super::*;
 

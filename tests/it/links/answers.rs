@@ -75,6 +75,7 @@ async fn looking_changes_nothing_and_the_button_releases() {
     digest(&house, 1, "anna@example.org", &[hold]).await;
     let path = link(&house, Action::Release, hold, 1);
     let mut browser = visitor(&house);
+    house.started().await;
     let written = house.server.queue().store().written();
     for method in ["GET", "HEAD", "GET"] {
         let answer = browser.send(method, &path, None).await;

@@ -62,6 +62,7 @@ async fn once_the_hidden_link_was_opened_each_button_needs_its_code() {
     let mut robot = visitor(&house);
     let nonce = robot.get(&path).await.field("nonce");
     assert_eq!(robot.get(&canary).await.status, 200);
+    house.started().await;
     let written = house.server.queue().store().written();
     for method in ["GET", "HEAD", "POST"] {
         assert_eq!(robot.send(method, &canary, None).await.status, 200);

@@ -1,0 +1,113 @@
+//! Bounds of every look into a mail: parts, attachments, archives, scanners.
+//!
+//! Each constant is documented by why it is that number.
+//! Not here: lines and headers as they arrive (`wire`).
+
+use std::time::Duration;
+
+/// Attachments of a mail that are kept beside it: more rows than anybody reads.
+pub const ATTACHMENTS_MAX: usize = 20;
+
+/// Attachments of a mail that rules look at: 200 with the longest names are 150 KiB while the mail arrives.
+pub const ATTACHMENTS_LOOKED_MAX: usize = 200;
+
+/// Characters of an attachment's name; file systems have 255 octets.
+pub const ATTACHMENT_NAME_MAX: usize = 150;
+
+/// Octets of a declared media type; RFC 6838 section 4.2 has 127 for each half, real ones are below 80.
+pub const MEDIA_TYPE_MAX: usize = 128;
+
+/// Parts of a mail that are looked at. A digest of a list has hundreds; what has more is built to cost time.
+pub const MIME_PARTS_MAX: usize = 10_000;
+
+/// Multiparts and mails inside each other that are looked into. A mail that is forwarded thirty times has sixty.
+pub const MIME_DEPTH_MAX: usize = 100;
+
+/// Octets of the fields of one part that are looked at, in which a name may come in pieces.
+pub const MIME_HEADER_MAX: usize = 16 << 10;
+
+/// Octets of a boundary. RFC 2046 section 5.1.1 has 70; some mailers need a few more.
+pub const MIME_BOUNDARY_MAX: usize = 200;
+
+/// Decoded octets of an attachment that its type is looked for in: the first entry of a zip and blanks before a tag.
+pub const SNIFF_MAX: usize = 512;
+
+/// A scanner's answer when `timeout` is not written: ClamAV needs seconds for large archives.
+pub const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest `timeout`: a client waits ten minutes for the reply to its dot (RFC 5321 section 4.5.3.2.6), and two
+/// scanners and a retry must fit.
+pub const SCAN_TIMEOUT_MAX: Duration = Duration::from_secs(240);
+
+/// Mails at one scanner at once: clamd and rspamd work on fewer, and the rest would wait there.
+pub const SCAN_CONNECTIONS: usize = 16;
+
+/// Whether a scanner lives: daemons answer at once, and pages and the requeue wait for it.
+pub const SCAN_PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Failures of a scanner in a row after which it is left alone for a while.
+pub const SCAN_FAILURES: u32 = 3;
+
+/// For so long at first; then twice as long each time, up to `SCAN_PAUSE_MAX`.
+pub const SCAN_PAUSE: Duration = Duration::from_secs(5);
+
+/// See `SCAN_PAUSE`; a scanner that comes back is noticed within this time.
+pub const SCAN_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// A person who asks on a page whether a scanner answers waits so long; well below `WEB_ANSWER_TIMEOUT`.
+pub const SCAN_ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a failing scanner that puts mails off is asked without a mail: a probe of `/readyz` asks as often.
+pub const SCAN_WATCH: Duration = Duration::from_secs(10);
+
+/// Octets of an answer: a clamd line has 100, rspamd's JSON with every symbol 50 KiB.
+pub const SCAN_ANSWER_MAX: usize = 1 << 20;
+
+/// Characters of a scanner's words in reasons and facts.
+pub const SCAN_WORDS_MAX: usize = 200;
+
+/// Characters of a subject that a scanner rewrote.
+pub const SUBJECT_WRITTEN_MAX: usize = 500;
+
+/// Mails that are requeued when a scanner is back, in `WHEN_BACK_SPAN`: less than it takes in ordinary traffic.
+pub const WHEN_BACK_COUNT: u32 = 600;
+
+/// See `WHEN_BACK_COUNT`.
+pub const WHEN_BACK_SPAN: Duration = Duration::from_secs(60);
+
+/// What a scanner's failure held is looked at again after so long, and each time after twice as long.
+pub const RECHECK_AFTER: Duration = Duration::from_secs(10);
+
+/// How often a scanner that failed is asked whether it answers, while mails wait for it.
+pub const RECHECK_PAUSE: Duration = Duration::from_secs(10);
+
+/// How often one mail is requeued by itself: what fails so often has the fault in itself.
+pub const WHEN_BACK_TRIES: u32 = 5;
+
+/// Octets of new bodies that filters write, of all mails at once: they wait in memory until the text is made.
+pub const NEW_BODIES_MAX: usize = 64 << 20;
+
+/// Octets of the fields that checks put on top of a mail.
+pub const TOP_MAX: usize = 16 << 10;
+
+/// Octets of archives that are kept at once while one mail is looked into: a zip is read from its end. The largest that
+/// fits the usual `max_message_size` has 37 MiB; two mails at once stay below 100 MiB.
+pub const ARCHIVE_HELD_MAX: usize = 48 << 20;
+
+/// Mails whose attachments are looked into at once, each with up to `ARCHIVE_HELD_MAX`; the next one waits.
+pub const LOOKS_MAX: usize = 2;
+
+/// Octets that unpacking for one mail reads and writes: about two seconds of a core.
+pub const ARCHIVE_TOTAL_MAX: u64 = 512 << 20;
+
+/// Octets that come out of one archive for each that is in it: deflate reaches 1,032, real tables and logs 50.
+pub const ARCHIVE_RATIO_MAX: u64 = 200;
+
+/// Octets that may come out of an archive whatever its ratio: a small file of zeros is no bomb.
+pub const ARCHIVE_RATIO_FREE: u64 = 32 << 20;
+
+/// Archives and packed mails inside each other: a document in a zip in a forwarded mail has three.
+pub const ARCHIVE_DEPTH_MAX: usize = 12;
+
+/// Parts and entries of one mail that are looked at: an archive of sources has thousands.
+pub const ARCHIVE_ENTRIES_MAX: usize = 20_000;

@@ -142,12 +142,11 @@ impl Stage {
         let upkeep = self.queue.upkeep(&shutdown);
         // Work that is under way when the signal comes is finished first.
         let quiet = async {
-            // A walk makes others due.
             for work in [
-                Work::Sweep,
                 Work::Expire,
                 Work::Retire,
                 Work::HoldEnd,
+                Work::Sweep,
                 Work::Bulk,
             ] {
                 loop {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Wall;
 use crate::base::text::clean;
-use crate::journal::fact::{Entry, Fact, InDoubt};
+use crate::journal::fact::{Entry, Fact, Held, InDoubt};
 use crate::mail::date;
 use crate::mail::state::State;
 use crate::queue::list::{Listed, Shown};
@@ -283,16 +283,7 @@ impl Step {
                 dialogue: fact.dialogue.clone(),
                 ..Self::default()
             },
-            Fact::Held(fact) => Self {
-                kind: "email.held".into(),
-                text: match fact.hold.cause.as_str() {
-                    "" => format!("held in {}: {}", fact.hold.queue, fact.hold.reason),
-                    cause => format!("held in {}: {}, {cause}", fact.hold.queue, fact.hold.reason),
-                },
-                recipients: addresses(&fact.recipients),
-                actor: Some(fact.by.clone()),
-                ..Self::default()
-            },
+            Fact::Held(fact) => held(fact),
             Fact::Acted(fact) => Self {
                 kind: "acted".into(),
                 text: match fact.note.as_str() {
@@ -315,14 +306,7 @@ impl Step {
                 recipients: addresses(&fact.recipients),
                 ..Self::default()
             },
-            Fact::InDoubt(fact) => Self {
-                kind: "email.maybe_delivered".into(),
-                text: in_doubt(fact),
-                site: Some(fact.site.clone()),
-                recipients: addresses(&fact.recipients),
-                next_try: fact.next_try.map(|at| date::rfc3339(Wall(at))),
-                ..Self::default()
-            },
+            Fact::InDoubt(fact) => in_doubt(fact),
         };
         Self {
             timestamp: date::rfc3339(Wall(entry.at)),
@@ -438,15 +422,35 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-fn in_doubt(fact: &InDoubt) -> String {
+fn held(fact: &Held) -> Step {
+    Step {
+        kind: "email.held".into(),
+        text: match fact.hold.cause.as_str() {
+            "" => format!("held in {}: {}", fact.hold.queue, fact.hold.reason),
+            cause => format!("held in {}: {}, {cause}", fact.hold.queue, fact.hold.reason),
+        },
+        recipients: addresses(&fact.recipients),
+        actor: Some(fact.by.clone()),
+        ..Step::default()
+    }
+}
+
+fn in_doubt(fact: &InDoubt) -> Step {
     let then = match fact.next_try {
         Some(_) => "it is sent again and may arrive twice",
         None => "it is held",
     };
-    format!(
-        "the server ended while a delivery at {} was under way; it may have arrived, and {then}",
-        fact.site
-    )
+    Step {
+        kind: "email.maybe_delivered".into(),
+        text: format!(
+            "the server ended while a delivery at {} was under way; it may have arrived, and {then}",
+            fact.site
+        ),
+        site: Some(fact.site.clone()),
+        recipients: addresses(&fact.recipients),
+        next_try: fact.next_try.map(|at| date::rfc3339(Wall(at))),
+        ..Step::default()
+    }
 }
 
 fn reverse_path(message: &Message) -> String {

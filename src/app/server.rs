@@ -160,10 +160,7 @@ impl Server {
             clock.clone(),
             Events::new(),
         );
-        if let Err(error) = queue.recover().await {
-            // A full disk is no reason not to start; delivery begins only when it is done.
-            tracing::warn!(%error, "what was under way when the server ended cannot be marked yet");
-        }
+        mark_doubts(&queue).await;
         let scanners = Scanners::new(Arc::clone(&conf), clock.clone());
         let keys = Keys::load(store.clone(), clock.clone()).await?;
         let digests = Digests::new(queue.clone(), keys.clone());
@@ -479,6 +476,14 @@ impl Server {
             tracing::error!(%error, "the store did not close well; what was committed is safe");
         }
         drop(clock);
+    }
+}
+
+/// Before anybody can act on mail that may have been delivered.
+async fn mark_doubts(queue: &Queue) {
+    if let Err(error) = queue.recover().await {
+        // A full disk is no reason not to start; delivery begins only when it is done.
+        tracing::warn!(%error, "what was under way when the server ended cannot be marked yet");
     }
 }
 

@@ -278,6 +278,21 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_that_may_have_arrived_says_so_in_both_languages() {
+        let hold = Hold::new(HoldQueue::Bad, HoldReason::MaybeDelivered, "451 4.4.2 cut");
+        for (lang, wanted) in [
+            (Lang::De, "Vielleicht schon zugestellt"),
+            (Lang::En, "It may have been delivered already"),
+        ] {
+            let text = reason(lang, &hold);
+            assert!(
+                text.starts_with(wanted) && text.contains("451 4.4.2"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_in_an_archive_is_told_with_its_path() {
         let hold = |queue, reason| Hold::new(queue, reason, "a.zip: in English, for logs");
         let attached = || hold(HoldQueue::Quarantine, HoldReason::Attachment);

@@ -135,17 +135,13 @@ async fn a_lost_reply_is_sent_again_and_never_forgotten() {
         told.kind == EventKind::Delivered && told.text.contains("may have arrived twice"),
         "{told:?}"
     );
-    let results: Vec<(String, bool)> = facts(&stage, id)
-        .await
-        .iter()
-        .filter_map(|fact| match fact {
-            Fact::Tried(tried) => Some((
-                tried.results[0].action.clone(),
-                tried.results[0].maybe_before,
-            )),
-            _ => None,
-        })
-        .collect();
+    let mut results = Vec::new();
+    for fact in facts(&stage, id).await {
+        if let Fact::Tried(tried) = fact {
+            let one = &tried.results[0];
+            results.push((one.action.clone(), one.maybe_before));
+        }
+    }
     let wanted = [
         ("maybe_delivered", false),
         ("deferred", true),

@@ -22,6 +22,7 @@ use super::trouble::{Trouble, rule};
 use super::ways::{Found, Ways};
 use crate::base::clock::{Mono, micros};
 use crate::base::limit::{GROUPS_OF_SITE_MAX, HEADS_ASKED, LEARNING_MAX, SITES_MAX};
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::mail::domain::Domain;
 use crate::net::dns::{DnsFault, MailHosts};
@@ -47,14 +48,7 @@ pub struct Dispatcher {
     number: u64,
     /// When sites that wait for a network look again.
     next_unblock: Mono,
-    trouble: Told,
-}
-
-/// When the store's trouble was told last, and how often it came since.
-#[derive(Debug, Default)]
-struct Told {
-    at: Option<Mono>,
-    since: u64,
+    repeats: Repeats,
 }
 
 /// What DNS said of a domain.
@@ -77,6 +71,7 @@ impl Dispatcher {
         let deliveries = queue.deliveries();
         let places = reach.conf.load().deliver.connections.clamp(1, PLACES_MAX);
         let next_look = reach.clock.mono();
+        let repeats = Repeats::new(reach.clock.clone());
         let ways = Ways::new(reach.conf.load_full(), reach.strangers.port);
         let crew = Crew::new(reach, queue, shutdown, places);
         Self {
@@ -91,7 +86,7 @@ impl Dispatcher {
             next_look,
             number: 0,
             next_unblock: next_look,
-            trouble: Told::default(),
+            repeats,
         }
     }
 
@@ -106,7 +101,9 @@ impl Dispatcher {
             let served = match self.round().await {
                 Ok(served) => served,
                 Err(error) => {
-                    self.tell(&error);
+                    if let Some(repeated) = self.repeats.say(&error.to_string()) {
+                        tracing::warn!(%error, "the store cannot lend mail now; delivery waits{repeated}");
+                    }
                     self.pause().await;
                     // What was due then is due still, and the hint has been used up.
                     self.next_look = self.now();
@@ -419,18 +416,6 @@ impl Dispatcher {
         self.deliveries.hold(group, StoreTime(until), why, by);
     }
 
-    /// At most once a minute, with how often it came.
-    fn tell(&mut self, error: &StoreError) {
-        let now = self.now();
-        if self.trouble.at.is_some_and(|at| now < at + TELL_EVERY) {
-            self.trouble.since += 1;
-            return;
-        }
-        let repeated = std::mem::take(&mut self.trouble.since);
-        self.trouble.at = Some(now);
-        tracing::warn!(%error, repeated, "the store cannot lend mail now; delivery waits");
-    }
-
     fn room(&self, site: &Site) -> Room {
         room(&self.crew, site)
     }
@@ -507,8 +492,6 @@ const ASKING: Duration = Duration::from_secs(30);
 const NOBODY: u64 = 0;
 /// Sites that wait for a network look again by themselves.
 const UNBLOCK: Duration = Duration::from_secs(30);
-/// The same trouble of the store is told so often.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 /// The name servers could not answer.
 const NOT_NOW: Duration = Duration::from_secs(60);
 /// After the store failed.

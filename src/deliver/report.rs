@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::base::limit::SETTLES_MAX;
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::journal::line::{self, Delivered};
 use crate::mail::outcome::{Fault, Outcome};
@@ -26,6 +27,7 @@ pub struct Reporter {
     shutdown: Shutdown,
     places: Arc<Semaphore>,
     troubled: Arc<AtomicBool>,
+    repeats: Arc<Repeats>,
 }
 
 /// What is logged after the commit.
@@ -44,11 +46,13 @@ struct Lines {
 impl Reporter {
     /// Settles with `queue`.
     pub fn new(queue: Queue, shutdown: Shutdown) -> Self {
+        let repeats = Repeats::new(queue.clock().clone());
         Self {
             queue,
             shutdown,
             places: Arc::new(Semaphore::new(SETTLES_MAX)),
             troubled: Arc::new(AtomicBool::new(false)),
+            repeats: Arc::new(repeats),
         }
     }
 
@@ -87,8 +91,9 @@ impl Reporter {
 
     /// Nothing may be handed over now: the dispatcher pauses, so that it does not try as fast as it can.
     pub fn trouble(&self, error: &StoreError) {
-        if !self.troubled.swap(true, Ordering::AcqRel) {
-            tracing::warn!(%error, "the store cannot write down what is about to be sent; delivery waits");
+        self.troubled.store(true, Ordering::Release);
+        if let Some(repeated) = self.repeats.say(&error.to_string()) {
+            tracing::warn!(%error, "the store cannot write down what is about to be sent; delivery waits{repeated}");
         }
     }
 

@@ -184,6 +184,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a picture of the whole")]
     fn what_needs_attention_is_marked() {
         let status = Status {
             hostname: "mail.example.org".into(),

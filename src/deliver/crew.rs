@@ -99,7 +99,7 @@ impl Crew {
     pub fn hand_out(self: &Arc<Self>, sites: &HashMap<SiteKey, Arc<Site>>) {
         let most = self.most();
         loop {
-            let Some(key) = self.places().next() else {
+            let Some(key) = self.places().hand_on() else {
                 break;
             };
             let site = sites.get(&key).filter(|site| !self.is_blocked(site));

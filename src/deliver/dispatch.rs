@@ -470,7 +470,7 @@ impl Dispatcher {
 fn room(crew: &Crew, site: &Site) -> Room {
     match site.room(crew.most()) {
         Room::Parcels(_) if crew.is_blocked(site) && site.is_deserted() => Room::Full,
-        room => room,
+        room @ (Room::Parcels(_) | Room::Full | Room::Down(_)) => room,
     }
 }
 

@@ -86,7 +86,7 @@ impl<K: Clone + Eq + Hash> Places<K> {
     }
 
     /// Takes a free place for whoever waits for one: first those that have none.
-    pub fn next(&mut self) -> Option<K> {
+    pub fn hand_on(&mut self) -> Option<K> {
         let at = self
             .waiting
             .iter()
@@ -217,13 +217,13 @@ mod tests {
         assert!(!places.ask(&"c"), "now all are taken");
         places.release(&"a", false);
         assert_eq!(
-            places.next(),
+            places.hand_on(),
             Some("c"),
             "who has none comes before who waited longer with some"
         );
         places.release(&"greedy", false);
         assert_eq!(
-            places.next(),
+            places.hand_on(),
             None,
             "what is kept is not for the greedy one: {places:?}"
         );
@@ -235,7 +235,7 @@ mod tests {
         assert!(places.ask(&"a") && !places.ask(&"b"));
         assert!(places.may_leave(&"a"));
         places.release(&"a", true);
-        assert_eq!(places.next(), Some("b"));
+        assert_eq!(places.hand_on(), Some("b"));
     }
 
     #[test]
@@ -247,14 +247,14 @@ mod tests {
         let gone = (0..10).filter(|_| places.may_leave(&"greedy")).count();
         assert_eq!(gone, 2, "c and d wait: {places:?}");
         places.release(&"greedy", true);
-        assert_eq!(places.next(), Some("c"));
+        assert_eq!(places.hand_on(), Some("c"));
         assert!(
             !places.may_leave(&"greedy"),
             "one has been told already, and one waits"
         );
         places.withdraw(&"d");
         places.release(&"greedy", true);
-        assert!(!places.may_leave(&"greedy") && places.next().is_none());
+        assert!(!places.may_leave(&"greedy") && places.hand_on().is_none());
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
         let mut served = Vec::new();
         for leaver in ["a", "a", "b"] {
             places.release(&leaver, false);
-            served.extend(places.next());
+            served.extend(places.hand_on());
             places.ask(&leaver);
         }
         assert_eq!(served, ["a", "b", "a"], "{places:?}");

@@ -89,7 +89,7 @@ impl Site {
             clock,
             inner: Mutex::new(Inner {
                 plan,
-                stand: Stand::new(),
+                stand: Stand::default(),
                 avoided: Vec::new(),
                 why: None,
                 recipients: None,

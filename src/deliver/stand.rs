@@ -91,22 +91,6 @@ const BACKLOG_PER_LANE: usize = 3;
 const DOWN_MAX: Duration = Duration::from_secs(15 * 60);
 
 impl<P> Stand<P> {
-    /// Not yet reached.
-    pub fn new() -> Self {
-        Self {
-            backlog: VecDeque::new(),
-            lanes: 0,
-            connected: 0,
-            idle: 0,
-            health: Health::Probing,
-            failures: 0,
-            trial: false,
-            back: false,
-            pace: Pace::default(),
-            failed: Mono(0),
-        }
-    }
-
     /// How many parcels it takes now, with at most `most` connections.
     pub fn room(&mut self, most: usize, now: Mono) -> Room {
         if let Some(until) = self.down(now) {
@@ -344,6 +328,24 @@ impl<P> Stand<P> {
         if lane.idle != idle {
             lane.idle = idle;
             self.idle = if idle { self.idle + 1 } else { self.idle - 1 };
+        }
+    }
+}
+
+impl<P> Default for Stand<P> {
+    /// Not yet reached.
+    fn default() -> Self {
+        Self {
+            backlog: VecDeque::new(),
+            lanes: 0,
+            connected: 0,
+            idle: 0,
+            health: Health::Probing,
+            failures: 0,
+            trial: false,
+            back: false,
+            pace: Pace::default(),
+            failed: Mono(0),
         }
     }
 }

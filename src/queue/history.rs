@@ -228,7 +228,6 @@ impl Queue {
                     }],
                     side: Side::Back,
                     need: Need::End,
-                    ..Batch::default()
                 })
             })
         });

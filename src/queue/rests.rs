@@ -51,7 +51,7 @@ impl<K: Eq + Hash> Rests<K> {
     }
 
     /// How many have failed and not been done since.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.all.len()
     }
 }
@@ -74,6 +74,6 @@ mod tests {
         assert_eq!(rests.left(&1, Mono(59_000_000)), Some(REST_FIRST));
         assert_eq!(rests.left(&1, Mono(60_000_000)), None);
         rests.done(&1);
-        assert_eq!((rests.failed(1, Mono(0)), rests.len()), (REST_FIRST, 1));
+        assert_eq!((rests.failed(1, Mono(0)), rests.count()), (REST_FIRST, 1));
     }
 }

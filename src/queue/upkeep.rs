@@ -18,10 +18,11 @@ impl Queue {
         let begun = self.start_upkeep().await;
         let run = |work, share| {
             let (queue, stop) = (self.clone(), shutdown.clone());
-            self.worker(shutdown, work).run(share, move |pieces| {
+            // Boxed: seven loops side by side are too large for a stack.
+            Box::pin(self.worker(shutdown, work).run(share, move |pieces| {
                 let (queue, stop) = (queue.clone(), stop.clone());
                 async move { queue.keep_up(work, pieces, &stop).await }
-            })
+            }))
         };
         tokio::join!(
             self.start_again(begun, shutdown),

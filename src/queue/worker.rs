@@ -134,7 +134,7 @@ impl Worker {
     {
         let heads = self
             .store
-            .ready(self.work, GROUPS + self.groups.len())
+            .ready(self.work, GROUPS + self.groups.count())
             .await?;
         let (mut wait, mut some, mut all) = (IDLE, false, Vec::new());
         for head in heads {

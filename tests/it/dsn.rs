@@ -64,6 +64,10 @@ async fn a_failed_recipient_is_reported_to_the_reverse_path() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table of mails, one look at all reports"
+)]
 async fn a_report_leaves_by_the_hop_that_could_not_take_the_message() {
     let rule = "[[hold_rule]]\nmatch = { sender = \"held@sender.example\" }\nreason = \"a look\"\n";
     let remote = Remote::with_words(ASCII_ONLY).await;

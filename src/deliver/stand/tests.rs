@@ -62,7 +62,7 @@ impl World {
     fn new(seed: u64, places: usize) -> Self {
         Self {
             now: Mono(0),
-            stands: (0..SITES).map(|_| Stand::new()).collect(),
+            stands: (0..SITES).map(|_| Stand::default()).collect(),
             places: Places::new(places),
             due: (0..SITES).map(|_| (VecDeque::new(), Mono(0))).collect(),
             runners: Vec::new(),
@@ -123,7 +123,7 @@ impl World {
             }
             self.staff(site);
         }
-        while let Some(site) = self.places.next() {
+        while let Some(site) = self.places.hand_on() {
             match self.stands[site].start(MOST, self.now) {
                 Some(lane) => {
                     self.run(site, lane);
@@ -295,7 +295,7 @@ impl World {
         for _ in 0..100_000 {
             let busy = self.runners.iter().position(|one| match one.does {
                 Does::Looks | Does::Has(_) => true,
-                Does::Idles(end) => end <= self.now || self.stands[one.site].backlog.len() > 0,
+                Does::Idles(end) => end <= self.now || !self.stands[one.site].backlog.is_empty(),
             });
             if let Some(at) = busy {
                 self.step(at, true);
@@ -370,7 +370,7 @@ fn up(stand: &mut Stand<u32>, lanes: usize) -> Vec<Lane> {
 
 #[test]
 fn a_lane_that_leaves_takes_its_connection_along() {
-    let mut stand = Stand::new();
+    let mut stand = Stand::default();
     let mut lanes = up(&mut stand, 2);
     stand.clear();
     let mut second = lanes.pop().unwrap();
@@ -388,7 +388,7 @@ fn a_lane_that_leaves_takes_its_connection_along() {
 
 #[test]
 fn a_site_that_cannot_be_reached_waits_longer_each_time_until_a_mail_gets_through() {
-    let mut stand: Stand<u32> = Stand::new();
+    let mut stand: Stand<u32> = Stand::default();
     let (mut now, mut waits) = (Mono(0), Vec::new());
     for _ in 0..12 {
         assert!(stand.push(vec![1], now).is_empty());
@@ -419,7 +419,7 @@ fn a_site_that_cannot_be_reached_waits_longer_each_time_until_a_mail_gets_throug
 
 #[test]
 fn a_person_ends_the_wait_but_not_more_than_once_a_second() {
-    let mut stand: Stand<u32> = Stand::new();
+    let mut stand: Stand<u32> = Stand::default();
     let minute = Duration::from_secs(60);
     stand.fail(Mono(0), minute);
     stand.wake(Mono(500_000));
@@ -433,7 +433,7 @@ fn a_person_ends_the_wait_but_not_more_than_once_a_second() {
 
 #[test]
 fn lanes_above_the_limit_go_and_a_pause_ends_them_all() {
-    let mut stand = Stand::new();
+    let mut stand = Stand::default();
     let mut lanes = up(&mut stand, 4);
     let (failed, _) = stand.slow(CROWD, Mono(5), Mono(1), FIRST);
     assert_eq!(failed, Failed::Fewer);

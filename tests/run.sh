@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly PARTS=(
-    build cargo crashes browser robots demo circle scan_circle digest_mail bulk clients operate
+    build cargo crashes browser robots demo circle scan_circle digest_mail dsn_mail bulk clients operate
     postfix_hop postfix_client kill undo_kill faults probes powercut
     pebble
     rspamd
@@ -139,6 +139,8 @@ part_demo() { peer_tests 300 demo; }
 part_circle() { peer_tests 200 circle; }
 part_scan_circle() { peer_tests 400 scan_circle; }
 part_digest_mail() { peer_tests 200 digest_mail; }
+# Programs that read bounces find recipient and status in ours.
+part_dsn_mail() { peer_tests 60 dsn_mail; }
 part_clients() { peer_tests 300 clients; }
 part_rspamd() { peer_tests 300 rspamd; }
 part_clamd() { peer_tests 600 clamd; }

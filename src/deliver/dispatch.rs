@@ -48,6 +48,8 @@ pub struct Dispatcher {
     number: u64,
     /// When sites that wait for a network look again.
     next_unblock: Mono,
+    /// When `attend` has something to do that nobody tells.
+    next_attend: Mono,
     repeats: Repeats,
 }
 
@@ -86,6 +88,7 @@ impl Dispatcher {
             next_look,
             number: 0,
             next_unblock: next_look,
+            next_attend: next_look,
             repeats,
         }
     }
@@ -144,6 +147,7 @@ impl Dispatcher {
     /// Looks at the sites to which something happened, and at what people want.
     fn attend(&mut self) {
         let now = self.now();
+        self.next_attend = now + IDLE;
         if self.next_unblock <= now {
             self.next_unblock = now + UNBLOCK;
             self.crew.unblock_all();
@@ -159,7 +163,7 @@ impl Dispatcher {
             if self.crew.is_blocked(site) && site.is_deserted() {
                 // Nobody serves it until its network has a place.
                 site.clear();
-                self.next_look = self.next_look.min(self.next_unblock);
+                self.next_attend = self.next_attend.min(self.next_unblock);
                 continue;
             }
             self.crew.staff(site);
@@ -180,7 +184,7 @@ impl Dispatcher {
         }
         if let Some(later) = later {
             let span = later.0.saturating_sub(self.deliveries.now().0);
-            self.next_look = self.next_look.min(now + Duration::from_micros(span));
+            self.next_attend = self.next_attend.min(now + Duration::from_micros(span));
         }
     }
 
@@ -429,9 +433,11 @@ impl Dispatcher {
     /// Waits for new mail, a site with room, an answer of DNS, or the time of the next look.
     async fn wait(&mut self) {
         let crew = Arc::clone(&self.crew);
+        let next = self.next_look.min(self.next_attend);
         tokio::select! {
             () = crew.shutdown.wait() => {}
             () = crew.low.told() => {}
+            () = self.deliveries.nudged() => {}
             changed = self.hint.changed() => {
                 // `changed` marks it as seen; the next round must see it too.
                 self.next_look = self.now();
@@ -439,7 +445,7 @@ impl Dispatcher {
                     self.pause().await;
                 }
             }
-            () = crew.reach.clock.sleep_until(self.next_look) => {}
+            () = crew.reach.clock.sleep_until(next) => {}
         }
     }
 

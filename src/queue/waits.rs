@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::Queue;
 use super::record::{MessageId, Parcel};
 use crate::base::clock::micros;
@@ -55,6 +57,8 @@ pub enum NextTry {
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     inner: Mutex<Inner>,
+    /// Told when somebody was woken.
+    nudge: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +125,8 @@ impl Waits {
         if inner.woken.len() < WOKEN_MAX {
             inner.woken.insert((at, group), ());
         }
+        drop(inner);
+        self.nudge.notify_one();
     }
 
     fn woken(&self, now: StoreTime) -> (Vec<Group>, Option<StoreTime>) {
@@ -172,6 +178,11 @@ impl super::Deliveries {
         for group in self.queue.waits.end_of(by) {
             self.snooze(&group, StoreTime(0));
         }
+    }
+
+    /// Ends when a person wanted something tried since the last call.
+    pub async fn nudged(&self) {
+        self.queue.waits.nudge.notified().await;
     }
 
     /// Groups that a person wants tried now, and when there will be more.
@@ -233,7 +244,7 @@ impl Queue {
         for (at, group) in groups {
             self.waits.wake(group.clone(), at, now);
             if at <= now {
-                // It wakes the dispatcher, which looks at `woken`.
+                // Lists show it as due from here on.
                 self.store.snooze(Work::Deliver, group, StoreTime(0));
             }
         }

@@ -283,6 +283,25 @@ async fn many_messages_retire_at_once_with_all_that_is_theirs() {
 }
 
 #[tokio::test]
+async fn what_ends_in_a_rush_retires_together_and_what_ended_just_now_stays() {
+    let stage = Stage::new().await;
+    let mut ids = Vec::new();
+    for wait in [0, 30, 25] {
+        stage.clock.advance(Duration::from_secs(wait));
+        ids.push(stage.accept("a@a.example", &["b@b.example"]).await);
+        let lent = stage.due().await.pop().unwrap();
+        stage.settle(lent, &relayed()).await;
+    }
+    stage.clock.advance(Duration::from_secs(5));
+    stage.upkeep().await;
+    let mut there = Vec::new();
+    for id in ids {
+        there.push(record(&stage, message_key(id)).await.is_some());
+    }
+    assert_eq!(there, [false, false, true]);
+}
+
+#[tokio::test]
 async fn a_damaged_message_is_set_aside_named_and_tried_again_at_the_next_start() {
     let stage = Stage::new().await;
     let bad = stage.accept("a@a.example", &["b@b.example"]).await;

@@ -17,6 +17,9 @@ use crate::store::{Band, Batch, Due, Group, Key, Op, Span, StoreError, StoreTime
 
 /// Retirement waits so long, so that a page that somebody looks at does not vanish under their eyes.
 const RETIRE_AFTER: Duration = Duration::from_secs(60);
+/// But once one is retired, those go with it that are due within this span: what ends in a rush goes in a few commits,
+/// and faster than it came.
+pub(super) const RETIRE_AHEAD: Duration = Duration::from_secs(45);
 
 /// Parcels read with one scan.
 const PARCELS_PAGE: usize = 1_000;

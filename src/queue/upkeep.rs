@@ -4,7 +4,10 @@
 //! one time shares commits (`joint`); whatever fails rests and stops no other (`worker`).
 //! Not here: what each does (`lifetimes`, `retire`, `expiry`, `history`, `bulk`), deliveries, DSNs.
 
+use std::time::Duration;
+
 use super::Queue;
+use super::ledger::RETIRE_AHEAD;
 use super::rests;
 use super::worker::{Failures, Pieces, Share, Worker, of_itself};
 use crate::base::shutdown::Shutdown;
@@ -18,8 +21,14 @@ impl Queue {
         let begun = self.start_upkeep().await;
         let run = |work, share| {
             let (queue, stop) = (self.clone(), shutdown.clone());
+            let ahead = if work == Work::Retire {
+                RETIRE_AHEAD
+            } else {
+                Duration::ZERO
+            };
+            let worker = self.worker(shutdown, work).ahead(ahead);
             // Boxed: seven loops side by side are too large for a stack.
-            Box::pin(self.worker(shutdown, work).run(share, move |pieces| {
+            Box::pin(worker.run(share, move |pieces| {
                 let (queue, stop) = (queue.clone(), stop.clone());
                 async move { queue.keep_up(work, pieces, &stop).await }
             }))

@@ -16,7 +16,9 @@ use crate::base::clock::{Clock, Mono};
 use crate::base::limit::{REST_FIRST, REST_GROUP_MAX, REST_MAX, RESTS_MAX};
 use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
-use crate::store::{CLAIM_MAX, Claimed, Group, Head, Key, Store, StoreError, Version, Work};
+use crate::store::{
+    CLAIM_MAX, Claimed, Group, Head, Key, Store, StoreError, StoreTime, Version, Work,
+};
 
 /// Groups asked for at once: all there are of work that is not delivery, unless scanners have more.
 const GROUPS: usize = 16;
@@ -64,6 +66,10 @@ pub struct Worker {
     repeats: Repeats,
     /// What was lent in the last second: what comes back as it was was not done.
     last: HashMap<Key, (Version, Mono)>,
+    /// What is due so soon goes together with what is due.
+    ahead: Duration,
+    /// While that goes on: what is due by then is taken.
+    wave: Option<StoreTime>,
 }
 
 /// Pieces of a group, as they were lent.
@@ -84,7 +90,15 @@ impl Worker {
             groups: Rests::new(REST_GROUP_MAX),
             pieces: Rests::new(REST_MAX),
             last: HashMap::new(),
+            ahead: Duration::ZERO,
+            wave: None,
         }
+    }
+
+    /// For work that may as well be done early: once some is due, all that is due within `ahead` goes with it. So it
+    /// comes in waves that share commits, and what piles up while others are busy is soon gone.
+    pub fn ahead(self, ahead: Duration) -> Self {
+        Self { ahead, ..self }
     }
 
     /// Hands pieces to `act` until the server stops.
@@ -132,21 +146,23 @@ impl Worker {
         F: FnMut(Pieces) -> R,
         R: Future<Output = Failures>,
     {
+        let now = self.store.now();
+        let until = self.wave.map_or(now, |wave| wave.max(now));
         let heads = self
             .store
-            .ready(self.work, GROUPS + self.groups.count())
+            .ready_by(self.work, GROUPS + self.groups.count(), until)
             .await?;
         let (mut wait, mut some, mut all) = (IDLE, false, Vec::new());
         for head in heads {
             let now = self.store.now();
-            if head.at > now {
-                wait = wait.min(Duration::from_micros(head.at.0 - now.0));
+            if head.at > until {
+                wait = wait.min(Duration::from_micros(head.at.0.saturating_sub(now.0)));
                 break;
             }
             if self.shutdown.begun() {
                 break;
             }
-            match self.lend(head).await {
+            match self.lend(head, now).await {
                 Ok(lent) if lent.claimed.is_empty() => {}
                 Ok(lent) => {
                     some = true;
@@ -161,16 +177,29 @@ impl Worker {
         if !all.is_empty() {
             self.call(all, act).await;
         }
-        Ok(if some { Duration::ZERO } else { wait })
+        if some {
+            return Ok(Duration::ZERO);
+        }
+        // A wave is over; the next begins when something is due.
+        self.wave = None;
+        Ok(wait)
     }
 
     /// Pieces of a group, unless it rests for so long.
-    async fn lend(&mut self, head: Head) -> Result<Lent, Duration> {
+    async fn lend(&mut self, head: Head, now: StoreTime) -> Result<Lent, Duration> {
+        let until = if self.ahead.is_zero() {
+            now
+        } else {
+            *self.wave.get_or_insert(now + self.ahead)
+        };
         let (group, now) = (head.group, self.clock.mono());
         if let Some(left) = self.groups.left(&group, now) {
             return Err(left);
         }
-        match self.store.claim(self.work, group.clone(), CLAIM_MAX).await {
+        let claim = self
+            .store
+            .claim_by(self.work, group.clone(), CLAIM_MAX, until);
+        match claim.await {
             Ok(claimed) => Ok(Lent { group, claimed }),
             Err(error) => {
                 self.say(&error, "work cannot be lent; it comes again");

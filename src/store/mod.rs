@@ -330,9 +330,23 @@ pub trait Engine: Send + Sync + 'static {
     /// One page of a range, bytewise ordered by key.
     fn scan(&self, span: Span, after: Option<Key>, reverse: bool, limit: usize) -> Call<'_, Page>;
     /// Groups with due work now, earliest first, and then at most one that is not yet due: when to look again.
-    fn ready(&self, work: Work, limit: usize) -> Call<'_, Vec<Head>>;
+    fn ready(&self, work: Work, limit: usize) -> Call<'_, Vec<Head>> {
+        self.ready_by(work, limit, self.now())
+    }
     /// Lends at most `room` (20) due records of a group.
-    fn claim(&self, work: Work, group: Group, room: usize) -> Call<'_, Vec<Claimed>>;
+    fn claim(&self, work: Work, group: Group, room: usize) -> Call<'_, Vec<Claimed>> {
+        self.claim_by(work, group, room, self.now())
+    }
+    /// Like `ready`, with what is due by `until`: work that may as well be done early goes together with what must be.
+    fn ready_by(&self, work: Work, limit: usize, until: StoreTime) -> Call<'_, Vec<Head>>;
+    /// Like `claim`, with what is due by `until`.
+    fn claim_by(
+        &self,
+        work: Work,
+        group: Group,
+        room: usize,
+        until: StoreTime,
+    ) -> Call<'_, Vec<Claimed>>;
     /// Nothing of the group is due before `until`; a hint that a restart forgets. In the past: ends the snooze.
     fn snooze(&self, work: Work, group: Group, until: StoreTime);
     /// Changes whenever work of this kind may have become due earlier than before: a lossy hint.

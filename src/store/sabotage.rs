@@ -123,13 +123,19 @@ impl Engine for Broken {
         self.inner.scan(span, after, reverse, limit)
     }
 
-    fn ready(&self, work: Work, limit: usize) -> Call<'_, Vec<Head>> {
-        self.inner.ready(work, limit)
+    fn ready_by(&self, work: Work, limit: usize, until: StoreTime) -> Call<'_, Vec<Head>> {
+        self.inner.ready_by(work, limit, until)
     }
 
-    fn claim(&self, work: Work, group: Group, room: usize) -> Call<'_, Vec<Claimed>> {
+    fn claim_by(
+        &self,
+        work: Work,
+        group: Group,
+        room: usize,
+        until: StoreTime,
+    ) -> Call<'_, Vec<Claimed>> {
         Box::pin(async move {
-            let mut claimed = self.inner.claim(work, group, room).await?;
+            let mut claimed = self.inner.claim_by(work, group, room, until).await?;
             if self.how == Sabotage::GivesAClaimTwice {
                 let mut lent = self.lent.lock().unwrap();
                 let fresh: Vec<Record> = claimed.iter().map(|c| c.record.clone()).collect();

@@ -110,12 +110,18 @@ impl Engine for Moody {
         self.inner.scan(span, after, reverse, limit)
     }
 
-    fn ready(&self, work: Work, limit: usize) -> Call<'_, Vec<Head>> {
-        self.inner.ready(work, limit)
+    fn ready_by(&self, work: Work, limit: usize, until: StoreTime) -> Call<'_, Vec<Head>> {
+        self.inner.ready_by(work, limit, until)
     }
 
-    fn claim(&self, work: Work, group: Group, room: usize) -> Call<'_, Vec<Claimed>> {
-        self.inner.claim(work, group, room)
+    fn claim_by(
+        &self,
+        work: Work,
+        group: Group,
+        room: usize,
+        until: StoreTime,
+    ) -> Call<'_, Vec<Claimed>> {
+        self.inner.claim_by(work, group, room, until)
     }
 
     fn snooze(&self, work: Work, group: Group, until: StoreTime) {

@@ -246,3 +246,26 @@ pub(super) async fn a_claim_whose_caller_is_gone_is_given_back(bench: Bench) {
         tokio::task::yield_now().await;
     }
 }
+
+pub(super) async fn what_is_due_soon_can_go_with_what_is_due(bench: Bench) {
+    bench
+        .done(vec![
+            put_due("p1", due("g", 0)),
+            put_due("p2", due("g", 30)),
+            put_due("p3", due("g", 90)),
+        ])
+        .await;
+    let until = bench.store.now() + Duration::from_secs(45);
+    let group = Group(b"g"[..].into());
+    let lent = bench
+        .store
+        .claim_by(Work::Deliver, group, 20, until)
+        .await
+        .unwrap();
+    let keys: Vec<&Key> = lent.iter().map(|one| &one.record.key).collect();
+    assert_eq!(keys, [&key("p1"), &key("p2")]);
+    drop(lent);
+    let heads = bench.store.ready_by(Work::Deliver, 1, until).await.unwrap();
+    assert_eq!(heads.len(), 1);
+    assert_eq!(bench.claim("g", 20).await.len(), 1, "and else it waits");
+}

@@ -56,6 +56,7 @@ pub(super) async fn failures(make: impl Fn(Clock) -> Store) -> Vec<&'static str>
         records::another_due_slot_changes_nothing_else,
         records::a_range_is_deleted_with_its_dues_and_terms,
         records::pages_follow_each_other_in_both_directions,
+        lending::what_is_due_soon_can_go_with_what_is_due,
         lending::groups_are_ready_earliest_first,
         lending::a_snooze_outranks_new_work_until_it_ends,
         records::what_is_too_large_is_refused_whole,

@@ -36,14 +36,17 @@ pub(super) fn claim(
     work: Work,
     group: &Group,
     room: usize,
+    until: StoreTime,
 ) -> Result<Vec<Claimed>, StoreError> {
     let now = shared.time.now();
+    let span = (now, until.max(now));
     let look = shared.heads.look(work, group, now);
     if look.snoozed {
         return Ok(Vec::new());
     }
     let room = room.min(CLAIM_MAX);
-    let mut choice = shared.read(|txn| choose(shared, txn, work, group, room, look.turn, now))?;
+    let mut choice =
+        shared.read(|txn| choose(shared, txn, (work, group), room, look.turn, span))?;
     let mut marked = Vec::with_capacity(choice.picked.len());
     for (key, slot) in choice.picked {
         match shared.claims.mark(&key, slot.clone(), now) {
@@ -69,11 +72,10 @@ pub(super) fn claim(
 fn choose(
     shared: &Shared,
     txn: &ReadTransaction,
-    work: Work,
-    group: &Group,
+    (work, group): (Work, &Group),
     room: usize,
     turn: u8,
-    now: StoreTime,
+    span: (StoreTime, StoreTime),
 ) -> Result<Choice, StoreError> {
     let table = txn.open_table(index::DUES).map_err(reader::table_failed)?;
     let mut strips = Vec::with_capacity(3);
@@ -92,7 +94,7 @@ fn choose(
             head: None,
             later: None,
         };
-        strip.advance(shared, now)?;
+        strip.advance(shared, span)?;
         strips.push(strip);
     }
     let mut choice = Choice {
@@ -120,7 +122,7 @@ fn choose(
             };
             choice.picked.push((key, slot));
         }
-        strip.advance(shared, now)?;
+        strip.advance(shared, span)?;
         choice.turn = (choice.turn + 1) % 12;
     }
     let times = strips
@@ -141,7 +143,11 @@ struct Strip {
 }
 
 impl Strip {
-    fn advance(&mut self, shared: &Shared, now: StoreTime) -> Result<(), StoreError> {
+    fn advance(
+        &mut self,
+        shared: &Shared,
+        (now, until): (StoreTime, StoreTime),
+    ) -> Result<(), StoreError> {
         for row in self.rows.by_ref() {
             let (entry, _) = row.map_err(reader::failed)?;
             shared.steps.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +155,7 @@ impl Strip {
                 return Err(StoreError::Damaged("an entry of the due index".into()));
             };
             let key = Key(entry.key.into());
-            if entry.at > now {
+            if entry.at > until {
                 self.later = Some(self.later.map_or(entry.at, |at| at.min(entry.at)));
                 return Ok(());
             }

@@ -370,8 +370,8 @@ impl Engine for RedbEngine {
         }))
     }
 
-    fn ready(&self, work: Work, limit: usize) -> Call<'_, Vec<Head>> {
-        let (heads, seek) = self.0.heads.ready(work, limit, self.0.time.now());
+    fn ready_by(&self, work: Work, limit: usize, until: StoreTime) -> Call<'_, Vec<Head>> {
+        let (heads, seek) = self.0.heads.ready(work, limit, until);
         if seek {
             self.0
                 .pool
@@ -380,8 +380,14 @@ impl Engine for RedbEngine {
         Box::pin(std::future::ready(Ok(heads)))
     }
 
-    fn claim(&self, work: Work, group: Group, room: usize) -> Call<'_, Vec<Claimed>> {
-        Box::pin(self.hop(move |shared| lend::claim(shared, work, &group, room)))
+    fn claim_by(
+        &self,
+        work: Work,
+        group: Group,
+        room: usize,
+        until: StoreTime,
+    ) -> Call<'_, Vec<Claimed>> {
+        Box::pin(self.hop(move |shared| lend::claim(shared, work, &group, room, until)))
     }
 
     fn snooze(&self, work: Work, group: Group, until: StoreTime) {

@@ -54,9 +54,12 @@
 //! 3. The content goes to [`queue::Queue::begin_body`] chunk by chunk; [`queue::Queue::accept`] writes body, message,
 //!    parcels and fact in one batch of [`store::Engine::commit`]. Only then the session says 250.
 //! 4. `deliver` asks [`queue::Deliveries::ready`] for groups, chooses one, and [`queue::Deliveries::claim`] lends it
-//!    parcels. It routes, plans TLS, reuses or opens a connection, and drives [`smtp::client`]; each reply is kept.
+//!    parcels. It routes, plans TLS, takes a place ([`deliver::places`]), reuses or opens a connection, and drives
+//!    [`smtp::client`]; each reply is kept. The final dot waits until [`queue::Queue::intend`] is on disk; intents that a
+//!    start finds left over say who may have the mail already ([`queue::Queue::recover`]).
 //! 5. [`queue::Queue::settle`] ends the try: [`mail::state::next`] says where each recipient goes, and states, facts
-//!    and the work that follows land in one batch. A deferral is due again after [`queue::retry::wait`].
+//!    and the work that follows land in one batch. A deferral is due again after [`queue::retry::wait`]; a site that is
+//!    down or asks for less waits as a whole ([`deliver::stand`], [`queue::waits`]), and no try is counted.
 //! 6. What failed makes DSN work due; `bounce` claims it, composes, and accepts the DSN with the claim as `Finishing`.
 //! 7. What must not go out yet is held: [`queue::hold`] keeps its card, `digest` tells whom it concerns, with links that
 //!    [`digest::token`] signs. `admin::link` shows how things stand; its button asks [`digest::desk`], and

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Lent;
-use super::record::{MessageId, intent_key};
+use super::record::{MessageId, intent_key, message_key};
 use super::tests::{Stage, attempt, fault, relayed};
 use super::verbs::Verb;
 use crate::base::clock::{Clock, Wall};
@@ -18,7 +18,7 @@ use crate::mail::hold::{HoldQueue, HoldReason};
 use crate::mail::outcome::Outcome;
 use crate::mail::state::State;
 use crate::store::redb::sim::{self, Disk};
-use crate::store::{Key, Op, Span, Store, StoreError};
+use crate::store::{Batch, Key, Op, Span, Store, StoreError};
 
 mod crash;
 mod moody;
@@ -317,7 +317,7 @@ async fn whom_somebody_acted_on_and_what_cannot_be_read_stop_no_recovery() {
         .accept("a@a.example", &["b@b.example", "c@b.example"])
         .await;
     let gone = MessageId(id.0 + 1);
-    let mut batch = crate::store::Batch::new();
+    let mut batch = Batch::new();
     for (of, value) in [(id, "no intent"), (gone, "of nobody")] {
         batch.ops.push(Op::Put {
             key: intent_key(of, 0),
@@ -398,7 +398,7 @@ async fn a_message_that_ends_takes_its_intents_along() {
     let id = stage.accept("a@a.example", &["b@b.example"]).await;
     let lent = stage.due().await.remove(0);
     stage.settle(lent, &relayed()).await;
-    let mut batch = crate::store::Batch::new();
+    let mut batch = Batch::new();
     batch.ops.push(Op::Put {
         key: intent_key(id, 7),
         value: "left".into(),
@@ -555,4 +555,43 @@ async fn an_intent_that_cannot_be_written_lets_no_dot_go_out() {
         }
         assert_eq!(intents(stage.queue.store()).await, 0, "case: {mood:?}");
     }
+}
+
+#[tokio::test]
+async fn a_record_that_the_store_cannot_read_stops_no_other_mark_and_no_other_delivery() {
+    let clock = Clock::moved(Wall(1_795_000_000_000_000));
+    let (store, set) = moody(crate::store::redb::memory(clock.clone()));
+    let stage = Stage::over(store, clock);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        ids.push(stage.accept("a@a.example", &["b@b.example"]).await);
+    }
+    for id in &ids {
+        let put = Op::Put {
+            key: intent_key(*id, 0),
+            value: b"\xff"[..].into(),
+            due: None,
+            terms: Vec::new(),
+        };
+        let mut batch = Batch::new();
+        batch.ops.push(put);
+        stage.queue.store().commit(batch).await.unwrap();
+    }
+    set.damage(message_key(ids[0]));
+    assert_eq!(stage.queue.recover().await.unwrap(), 1);
+    assert_eq!(stage.states(ids[1]).await[0].1, State::MaybeDelivered);
+    assert_eq!(intents(stage.queue.store()).await, 1, "kept for a repair");
+}
+
+#[tokio::test]
+async fn a_message_that_the_store_cannot_read_keeps_no_other_from_being_lent() {
+    let clock = Clock::moved(Wall(1_795_000_000_000_000));
+    let (store, set) = moody(crate::store::redb::memory(clock.clone()));
+    let stage = Stage::over(store, clock);
+    let bad = stage.accept("a@a.example", &["b@b.example"]).await;
+    let good = stage.accept("a@a.example", &["b@b.example"]).await;
+    set.damage(message_key(bad));
+    let lent: Vec<MessageId> = stage.due().await.iter().map(|one| one.message.id).collect();
+    assert_eq!(lent, [good]);
+    assert_eq!(stage.queue.damages_of(bad).await.unwrap().len(), 1);
 }

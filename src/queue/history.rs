@@ -185,25 +185,10 @@ impl Queue {
     /// Which of these messages are not retired; one that cannot be read is not.
     async fn living(&self, ids: &[MessageId]) -> Result<HashSet<MessageId>, StoreError> {
         let keys = ids.iter().map(|id| message_key(*id)).collect();
-        match self.store.get(keys).await {
-            Ok(found) => {
-                let there = ids.iter().zip(found).filter(|(_, record)| record.is_some());
-                return Ok(there.map(|(id, _)| *id).collect());
-            }
-            Err(StoreError::Damaged(_)) => {}
-            Err(error) => return Err(error),
-        }
-        let mut living = HashSet::new();
-        for id in ids {
-            match self.store.get(vec![message_key(*id)]).await {
-                Ok(found) if found.iter().all(Option::is_none) => {}
-                Ok(_) | Err(StoreError::Damaged(_)) => {
-                    living.insert(*id);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(living)
+        let found = self.get_each(keys).await?;
+        let gone = |found: &Result<_, _>| matches!(found, Ok(None));
+        let there = ids.iter().zip(found).filter(|(_, found)| !gone(found));
+        Ok(there.map(|(id, _)| *id).collect())
     }
 
     /// Until 0.1 the end of a lifetime could take a message's Retire slot away, and one that passed its checks late had

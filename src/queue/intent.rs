@@ -145,20 +145,27 @@ impl Queue {
     async fn recover_page(&self, intents: Vec<Record>) -> Result<usize, StoreError> {
         let keys = intents.iter().filter_map(|record| owner(&record.key));
         let keys = keys.flat_map(|(id, number)| [message_key(id), parcel_key(id, number)]);
-        let mut found = self.store.get(keys.collect()).await?.into_iter();
+        let mut found = self.get_each(keys.collect()).await?.into_iter();
         let (mut draft, mut all) = (Draft::default(), 0);
         for record in intents {
             let Some((id, number)) = owner(&record.key) else {
                 tracing::error!(key = ?record.key, "this is no intent; it stays where it is");
                 continue;
             };
-            let (message, parcel) = (found.next().flatten(), found.next().flatten());
-            let Some((message, parcel)) = message.zip(parcel) else {
-                // The message is gone, and so is every doubt about it.
-                draft.batch.ops.push(Op::Delete(record.key));
-                continue;
+            let mut read = || found.next().unwrap_or(Ok(None));
+            let done = match (read(), read()) {
+                (Ok(Some(message)), Ok(Some(parcel))) => {
+                    self.mark(&mut draft, &record, number, &message, &parcel)
+                }
+                // Who repairs it starts the server again, which then marks it. Nobody else's mail waits for that.
+                (Err(error), _) | (_, Err(error)) => Err(error),
+                (Ok(_), Ok(_)) => {
+                    // The message is gone, and so is every doubt about it.
+                    draft.batch.ops.push(Op::Delete(record.key));
+                    Ok(())
+                }
             };
-            if let Err(error) = self.mark(&mut draft, &record, number, &message, &parcel) {
+            if let Err(error) = done {
                 tracing::error!(%id, %error, "what a delivery under way came to cannot be marked");
             }
             if draft.batch.ops.len() >= INTENT_OPS_MAX {

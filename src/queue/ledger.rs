@@ -13,7 +13,9 @@ use super::record::{
 use crate::journal::event::{Event, EventKind};
 use crate::journal::fact::{Entry, Fact};
 use crate::mail::state::{Leave, State};
-use crate::store::{Band, Batch, Due, Group, Key, Op, Span, StoreError, StoreTime, Version, Work};
+use crate::store::{
+    Band, Batch, Due, Group, Key, Op, Record, Span, StoreError, StoreTime, Version, Work,
+};
 
 /// Retirement waits so long, so that a page that somebody looks at does not vanish under their eyes.
 const RETIRE_AFTER: Duration = Duration::from_secs(60);
@@ -131,6 +133,28 @@ impl Queue {
         found
             .map(|record| Ok((Message::read(&record.key, &record.value)?, record.version)))
             .transpose()
+    }
+
+    /// Records by key, in the order asked; one whose frame cannot be read is an error of its own, and keeps no other from
+    /// being read.
+    pub(super) async fn get_each(
+        &self,
+        keys: Vec<Key>,
+    ) -> Result<Vec<Result<Option<Record>, StoreError>>, StoreError> {
+        match self.store.get(keys.clone()).await {
+            Ok(found) => return Ok(found.into_iter().map(Ok).collect()),
+            Err(StoreError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            all.push(match self.store.get(vec![key]).await {
+                Ok(found) => Ok(found.into_iter().flatten().next()),
+                Err(error @ StoreError::Damaged(_)) => Err(error),
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(all)
     }
 
     /// All parcels of a message that can be read: one that cannot is set aside by whoever claims it, and the others go

@@ -183,9 +183,15 @@ impl Deliveries {
         ids.dedup();
         let keys = ids.into_iter().map(message_key).collect();
         let mut messages = HashMap::new();
-        for record in self.queue.store.get(keys).await?.into_iter().flatten() {
-            match Message::read(&record.key, &record.value) {
-                Ok(message) => drop(messages.insert(message.id, Arc::new(message))),
+        for found in self.queue.get_each(keys).await? {
+            let read = found.and_then(|found| {
+                found
+                    .map(|record| Message::read(&record.key, &record.value))
+                    .transpose()
+            });
+            match read {
+                Ok(Some(message)) => drop(messages.insert(message.id, Arc::new(message))),
+                Ok(None) => {}
                 // Its parcels stay where they are; others of the claim are not to suffer.
                 Err(error) => tracing::error!(%error, "a message cannot be read"),
             }

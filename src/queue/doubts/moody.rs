@@ -35,6 +35,8 @@ pub(super) struct Moods(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     next: VecDeque<Mood>,
+    /// Records whose frame cannot be read.
+    damaged: Vec<Key>,
     under_way: usize,
 }
 
@@ -57,6 +59,11 @@ impl Moods {
     /// So the next commits go, and later ones as they should.
     pub(super) fn set(&self, moods: impl IntoIterator<Item = Mood>) {
         self.0.lock().unwrap().next = moods.into_iter().collect();
+    }
+
+    /// This record cannot be read from now on.
+    pub(super) fn damage(&self, key: Key) {
+        self.0.lock().unwrap().damaged.push(key);
     }
 
     /// How many moods are left.
@@ -103,7 +110,14 @@ impl Engine for Moody {
     }
 
     fn get(&self, keys: Vec<Key>) -> Call<'_, Vec<Option<Record>>> {
-        self.inner.get(keys)
+        let damaged = &self.moods.0.lock().unwrap().damaged;
+        match keys.iter().find(|key| damaged.contains(key)) {
+            Some(key) => {
+                let what = format!("{key:?}: it ends in its frame");
+                Box::pin(std::future::ready(Err(StoreError::Damaged(what.into()))))
+            }
+            None => self.inner.get(keys),
+        }
     }
 
     fn scan(&self, span: Span, after: Option<Key>, reverse: bool, limit: usize) -> Call<'_, Page> {

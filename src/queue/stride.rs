@@ -105,7 +105,9 @@ impl Queue {
                 .iter()
                 .map(|card| parcel_key(card.message, card.parcel)),
         );
-        let mut found = self.store.get(keys).await?.into_iter();
+        let found = self.get_each(keys).await?.into_iter();
+        let mut found =
+            found.map(|read| read.map_err(|error| self.pass_over(&error)).ok().flatten());
         let (mut targets, mut places) = (Vec::<Target>::new(), HashMap::new());
         for record in found.by_ref().take(messages).flatten() {
             let message = match Message::read(&record.key, &record.value) {

@@ -93,7 +93,7 @@ const SAMPLE: usize = 5;
 /// A job is remembered so long after its end.
 const JOB_MEMORY: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 /// Waited before a job looks again whether the disk has room.
-const ROOM_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+const ROOM_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Queue {
     /// What a query means now, counted up to `COUNT_MAX`.
@@ -201,13 +201,16 @@ impl Queue {
             version: claimed.record.version,
             claim: claimed.guard.id(),
         };
+        let mut waited = course.job.after.is_some() && self.has_room(&course.job);
         while !shutdown.begun() {
-            // A job that empties the queue is what a full disk waits for.
-            if course.job.verb.need() == Need::Grow {
-                self.wait_for_room(course.job.id, shutdown).await;
-            }
-            if shutdown.begun() {
+            if !self.has_room(&course.job) {
+                self.say_waiting(&course.job);
+                // Not here: a job that empties the queue is what a full disk waits for, and has its turn.
+                claimed.guard.rest(ROOM_PAUSE);
                 break;
+            }
+            if std::mem::take(&mut waited) {
+                tracing::info!(job = %course.job.id, "a bulk job goes on");
             }
             let page = self.page(&course.job, &query).await?;
             self.act_on_page(&mut course, &query, page).await?;
@@ -220,20 +223,14 @@ impl Queue {
         Ok(())
     }
 
-    /// A job is nobody's hurry: what is left of the disk is for deliveries.
-    async fn wait_for_room(&self, job: JobId, shutdown: &Shutdown) {
-        if self.store.room() == Room::Plenty {
-            return;
-        }
-        tracing::warn!(%job, "a bulk job waits: the disk has no room; it goes on by itself when some is freed");
-        while self.store.room() != Room::Plenty && !shutdown.begun() {
-            tokio::select! {
-                () = shutdown.wait() => {}
-                () = self.clock.sleep(ROOM_PAUSE) => {}
-            }
-        }
-        if !shutdown.begun() {
-            tracing::info!(%job, "a bulk job goes on: the disk has room again");
+    /// A job is nobody's hurry: what is left of the disk is for deliveries, and for what frees some.
+    fn has_room(&self, job: &Job) -> bool {
+        job.verb.need() != Need::Grow || self.store.room() == Room::Plenty
+    }
+
+    fn say_waiting(&self, job: &Job) {
+        if let Some(repeated) = self.repeats.say(&format!("bulk job {}", job.id)) {
+            tracing::warn!(job = %job.id, "a bulk job waits: the disk has no room; it goes on by itself when some is freed{repeated}");
         }
     }
 }

@@ -166,3 +166,30 @@ async fn a_person_can_empty_the_queue_of_a_full_disk() {
         assert!(stage.queue.message_by_id(id).await.unwrap().is_none());
     }
 }
+
+#[tokio::test]
+async fn a_job_that_waits_for_room_keeps_none_waiting_that_makes_it() {
+    let narrow = Narrow::new();
+    let stage = &narrow.stage;
+    let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Rule, "look at it");
+    for to in ["b@b.example", "c@c.example"] {
+        stage
+            .accept_held("a@a.example", &[to], Some(hold.clone()))
+            .await;
+    }
+    narrow.room(LOW, Room::Low).await;
+    let begin = |verb, query| {
+        let by = Actor::of("test");
+        async move { stage.queue.begin_job(verb, query, &by).await.unwrap() }
+    };
+    let release = Verb::Release { undo: false };
+    let grows = begin(release, "to:b@b.example").await;
+    let frees = begin(Verb::Delete { now: true }, "to:c@c.example").await;
+    narrow.upkeep().await;
+    let job = |id| async move { stage.queue.job(id).await.unwrap().unwrap() };
+    assert_eq!(job(frees.id).await.done, 1);
+    assert!(job(grows.id).await.ended.is_none());
+    narrow.room(PLENTY, Room::Plenty).await;
+    narrow.upkeep().await;
+    assert_eq!(job(grows.id).await.done, 1, "it goes on by itself");
+}

@@ -34,6 +34,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::config::Shared;
 use crate::net::dns::Resolver;
@@ -67,8 +68,11 @@ pub async fn run(context: Context) {
 /// The same where MX hosts are not on port 25: a test's loopback.
 pub async fn run_among(context: Context, strangers: Strangers) {
     // Whoever may have got mail in an earlier life of this server is marked before anybody gets more.
+    let repeats = Repeats::new(context.clock.clone());
     while let Err(error) = context.queue.recover().await {
-        tracing::warn!(%error, "what was under way when the server ended cannot be marked; delivery waits");
+        if let Some(repeated) = repeats.say(&error.to_string()) {
+            tracing::warn!(%error, "what was under way when the server ended cannot be marked; delivery waits{repeated}");
+        }
         tokio::select! {
             () = context.shutdown.wait() => return,
             () = context.clock.sleep(RECOVER_PAUSE) => {}

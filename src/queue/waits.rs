@@ -4,7 +4,7 @@
 //! try. It makes one truth of the wait of a site and the next try of a mail, for every text and for the end of a
 //! lifetime. Not here: how long a site waits (`deliver::stand`), and the next try of a mail by itself (`retry`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -66,7 +66,8 @@ struct Inner {
     waits: HashMap<Group, Wait>,
     /// Groups that a person wants tried, and from when.
     woken: BTreeMap<(StoreTime, Group), ()>,
-    lent: HashSet<(MessageId, u64)>,
+    /// By parcel, how many say so: one that ended is lent again before its old note is gone.
+    lent: HashMap<(MessageId, u64), u32>,
 }
 
 /// Notes that a parcel is lent, as long as it lives.
@@ -83,7 +84,7 @@ impl Waits {
 
     pub(super) fn lend(self: &Arc<Self>, message: MessageId, number: u64) -> Underway {
         let parcel = (message, number);
-        self.lock().lent.insert(parcel);
+        *self.lock().lent.entry(parcel).or_insert(0) += 1;
         Underway {
             waits: Arc::clone(self),
             parcel,
@@ -161,7 +162,13 @@ impl Wait {
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.waits.lock().lent.remove(&self.parcel);
+        let mut inner = self.waits.lock();
+        if let Some(notes) = inner.lent.get_mut(&self.parcel) {
+            *notes -= 1;
+            if *notes == 0 {
+                inner.lent.remove(&self.parcel);
+            }
+        }
     }
 }
 
@@ -201,7 +208,7 @@ impl Queue {
         let own = StoreTime(parcel.next_try);
         let paused = self.conf.load().queue.paused;
         let inner = self.waits.lock();
-        if inner.lent.contains(&(id, number)) {
+        if inner.lent.contains_key(&(id, number)) {
             return Some(NextTry::Now);
         }
         if paused {
@@ -317,8 +324,13 @@ mod tests {
     fn a_parcel_is_under_way_as_long_as_it_is_lent() {
         let waits = Arc::new(Waits::default());
         let lent = waits.lend(MessageId(1), 2);
-        assert!(waits.lock().lent.contains(&(MessageId(1), 2)));
+        let again = waits.lend(MessageId(1), 2);
         drop(lent);
+        assert!(
+            waits.lock().lent.contains_key(&(MessageId(1), 2)),
+            "the end of the last loan may be noted behind the next one"
+        );
+        drop(again);
         assert!(waits.lock().lent.is_empty());
     }
 }

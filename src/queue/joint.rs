@@ -2,7 +2,7 @@
 //!
 //! Upkeep changes thousands of messages, and a commit costs two syncs whatever it holds. Parts share a commit as far as
 //! it is no burden to sessions; one that somebody overtook is left out and the others go on. Two parts that change one
-//! record never share a commit. Not here: what a part changes (`lifetimes`, `expiry`, `retire`).
+//! record never share a commit, nor do two that ask for different room. Not here: what a part changes (`lifetimes`, `expiry`, `retire`).
 
 use std::collections::HashSet;
 
@@ -63,8 +63,13 @@ impl Queue {
 fn turn(parts: &[Part], ends: &[Option<End>], most: usize) -> Vec<usize> {
     let (mut turn, mut rows) = (Vec::new(), 0);
     let mut keys: HashSet<&Key> = HashSet::new();
-    let open = parts.iter().zip(ends).enumerate();
-    for (place, (part, _)) in open.filter(|(_, (_, end))| end.is_none()) {
+    let open = || {
+        let all = parts.iter().zip(ends).enumerate();
+        all.filter(|(_, (_, end))| end.is_none())
+    };
+    // What a full disk does comes first and by itself, or one part that it refuses would keep all others from it.
+    let need = open().map(|(_, (part, _))| part.batch.need).max();
+    for (place, (part, _)) in open().filter(|(_, (part, _))| Some(part.batch.need) == need) {
         if !turn.is_empty() && rows + part.rows > most {
             break;
         }
@@ -79,12 +84,12 @@ fn turn(parts: &[Part], ends: &[Option<End>], most: usize) -> Vec<usize> {
     turn
 }
 
-/// It asks for as much room as the part that asks for most.
+/// They ask for the same room.
 fn joined(parts: &[Part], turn: &[usize]) -> Batch {
-    let mut all = Batch::freeing();
+    let mut all = Batch::new();
     for part in turn.iter().filter_map(|place| parts.get(*place)) {
         all.side = part.batch.side;
-        all.need = all.need.min(part.batch.need);
+        all.need = part.batch.need;
         all.pre.extend(part.batch.pre.iter().cloned());
         all.ops.extend(part.batch.ops.iter().cloned());
     }

@@ -10,10 +10,12 @@ use super::*;
 use crate::base::clock::{Clock, Wall};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::queue::MessageId;
+use crate::queue::bulk::{Job, JobId};
+use crate::queue::joint::Part;
 use crate::queue::tests::{Stage, mail_of, relayed};
 use crate::queue::verbs::{ActError, Actor, Target, Verb};
 use crate::store::redb::narrow_memory;
-use crate::store::{Batch, Work};
+use crate::store::{Batch, Key, Need, Op, Work};
 
 const PLENTY: u64 = 1 << 30;
 /// Below a reserve of 100 MiB, and below an eighth of it.
@@ -53,6 +55,18 @@ impl Narrow {
     async fn upkeep(&self) {
         self.stage.clock.advance(Duration::from_secs(120));
         self.stage.upkeep().await;
+    }
+
+    /// A job when it has ended, or when it seems never to.
+    async fn end_of(&self, id: JobId) -> Job {
+        for _ in 0..100 {
+            self.upkeep().await;
+            let job = self.stage.queue.job(id).await.unwrap().unwrap();
+            if job.ended.is_some() {
+                break;
+            }
+        }
+        self.stage.queue.job(id).await.unwrap().unwrap()
     }
 
     async fn take(&self, source: Source) -> Result<(), AcceptError> {
@@ -152,14 +166,7 @@ async fn a_person_can_empty_the_queue_of_a_full_disk() {
     let verb = Verb::Delete { now: true };
     let by = Actor::of("test");
     let job = stage.queue.begin_job(verb, "status:held", &by).await;
-    let mut job = job.unwrap();
-    for _ in 0..100 {
-        narrow.upkeep().await;
-        job = stage.queue.job(job.id).await.unwrap().unwrap();
-        if job.ended.is_some() {
-            break;
-        }
-    }
+    let job = narrow.end_of(job.unwrap().id).await;
     assert_eq!((job.done, job.ended.is_some()), (2, true));
     narrow.upkeep().await;
     for id in many.into_iter().chain([first]) {
@@ -185,11 +192,35 @@ async fn a_job_that_waits_for_room_keeps_none_waiting_that_makes_it() {
     let release = Verb::Release { undo: false };
     let grows = begin(release, "to:b@b.example").await;
     let frees = begin(Verb::Delete { now: true }, "to:c@c.example").await;
-    narrow.upkeep().await;
-    let job = |id| async move { stage.queue.job(id).await.unwrap().unwrap() };
-    assert_eq!(job(frees.id).await.done, 1);
-    assert!(job(grows.id).await.ended.is_none());
+    assert_eq!(narrow.end_of(frees.id).await.done, 1);
+    let waits = stage.queue.job(grows.id).await.unwrap().unwrap();
+    assert!(waits.ended.is_none());
     narrow.room(PLENTY, Room::Plenty).await;
-    narrow.upkeep().await;
-    assert_eq!(job(grows.id).await.done, 1, "it goes on by itself");
+    assert_eq!(narrow.end_of(grows.id).await.done, 1, "by itself");
+}
+
+#[tokio::test]
+async fn what_a_full_disk_refuses_keeps_nothing_from_it_that_shares_its_upkeep() {
+    let narrow = Narrow::new();
+    let queue = &narrow.stage.queue;
+    let put = |name: &str| Op::Put {
+        key: Key(name.as_bytes().into()),
+        value: "x".into(),
+        due: None,
+        terms: Vec::new(),
+    };
+    let part = |op, need| {
+        Part::of(Batch {
+            ops: vec![op],
+            need,
+            ..Batch::default()
+        })
+    };
+    queue.commit_jointly(&[part(put("x1"), Need::Grow)]).await;
+    narrow.room(NONE, Room::None).await;
+    let gone = Op::Delete(Key(b"x1"[..].into()));
+    let ends = queue
+        .commit_jointly(&[part(put("x2"), Need::Grow), part(gone, Need::End)])
+        .await;
+    assert!(ends[0].is_err() && ends[1].is_ok(), "{ends:?}");
 }

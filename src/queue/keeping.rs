@@ -9,12 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::record::{MessageId, message_key, parcel_key};
-use super::tests::{Stage, relayed};
+use super::tests::{Stage, attempt, relayed};
 use super::verbs::{Actor, Verb};
 use super::worker::{Failures, Share, Worker};
 use crate::base::clock::{Clock, Wall};
 use crate::base::shutdown::Shutdown;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::outcome::Outcome;
 use crate::mail::state::State;
 use crate::store::{
     Band, Batch, Claimed, Due, Group, Key, Op, Pre, Record, Store, StoreError, Work,
@@ -354,4 +355,18 @@ async fn a_damaged_parcel_keeps_no_other_from_being_lent_shown_or_ended() {
         store.get(vec![parcel_key(bad, 0)]).await.unwrap()[0].is_some(),
         "kept for repair"
     );
+}
+
+#[tokio::test]
+async fn who_is_left_by_a_transaction_of_others_counts_as_not_tried() {
+    let stage = Stage::new().await;
+    let to = ["b@b.example", "c@b.example"];
+    let id = stage.accept("a@a.example", &to).await;
+    let lent = stage.due().await.pop().unwrap();
+    let outcomes = vec![(0, relayed()), (1, Outcome::Untried)];
+    let settled = stage.queue.settle(lent, attempt(outcomes)).await;
+    settled.unwrap();
+    let parcel = stage.queue.parcels_of(id).await.unwrap().remove(0).parcel;
+    assert_eq!((parcel.attempts, parcel.tried), (0, 0));
+    assert_eq!(parcel.last_site, None, "no site has said anything of it");
 }

@@ -58,7 +58,10 @@ impl Queue {
         let later = |became: &Became| matches!(became, Became::Deferred | Became::InDoubt);
         let deferred = became.iter().any(|(_, became)| later(became));
         if !deferred {
+            // Who is left was not tried, and at the end of a lifetime nobody says so.
             parcel.attempts = before.attempts;
+            parcel.tried = before.tried;
+            parcel.last_site = before.last_site;
             parcel.next_try = now.0;
             return;
         }

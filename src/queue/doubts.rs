@@ -266,6 +266,8 @@ async fn an_end_before_the_settle_marks_exactly_whom_the_transaction_was_for() {
         ),
         (2, SITE, true)
     );
+    let parcel = life.stage.queue.parcels_of(id).await.unwrap().remove(0);
+    assert_eq!(parcel.parcel.tried, fact.tried, "it was an attempt");
     let told = life.stage.events.next().await.unwrap();
     assert_eq!(
         (told.kind, told.recipient.as_str()),

@@ -257,6 +257,7 @@ impl Queue {
         }
         if !all.is_empty() {
             parcel.attempts += 1;
+            parcel.tried = unanswered.at;
             parcel.hold = None;
             parcel.last_site = Some(unanswered.site.clone());
         }

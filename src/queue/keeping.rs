@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::record::{MessageId, message_key, parcel_key};
-use super::tests::{Stage, attempt, relayed};
+use super::tests::{Stage, attempt, fault, relayed};
 use super::verbs::{Actor, Verb};
 use super::worker::{Failures, Share, Worker};
 use crate::base::clock::{Clock, Wall};
@@ -369,4 +369,23 @@ async fn who_is_left_by_a_transaction_of_others_counts_as_not_tried() {
     let parcel = stage.queue.parcels_of(id).await.unwrap().remove(0).parcel;
     assert_eq!((parcel.attempts, parcel.tried), (0, 0));
     assert_eq!(parcel.last_site, None, "no site has said anything of it");
+}
+
+#[tokio::test]
+async fn who_is_held_by_a_try_keeps_its_time_though_others_were_not_tried() {
+    let stage = Stage::new().await;
+    let to = ["b@b.example", "c@b.example"];
+    let id = stage.accept("a@a.example", &to).await;
+    let lent = stage.due().await.pop().unwrap();
+    let outcomes = vec![(0, Outcome::Broken(fault(451))), (1, Outcome::Untried)];
+    let settled = stage.queue.settle(lent, attempt(outcomes)).await;
+    settled.unwrap();
+    let parcels = stage.queue.parcels_of(id).await.unwrap();
+    let mut tries: Vec<_> = parcels
+        .iter()
+        .map(|stored| &stored.parcel)
+        .map(|parcel| (parcel.hold.is_some(), parcel.attempts, parcel.tried > 0))
+        .collect();
+    tries.sort_unstable();
+    assert_eq!(tries, [(false, 0, false), (true, 1, true)]);
 }

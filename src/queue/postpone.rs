@@ -1,7 +1,7 @@
 //! Who is put off without a counted try: the site asked for less, or the transaction had recipients enough.
 //!
-//! He is due at once, and the site's own wait holds him back if it must. Beside others who were deferred he parts from
-//! them, with the tries that he had before. Not here: which replies mean that (`deliver::throttle`).
+//! He is due at once, and the site's own wait holds him back if it must. Beside others who were deferred or held he parts
+//! from them, with the tries that he had before. Not here: which replies mean that (`deliver::throttle`).
 
 use super::Queue;
 use super::ledger;
@@ -39,7 +39,7 @@ impl Attempt {
 }
 
 impl Queue {
-    /// Who was put off is due at once and must not wait with those who were deferred, nor count their try: they part.
+    /// Who was put off is due at once and must not wait with those who go on, nor count their try: they part.
     pub(super) fn split_off(
         &self,
         batch: &mut Batch,
@@ -55,9 +55,11 @@ impl Queue {
         if !parcel.slots.iter().any(is_off) {
             return;
         }
-        let later = |became: &Became| matches!(became, Became::Deferred | Became::InDoubt);
-        let deferred = became.iter().any(|(_, became)| later(became));
-        if !deferred {
+        // Who is deferred waits, and who is held may be returned: both were tried, and their parcel says when.
+        let goes_on = |became: &Became| {
+            matches!(became, Became::Deferred | Became::InDoubt | Became::Held(_))
+        };
+        if !became.iter().any(|(_, became)| goes_on(became)) {
             // Who is left was not tried, and at the end of a lifetime nobody says so.
             parcel.attempts = before.attempts;
             parcel.tried = before.tried;

@@ -72,6 +72,13 @@ pub struct Survey {
     pub sample: Vec<Card>,
 }
 
+impl Job {
+    /// Whether something of it is done already.
+    fn has_begun(&self) -> bool {
+        self.after.is_some() || self.done > 0 || self.refused > 0
+    }
+}
+
 /// Why a job did not begin.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BulkError {
@@ -201,7 +208,7 @@ impl Queue {
             version: claimed.record.version,
             claim: claimed.guard.id(),
         };
-        let mut waited = course.job.after.is_some() && self.has_room(&course.job);
+        let mut waited = course.job.has_begun() && self.has_room(&course.job);
         while !shutdown.begun() {
             if !self.has_room(&course.job) {
                 self.say_waiting(&course.job);

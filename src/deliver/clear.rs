@@ -2,7 +2,8 @@
 //! the silence or the second connection again (RFC 7435 section 3).
 //!
 //! What is remembered is one address of one host, never more than `STARTTLS_BROKEN_FOR`, and only after it took us in
-//! the clear: a host that is down in all ways has no trouble with TLS. Routes that require TLS never ask here.
+//! the clear: a host that is down in all ways has no trouble with TLS. Routes that require TLS, or that have a password
+//! to give, never ask here.
 //! Not here: what counts as broken (`connect`).
 
 use std::collections::HashMap;

@@ -212,19 +212,7 @@ impl Reach {
         start: Mono,
         none: &mut NoHost,
     ) -> Result<Connection, Trouble> {
-        let conf = self.conf.load();
-        let mut target = Target {
-            plan,
-            hop,
-            at: SocketAddr::new(address, hop.port),
-            site: site(&hop.host, address, hop.port),
-            timeouts: conf.deliver.timeouts,
-            own: conf.server.hostname.clone(),
-            clear: self
-                .clear
-                .has(&hop.host, SocketAddr::new(address, hop.port)),
-        };
-        drop(conf);
+        let mut target = self.target(plan, hop, address);
         none.site.clone_from(&target.site);
         let miss = match Box::pin(self.attempt(&target, start, none)).await {
             Ok(connection) => return Ok(connection),
@@ -241,6 +229,22 @@ impl Reach {
             }
             Err(second) => Err(second.trouble),
         }
+    }
+
+    fn target<'a>(&self, plan: &'a Plan, hop: &'a NextHop, address: IpAddr) -> Target<'a> {
+        let conf = self.conf.load();
+        let mut target = Target {
+            plan,
+            hop,
+            at: SocketAddr::new(address, hop.port),
+            site: site(&hop.host, address, hop.port),
+            timeouts: conf.deliver.timeouts,
+            own: conf.server.hostname.clone(),
+            clear: false,
+        };
+        // Another route may have found it out, for mail that may go in the clear.
+        target.clear = target.may_be_clear() && self.clear.has(&hop.host, target.at);
+        target
     }
 
     async fn attempt(
@@ -436,4 +440,58 @@ pub(super) fn said(log: &mut String, who: &str, text: &str) {
 
 fn unreachable(site: &str, why: &str) -> Miss {
     Miss::from(Trouble::Unreachable(format!("connect to {site}: {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::route::Terms;
+    use super::*;
+    use crate::base::clock::Wall;
+    use crate::base::secret::Secret;
+    use crate::config::{Config, RelayLogin};
+
+    #[test]
+    fn a_route_with_a_password_asks_for_tls_though_another_found_it_broken() {
+        let clock = Clock::moved(Wall(0));
+        let name = "mail.example.org".parse().unwrap();
+        let conf = Arc::new(Config::fallback(name, "/nowhere".into()));
+        let reach = Reach {
+            conf: Arc::new(arc_swap::ArcSwap::new(Arc::clone(&conf))),
+            resolver: Resolver::new(&conf.dns),
+            tls: ClientTls::new().unwrap(),
+            own: Vec::new(),
+            strangers: Strangers::default(),
+            clear: ClearHosts::new(clock.clone()),
+            hurry: Hurry::default(),
+            clock,
+        };
+        let hop = NextHop {
+            host: Host::Domain("mx.example".parse().unwrap()),
+            port: 587,
+        };
+        for (address, login, clear) in [
+            ("192.0.2.1", false, true),
+            ("192.0.2.1", true, false),
+            ("127.0.0.1", true, true),
+        ] {
+            let address = address.parse().unwrap();
+            let sasl = login.then(|| RelayLogin {
+                user: "me".to_owned(),
+                password: Secret::new("secret"),
+            });
+            let terms = Arc::new(Terms {
+                tls: RelayTls::Opportunistic,
+                ca: None,
+                sasl,
+            });
+            let plan = Plan::by_relay(&terms, std::slice::from_ref(&hop), &conf);
+            reach
+                .clear
+                .remember(&hop.host, SocketAddr::new(address, hop.port));
+            let target = reach.target(&plan, &hop, address);
+            assert_eq!(target.clear, clear, "case: {address}, login: {login}");
+        }
+    }
 }

@@ -35,14 +35,17 @@ pub(super) struct Miss {
 }
 
 impl Target<'_> {
-    /// A fault between STARTTLS and the EHLO behind it, wherever it is: RFC 7435 section 3 wants the mail to go on. Where
-    /// a password must follow, or TLS is required, it does not.
-    pub(super) fn behind_starttls(&self, miss: Miss) -> Miss {
-        let opportunistic = self.plan.tls == RelayTls::Opportunistic;
+    /// Whether mail may go there in the clear though TLS is offered: not where a password must follow, or TLS is required.
+    pub(super) fn may_be_clear(&self) -> bool {
         let password = self.plan.sasl.is_some() && !self.at.ip().is_loopback();
+        self.plan.tls == RelayTls::Opportunistic && !password
+    }
+
+    /// A fault between STARTTLS and the EHLO behind it, wherever it is: RFC 7435 section 3 wants the mail to go on.
+    pub(super) fn behind_starttls(&self, miss: Miss) -> Miss {
         let loops = matches!(miss.trouble, Trouble::Loop(_));
         Miss {
-            try_clear: opportunistic && !password && !loops,
+            try_clear: self.may_be_clear() && !loops,
             ..miss
         }
     }

@@ -28,11 +28,17 @@ pub fn io(error: &io::Error) -> Cow<'static, str> {
     if let Some((_, words)) = known {
         return (*words).into();
     }
+    let text = error.to_string();
     if error.raw_os_error().is_none() {
-        return "the connection broke".into();
+        // No kind and no number tells it from others.
+        let words = if text.starts_with(UNKNOWN_NAME) {
+            "its name is not found in DNS, or no name server answers"
+        } else {
+            "the connection broke"
+        };
+        return words.into();
     }
     // The system's own words, without their number: "No buffer space available (os error 105)".
-    let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or_default();
     clean(words, WORDS_MAX).into()
 }
@@ -335,6 +341,8 @@ pub fn pem(error: &pem::Error) -> Cow<'static, str> {
     }
 }
 
+/// How the standard library begins what it says of a name that the system's resolver gives no address for.
+const UNKNOWN_NAME: &str = "failed to lookup address information";
 /// Characters of the system's own words.
 const WORDS_MAX: usize = 200;
 /// Names of a certificate that are told, and characters of each.
@@ -488,6 +496,18 @@ mod tests {
                 assert!(!got.contains(foreign), "case: {error:?}, got {got}");
             }
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_is_no_connection_that_broke() {
+        use std::net::ToSocketAddrs;
+        // No question is asked for it: DNS has no empty labels.
+        let error = ("no..name", 25).to_socket_addrs().unwrap_err();
+        assert_eq!(
+            io(&error),
+            "its name is not found in DNS, or no name server answers",
+            "got {error:?}"
+        );
     }
 
     #[test]

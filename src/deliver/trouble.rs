@@ -254,8 +254,8 @@ fn refused(stage: Stage, reply: &Reply) -> Ruling {
     match stage {
         // 530: the site wants TLS or a login first, for any mail (RFC 3207 section 4, RFC 4954 section 6).
         Stage::Mail if reply.code() == 530 => theirs(SITE, false, reply, &step),
-        // RFC 5321 section 4.5.3.1.10: 552 to RCPT is how old servers say "too many recipients".
-        Stage::Rcpt if reply.code() == 552 && reply.status().is_none() => {
+        // RFC 5321 section 4.5.3.1.10: 552 to RCPT is how old servers say "too many recipients", with a status or without.
+        Stage::Rcpt if reply.code() == 552 && may_be_many(reply) => {
             theirs(RECIPIENT, false, reply, &step)
         }
         Stage::Rcpt => theirs(RECIPIENT, ends, reply, &step),
@@ -263,6 +263,11 @@ fn refused(stage: Stage, reply: &Reply) -> Ruling {
             theirs(MESSAGE, ends, reply, &step)
         }
     }
+}
+
+/// Whether 552 can speak of the number of recipients; without a status it always can.
+fn may_be_many(reply: &Reply) -> bool {
+    reply.status().is_none() || throttle::too_many(reply)
 }
 
 fn cut_off(stage: Stage, cut: &Cut) -> Ruling {

@@ -213,6 +213,13 @@ fn after_it() -> Vec<Case> {
             "5.0.0",
         ),
         (
+            "RCPT 552 5.5.3",
+            refused(Stage::Rcpt, "552 5.5.3 enough"),
+            false,
+            RECIPIENT,
+            "5.5.3",
+        ),
+        (
             "RCPT 552 5.2.2",
             refused(Stage::Rcpt, "552 5.2.2 full"),
             true,

@@ -217,7 +217,10 @@ async fn login(
     };
     let mut reply = client.cmd(exchange.first()).await?;
     while reply.code == 334 {
-        let line = exchange.answer().unwrap_or_else(|| "*\r\n".to_owned());
+        let Some(line) = exchange.answer() else {
+            // RFC 4954 section 4; whatever it answers, there is no more to say.
+            return Ok(client.cmd("*\r\n").await?.code);
+        };
         reply = client.cmd(&line).await?;
     }
     Ok(reply.code)

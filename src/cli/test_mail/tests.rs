@@ -125,6 +125,27 @@ async fn a_password_is_never_printed() {
 }
 
 #[tokio::test]
+async fn a_server_that_asks_without_end_is_asked_to_stop_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "hunter2\n").unwrap();
+    let script = &[
+        ("AUTH", "334 "),
+        ("YXBw", "334 "),
+        ("aHVudGVyMg==", "334 "),
+        ("*", "334 "),
+    ];
+    let file = path.to_str().unwrap();
+    let more = ["a@b.example", "--account", "app", "--password-file", file];
+    let sent = Clock::system()
+        .timeout(Duration::from_secs(20), try_it(script, &more))
+        .await;
+    let (end, text) = sent.expect("it ends");
+    assert_eq!(end.unwrap(), End::NotNow);
+    assert_eq!(text.matches("S: 334").count(), 4, "got {text}");
+}
+
+#[tokio::test]
 async fn nobody_there_is_a_failure_of_the_line() {
     let args = Line::try_parse_from(["test-mail", "a@b.example", "--server", "127.0.0.1:1"])
         .unwrap()

@@ -153,3 +153,11 @@ async fn idle_sessions_end_by_the_clock() {
     let said = talk(house.address, &[""]).await;
     assert!(said.contains("421 4.4.2 "), "got {said}");
 }
+
+#[tokio::test]
+async fn the_end_of_a_transaction_comes_also_for_who_is_never_waited_for() {
+    let house = house(|conf| conf.limits.transaction_timeout = std::time::Duration::ZERO);
+    // The commands behind MAIL are there when its time is over.
+    let said = talk(house.address, &["EHLO c.example\r\n", ENVELOPE]).await;
+    assert!(said.contains("250 2.1.0 Ok\r\n421 4.4.2 "), "got {said}");
+}

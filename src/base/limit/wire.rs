@@ -18,8 +18,8 @@ pub const RECIPIENTS_MAX: usize = 1_000;
 /// Errors in one session before 421: a broken client gets a few, a guessing one gets no more.
 pub const ERRORS_MAX: u32 = 20;
 
-/// Commands that do nothing (NOOP, RSET, VRFY, HELP, EHLO) between two messages before 421. 100 for clients that
-/// reset before each mail.
+/// Commands that do nothing (NOOP, RSET, VRFY, HELP, EHLO, a BDAT of nothing) between two messages before 421. 100 for
+/// clients that reset before each mail.
 pub const IDLE_COMMANDS_MAX: u32 = 100;
 
 /// The header section is kept whole in memory up to its empty line; longer: 552 5.3.4 after the dot.

@@ -183,8 +183,10 @@ impl Driver {
     async fn next_line(&mut self) -> io::Result<Option<Step>> {
         let mut by = None;
         loop {
-            if self.unused().is_zero() {
-                return Ok(Some(self.session.end(End::Unused)));
+            // Here and not only while waiting: who floods is never waited for.
+            let (left, end) = self.whole();
+            if left.is_zero() {
+                return Ok(Some(self.session.end(end)));
             }
             match self.wire.buffer.take_line(self.session.line_max()) {
                 Found::Line { text, more } => return Ok(Some(self.session.line(text, more))),
@@ -223,21 +225,18 @@ impl Driver {
         let now = self.hall.clock.mono();
         let idle = (self.reception.conf().limits.command_timeout, End::Idle);
         let line = by.map(|by| (by - now, End::Drip));
-        let all = match &self.mail {
-            Some(mail) => (mail.deadline - now, End::Slow),
-            None => (self.unused(), End::Unused),
-        };
         // Of two that end together the first one says why.
-        let each = [line, Some(all), Some(idle)].into_iter().flatten();
+        let each = [line, Some(self.whole()), Some(idle)].into_iter().flatten();
         each.min_by_key(|(span, _)| *span).unwrap_or(idle)
     }
 
-    /// How much longer the session may go on without a mail that is taken. A transaction has its own deadline; so whoever
-    /// begins one after the other and finishes none ends too.
-    fn unused(&self) -> Duration {
-        match self.mail {
-            Some(_) => SESSION_IDLE,
-            None => (self.served + SESSION_IDLE) - self.hall.clock.mono(),
+    /// How much longer the transaction may take; without one, how much longer the session may go on without a mail that is
+    /// taken. So whoever begins one transaction after the other and finishes none ends too.
+    fn whole(&self) -> (Duration, End) {
+        let now = self.hall.clock.mono();
+        match &self.mail {
+            Some(mail) => (mail.deadline - now, End::Slow),
+            None => ((self.served + SESSION_IDLE) - now, End::Unused),
         }
     }
 

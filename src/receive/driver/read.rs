@@ -86,6 +86,10 @@ impl Driver {
                     (span, end) = (left, End::Shutdown);
                 }
             }
+            // Octets that are there already are read before any wait ends.
+            if span.is_zero() {
+                return Ok(Waited::Over(end));
+            }
             let hall = Arc::clone(&self.hall);
             tokio::select! {
                 biased;

@@ -499,7 +499,11 @@ impl Session {
             | Command::Rset
             | Command::Noop
             | Command::Vrfy
-            | Command::Help => true,
+            | Command::Help
+            | Command::Bdat {
+                size: 0,
+                last: false,
+            } => true,
             Command::Mail(_)
             | Command::Rcpt(_)
             | Command::Data

@@ -167,6 +167,18 @@ fn errors_and_idle_commands_end_a_session() {
         assert_eq!(say(&mut idler, &["NOOP"]), 250);
     }
     assert_eq!(say(&mut idler, &["NOOP"]), 421);
+    let mut empty = session();
+    say(
+        &mut empty,
+        &["HELO c", "MAIL FROM:<>", "RCPT TO:<a@b.example>"],
+    );
+    let codes: Vec<u16> = (0..IDLE_COMMANDS_MAX)
+        .map(|_| say(&mut empty, &["BDAT 0"]))
+        .collect();
+    // HELO was one of them.
+    assert_eq!(codes.iter().filter(|code| **code == 250).count(), 99);
+    assert_eq!(codes.last(), Some(&421));
+    assert_eq!(codes.len(), 100);
 }
 
 #[test]

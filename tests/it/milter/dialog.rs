@@ -37,6 +37,8 @@ async fn a_filter_sees_the_whole_session_with_its_macros() {
     let reply = client.data(text).await;
     assert_eq!(reply.code, 250, "{reply:?}");
     assert!(cards(&house).await.is_empty());
+    // Its farewell is not waited for by the mail.
+    until("the farewell", || async { filter.dialog().ends_with('Q') }).await;
     let dialog = filter.dialog();
     assert_eq!(dialog, "ODCDHDMDRDRDTLLLLLDNBDEQ");
     let one = |command| filter.asked_for(command).remove(0);

@@ -2,8 +2,8 @@
 //! the silence or the second connection again (RFC 7435 section 3).
 //!
 //! What is remembered is one address of one host, never more than `STARTTLS_BROKEN_FOR`, and only after it took us in
-//! the clear: a host that is down in all ways has no trouble with TLS. Routes that require TLS, or that have a password
-//! to give, never ask here.
+//! the clear: a host that is down in all ways has no trouble with TLS. One that then asks for TLS is forgotten. Routes
+//! that require TLS, or that have a password to give, never ask here.
 //! Not here: what counts as broken (`connect`).
 
 use std::collections::HashMap;
@@ -46,6 +46,11 @@ impl ClearHosts {
         until.insert((host.clone(), at), now + STARTTLS_BROKEN_FOR);
     }
 
+    /// In the clear it does not take mail after all: at its addresses STARTTLS is tried again.
+    pub fn forget(&self, host: &Host) {
+        self.lock().retain(|(known, _), _| known != host);
+    }
+
     /// Whether STARTTLS is not worth trying.
     pub fn has(&self, host: &Host, at: SocketAddr) -> bool {
         let now = self.clock.mono();
@@ -81,6 +86,18 @@ mod tests {
         assert!(!clear.has(&name, host(2).1) && !clear.has(&host(2).0, at));
         clock.advance(Duration::from_secs(1));
         assert!(!clear.has(&name, at));
+    }
+
+    #[test]
+    fn a_host_that_is_forgotten_is_so_at_all_its_addresses() {
+        let clear = ClearHosts::new(Clock::moved(Wall(0)));
+        let ((name, at), (other, _)) = (host(1), host(2));
+        for (name, at) in [(&name, at), (&name, host(3).1), (&other, at)] {
+            clear.remember(name, at);
+        }
+        clear.forget(&name);
+        assert!(!clear.has(&name, at) && !clear.has(&name, host(3).1));
+        assert!(clear.has(&other, at));
     }
 
     #[test]

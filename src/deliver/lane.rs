@@ -167,6 +167,10 @@ async fn deliver<S: Future<Output = ()>>(
             }
             Served::Refused(refused) => {
                 berth.count();
+                if refused.refusal.ruling.bears == Bears::Site {
+                    // It may want TLS before MAIL (530), and have got none because STARTTLS broke once.
+                    berth.crew.reach.clear.forget(&hop.host);
+                }
                 berth.site.avoid(&hop);
                 close(berth, open);
                 refused_by.push(hop);

@@ -249,6 +249,24 @@ async fn a_host_whose_starttls_breaks_is_remembered_for_half_an_hour() {
 }
 
 #[tokio::test]
+async fn a_host_that_wants_tls_after_its_starttls_broke_gets_it_at_the_next_try() {
+    let (remote, _) = Remote::with_tls(|asked| match (asked.verb, asked.connection) {
+        ("STARTTLS", 1) => Answer::Break("", 0),
+        ("MAIL" | "RCPT" | "DATA", 2) => {
+            Answer::Say("530 5.7.0 Must issue a STARTTLS command first")
+        }
+        _ => Answer::Usual,
+    })
+    .await;
+    let mut house = House::before(&remote, QUICK).await;
+    send(&house, "wants TLS").await;
+    house.told(EventKind::Deferred).await;
+    house.pass_until(EventKind::Delivered, MINUTE, 10).await;
+    let mails = remote.mails(1).await;
+    assert!(mails[0].tls && mails[0].connection == 3, "got {mails:?}");
+}
+
+#[tokio::test]
 async fn a_try_that_fails_behind_starttls_says_so() {
     let (remote, pem) = Remote::with_tls(|asked| match (asked.verb, asked.nth) {
         ("EHLO", 2) => Answer::Say("250-remote.example\r\n250 AUTH PLAIN LOGIN"),

@@ -222,7 +222,11 @@ impl Berth {
 
     /// Its connection stands; not wanted any more if the site went down meanwhile.
     pub fn reached(&mut self) -> bool {
-        self.site.reached(&mut self.lane)
+        let wanted = self.site.reached(&mut self.lane);
+        if wanted {
+            self.crew.places().found(&self.site.key);
+        }
+        wanted
     }
 
     /// Its connection is gone.

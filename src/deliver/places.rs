@@ -148,8 +148,13 @@ impl<K: Clone + Eq + Hash> Places<K> {
             return false;
         }
         *count += 1;
-        self.blocked.retain(|(waiting, _)| waiting != site);
         true
+    }
+
+    /// The site has a connection, so it waits for no network. One that could only try another host waits on: that host
+    /// would be asked again as fast as it refuses.
+    pub fn found(&mut self, site: &K) {
+        self.blocked.retain(|(waiting, _)| waiting != site);
     }
 
     /// Such a connection is over; the site that waited longest for its network may try.
@@ -299,6 +304,8 @@ mod tests {
         }
         assert!(places.is_blocked(&"c") && places.is_blocked(&"d"));
         assert!(places.enter(&"c", net("192.0.3.1")), "others are free");
+        assert!(places.is_blocked(&"c"), "to try is not to succeed");
+        places.found(&"c");
         assert!(!places.is_blocked(&"c"), "it found one");
         assert_eq!(places.exit(net("192.0.2.1")), Some("d"), "in turn");
         assert_eq!(places.unblock_all(), ["f"]);

@@ -2,12 +2,14 @@
 //!
 //! Not here: the same as arithmetic (`deliver::places`), and whom DNS means (`sites`).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use postwerk::config::{Config, DomainPattern, RelayTls};
 use postwerk::deliver::Strangers;
 use postwerk::journal::event::EventKind;
+use tokio::net::TcpListener;
 
 use crate::deliver::{LETTER, Rig, conf, route};
 use crate::dns::{Stub, Zone};
@@ -138,5 +140,52 @@ async fn a_network_that_dns_chose_has_its_share_and_the_next_site_waits_without_
     assert_eq!(delivered.recipient, "c@two.example");
     let mails = remote.mails(1).await;
     assert_eq!(mails[0].connection, 2, "one at a time");
+    rig.stop().await;
+}
+
+/// Its second host is in another network and does not work: asking it again and again is no way to wait for the first.
+#[tokio::test]
+async fn a_site_that_waits_for_a_network_does_not_hammer_its_other_hosts() {
+    let remote = Remote::scripted(|asked| match (asked.verb, asked.nth) {
+        ("MAIL", 1) => Answer::Silence,
+        _ => Answer::Usual,
+    })
+    .await;
+    let port = remote.address.port();
+    let broken = TcpListener::bind(("127.0.1.1", port)).await.unwrap();
+    let (asked, counted) = (Arc::new(AtomicUsize::new(0)), broken);
+    let counter = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while counted.accept().await.is_ok() {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let zone = Zone::default()
+        .mx("one.example", 10, "mx.one.example")
+        .a("mx.one.example", [127, 0, 0, 1])
+        .mx("two.example", 10, "mx.two.example")
+        .a("mx.two.example", [127, 0, 0, 1])
+        .mx("two.example", 20, "broken.two.example")
+        .a("broken.two.example", [127, 0, 1, 1]);
+    let stub = Stub::start(zone).await;
+    let mut conf = conf();
+    conf.dns.servers = vec![stub.address()];
+    conf.deliver.connections = 4;
+    conf.deliver.timeouts.mail = Duration::from_millis(400);
+    let strangers = Strangers {
+        port,
+        loopback: true,
+    };
+    let mut rig = Rig::among(conf, strangers);
+    rig.accept("a@b.example", &["c@one.example"], LETTER).await;
+    crate::until("the first connection", || async {
+        remote.asked("MAIL") == 1
+    })
+    .await;
+    rig.accept("a@b.example", &["c@two.example"], LETTER).await;
+    let delivered = rig.event(EventKind::Delivered).await;
+    assert_eq!(delivered.recipient, "c@two.example");
+    let times = asked.load(Ordering::Relaxed);
+    assert!(times <= 2, "the broken host was asked {times} times");
     rig.stop().await;
 }

@@ -19,7 +19,9 @@ use super::plan::Plan;
 use super::trouble::{Trouble, decisive, rule};
 use super::wire::{Hurry, Stream, Wire};
 use crate::base::clock::{Clock, Mono};
-use crate::base::limit::{CONNECT_TRIES_FOR, CONNECT_TRIES_MAX, DIALOGUE_MAX, DNS_HOST_MAX};
+use crate::base::limit::{
+    CONNECT_TRIES_FOR, CONNECT_TRIES_MAX, DIALOGUE_MAX, DNS_HOST_MAX, REPLY_HURRIED,
+};
 use crate::base::size::show_span;
 use crate::config::{NextHop, RelayTls, Shared};
 use crate::journal::line;
@@ -137,7 +139,11 @@ impl Reach {
         // Where each of the troubles was met.
         let mut met = Vec::new();
         let mut tries = 0;
-        let late = || self.clock.mono() - start > CONNECT_TRIES_FOR;
+        // Ten hosts that use up what each of them has would keep a place from others for ten times as long.
+        let late = || {
+            let took = self.clock.mono() - start;
+            took > CONNECT_TRIES_FOR || (took >= REPLY_HURRIED && self.hurry.is_set())
+        };
         for hop in hops {
             if tries == CONNECT_TRIES_MAX || late() {
                 break;

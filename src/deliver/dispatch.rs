@@ -6,7 +6,7 @@
 //! once. Whatever happens to a site, by a lane that ends or a person who wants its mail, is looked at here.
 //! Not here: connections and their number (`crew`, `places`), health of a site (`stand`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::base::shutdown::Shutdown;
 use crate::mail::domain::Domain;
 use crate::net::dns::{DnsFault, MailHosts};
 use crate::queue::group::{account_of, host_of};
-use crate::queue::waits::Reason;
+use crate::queue::waits::{NOBODY, Reason};
 use crate::queue::{Attempt, Delays, Deliveries, Queue};
 use crate::store::{CLAIM_MAX, Group, StoreError, StoreTime};
 
@@ -41,6 +41,8 @@ pub struct Dispatcher {
     ways: Ways,
     /// Domains that DNS is asked about, and the groups that wait for it.
     learning: HashMap<Domain, Vec<Group>>,
+    /// Those of them that a person wants tried.
+    wanted: HashSet<Group>,
     learned: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     /// When the store must be asked again.
     next_look: Mono,
@@ -84,6 +86,7 @@ impl Dispatcher {
             sites: HashMap::new(),
             ways,
             learning: HashMap::new(),
+            wanted: HashSet::new(),
             learned: mpsc::channel(LEARNING_MAX),
             next_look,
             number: 0,
@@ -130,6 +133,8 @@ impl Dispatcher {
                 site.clear();
             }
             self.next_look = self.now() + PAUSED_LOOK;
+            // Nobody attends to anything meanwhile: what is past must not end the wait.
+            self.next_attend = self.next_look;
             return Ok(false);
         }
         self.follow();
@@ -171,21 +176,41 @@ impl Dispatcher {
         self.crew.hand_out(&self.sites);
         let (woken, later) = self.deliveries.woken();
         for group in woken {
-            if let Destination::Site(site) = self.destination(&group) {
-                site.wake();
-                if let Room::Down(span) = site.room(self.crew.most()) {
-                    self.next_look = self.next_look.min(now + span);
-                    self.hold_for(&group, span, &site);
-                    continue;
-                }
+            if let Some(host) = host_of(&group) {
+                self.ways.ask_again(&host);
+                self.want(group);
             }
-            self.deliveries.snooze(&group, StoreTime(0));
-            self.next_look = now;
         }
         if let Some(later) = later {
             let span = later.0.saturating_sub(self.deliveries.now().0);
             self.next_attend = self.next_attend.min(now + Duration::from_micros(span));
         }
+    }
+
+    /// A person wants a group tried: its site is asked at once, also if DNS must say first which that is.
+    fn want(&mut self, group: Group) {
+        let now = self.now();
+        match self.destination(&group) {
+            Destination::Site(site) => {
+                site.wake();
+                if let Room::Down(span) = site.room(self.crew.most()) {
+                    self.hold_for(&group, span, &site);
+                    return;
+                }
+            }
+            Destination::Asked => {
+                self.wanted.insert(group);
+                return;
+            }
+            Destination::NotNow => {
+                let soon = self.deliveries.now().0.saturating_add(micros(BUSY));
+                self.deliveries.wake_later(group, StoreTime(soon));
+                return;
+            }
+            Destination::Nowhere(_) => {}
+        }
+        self.deliveries.snooze(&group, StoreTime(0));
+        self.next_look = now;
     }
 
     /// After a reload nothing goes out by what was in force before: what waits here is given back and looked at anew.
@@ -200,6 +225,7 @@ impl Dispatcher {
             // A wait may be for a way that nobody goes any more.
             self.deliveries.let_go(site.number);
         }
+        self.deliveries.let_go(NOBODY);
         let deliveries = &self.deliveries;
         self.table
             .clear(|group| deliveries.snooze(group, StoreTime(0)));
@@ -342,8 +368,16 @@ impl Dispatcher {
 
     fn learn(&self, domain: Domain) {
         let (crew, answers) = (Arc::clone(&self.crew), self.learned.0.clone());
+        let (resolver, name) = (crew.reach.resolver.clone(), domain.clone());
+        // A task of its own: whatever a name server says, an answer comes, or the domain would never be asked for again.
+        let asked = tokio::spawn(async move { resolver.mail_hosts(&name).await });
         tokio::spawn(async move {
-            let said = crew.reach.resolver.mail_hosts(&domain).await;
+            let said = asked.await.unwrap_or_else(|_| {
+                Err(DnsFault::NotNow {
+                    name: domain.clone(),
+                    why: "asking for its mail hosts failed".to_owned(),
+                })
+            });
             // The channel has a place for each question; it is closed only when the server stops.
             drop(answers.send(Answer { domain, said }).await);
             crew.low.tell();
@@ -357,6 +391,9 @@ impl Dispatcher {
         // The groups that waited for it are shown again at once.
         for group in waited.into_iter().flatten() {
             self.deliveries.snooze(&group, StoreTime(0));
+            if self.wanted.remove(&group) {
+                self.want(group);
+            }
         }
         self.next_look = self.now();
     }
@@ -494,8 +531,6 @@ const PAUSED_LOOK: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_secs(2);
 /// DNS is being asked; its answer ends the snooze.
 const ASKING: Duration = Duration::from_secs(30);
-/// No site is waited for, but DNS; sites are numbered from 1.
-const NOBODY: u64 = 0;
 /// Sites that wait for a network look again by themselves.
 const UNBLOCK: Duration = Duration::from_secs(30);
 /// The name servers could not answer.

@@ -363,7 +363,8 @@ async fn serve<S: Future<Output = ()>>(
                 .outcomes
                 .iter()
                 .any(|(_, outcome)| outcome.is_relayed());
-            if usable {
+            // Who took it works, also if it closes the connection behind each mail.
+            if usable || taken {
                 let most = conf.deliver.connections_per_site;
                 if berth.site.served(taken, most) {
                     crew.attend(&berth.site.key);
@@ -435,7 +436,7 @@ fn waits(crew: &Crew, until: Mono, ruling: &Ruling, site: &str) {
             tracing::warn!(site, %reply, wait, "a site asks for a pause; its mail waits, and no try is counted");
         }
         Bears::Site | Bears::Host | Bears::Mail => {
-            tracing::warn!(site, %reply, wait, "a site cannot be reached; its mail waits");
+            tracing::warn!(site, %reply, wait, "a site cannot be used; its mail waits");
         }
     }
 }

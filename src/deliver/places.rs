@@ -6,7 +6,7 @@
 //! the transactions under way are told to hurry. Generic over the site's name, for a model test.
 //! Not here: how many lanes a site wants (`stand`), and starting them (`dispatch`).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
 
@@ -25,6 +25,8 @@ pub struct Places<K> {
     of_net: HashMap<Net, usize>,
     /// Sites whose hosts are all in a network that has its share.
     blocked: VecDeque<(K, Net)>,
+    /// The same sites: thousands may wait for one network, and it is asked about every site on each look.
+    blocked_sites: HashSet<K>,
 }
 
 /// A /24 of IPv4 or a /48 of IPv6: what one owner usually has.
@@ -63,6 +65,7 @@ impl<K: Clone + Eq + Hash> Places<K> {
             leaving: 0,
             of_net: HashMap::new(),
             blocked: VecDeque::new(),
+            blocked_sites: HashSet::new(),
         }
     }
 
@@ -142,7 +145,7 @@ impl<K: Clone + Eq + Hash> Places<K> {
         let share = (self.total / NETWORK_SHARE).max(1);
         let count = self.of_net.entry(net).or_default();
         if *count >= share {
-            if !self.blocked.iter().any(|(waiting, _)| waiting == site) {
+            if self.blocked_sites.insert(site.clone()) {
                 self.blocked.push_back((site.clone(), net));
             }
             return false;
@@ -154,7 +157,9 @@ impl<K: Clone + Eq + Hash> Places<K> {
     /// The site has a connection, so it waits for no network. One that could only try another host waits on: that host
     /// would be asked again as fast as it refuses.
     pub fn found(&mut self, site: &K) {
-        self.blocked.retain(|(waiting, _)| waiting != site);
+        if self.blocked_sites.remove(site) {
+            self.blocked.retain(|(waiting, _)| waiting != site);
+        }
     }
 
     /// Such a connection is over; the site that waited longest for its network may try.
@@ -166,16 +171,19 @@ impl<K: Clone + Eq + Hash> Places<K> {
             }
         }
         let at = self.blocked.iter().position(|(_, of)| *of == net)?;
-        self.blocked.remove(at).map(|(site, _)| site)
+        let (site, _) = self.blocked.remove(at)?;
+        self.blocked_sites.remove(&site);
+        Some(site)
     }
 
     /// Whether the site waits for a network.
     pub fn is_blocked(&self, site: &K) -> bool {
-        self.blocked.iter().any(|(waiting, _)| waiting == site)
+        self.blocked_sites.contains(site)
     }
 
     /// Whoever waits for a network may try again: the one that was woken may have needed it no more.
     pub fn unblock_all(&mut self) -> Vec<K> {
+        self.blocked_sites.clear();
         self.blocked.drain(..).map(|(site, _)| site).collect()
     }
 

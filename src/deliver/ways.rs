@@ -66,6 +66,9 @@ impl Ways {
         }
         self.routes = Routes::new(conf);
         self.conf = Arc::clone(conf);
+        // What waited for DNS is looked at anew, and must not use up a try without a question.
+        self.heard
+            .retain(|_, heard| !matches!(heard.said, Err(DnsFault::NotNow { .. })));
         true
     }
 
@@ -119,6 +122,16 @@ impl Ways {
                 Found::Plan(plan)
             }
             Err(trouble) => Found::Nowhere(trouble),
+        }
+    }
+
+    /// A person wants mail for `host` tried: what DNS could not say is asked again.
+    pub fn ask_again(&mut self, host: &Host) {
+        if let Host::Domain(domain) = host
+            && let Some(heard) = self.heard.get(domain)
+            && matches!(heard.said, Err(DnsFault::NotNow { .. }))
+        {
+            self.heard.remove(domain);
         }
     }
 
@@ -197,6 +210,27 @@ mod tests {
         );
         let late = START + Duration::from_secs(60);
         assert!(matches!(ways.find(&host, late), Found::Ask(_)));
+    }
+
+    #[test]
+    fn what_dns_could_not_say_is_asked_again_when_a_person_wants_it() {
+        let mut ways = Ways::new(Arc::new(conf()), 25);
+        let (late, gone) = (host("late.test"), host("gone.test"));
+        let name = |text: &str| text.parse::<Domain>().unwrap();
+        let why = "no answer".to_owned();
+        let not_now = DnsFault::NotNow {
+            name: name("late.test"),
+            why,
+        };
+        ways.hear(name("late.test"), Err(not_now), START);
+        let never = DnsFault::NoSuchDomain(name("gone.test"));
+        ways.hear(name("gone.test"), Err(never), START);
+        for host in [&late, &gone] {
+            assert!(matches!(ways.find(host, START), Found::Nowhere(_)));
+            ways.ask_again(host);
+        }
+        assert!(matches!(ways.find(&late, START), Found::Ask(_)));
+        assert!(matches!(ways.find(&gone, START), Found::Nowhere(_)));
     }
 
     #[test]

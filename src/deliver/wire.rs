@@ -199,6 +199,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 impl Hurry {
+    /// Whether somebody waits.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Somebody waits, or nobody does any more.
     pub fn set(&self, waits: bool) {
         self.0

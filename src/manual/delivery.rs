@@ -19,7 +19,8 @@
 //! * **A bound is for what is waited for, not for a read**: a whole reply, a whole write at 8 KiB a second or more, all of a
 //!   transaction up to its dot (each step once, 10 s a recipient, the size at that rate), 15 minutes of trying addresses.
 //!   A hop that drips is given up when a silent one would be. While another site waits for a connection a reply before
-//!   the dot has 60 s, also one that is waited for already; the reply to the dot is never hurried.
+//!   the dot has 60 s, also one that is waited for already, and after as long no further host of a site is tried: what was
+//!   not asked comes first the next time. The reply to the dot is never hurried.
 //! * **Behind the dot the code is the verdict.** Who wrote 250 has the mail, however long, odd or broken the rest of the reply
 //!   is; sending it again would double it. The connection is not used again, for nobody knows where its next reply
 //!   starts. For the same reason octets that nobody asked for end a connection, and before the body they are no yes.
@@ -48,14 +49,15 @@
 //!   is RCPTMAX of LIMITS (RFC 9422) as long as the connection stands.
 //! * **A tenth of the connections is for sites that have none**, and at most a quarter goes to one network (/24, /48)
 //!   that DNS chose: whoever owns it may have a thousand domains with a host each. A site that finds its network full
-//!   waits without a try until one of those connections ends. A lane gives its place up after `site_messages` mails when
+//!   waits without a try until one of those connections ends, or half a minute; its hosts in other networks are asked then,
+//!   too, and not more often. A lane gives its place up after `site_messages` mails when
 //!   another site waits, an idle one at once, and what is under way hurries.
 //! * **No due parcel without a waker.** How a site stands is one pure machine, and what follows is computed anew after
 //!   each event, also behind a panic: a lane and its connection are counted out together, a parcel is never put back to
 //!   a site that is down, and nobody goes to sleep between a look and the wait for its change. A seeded model holds it.
 //! * **Why a group waits lives in memory only** (`queue::waits`), like snoozes: a restart finds out again. Lists, status
 //!   and the end of a lifetime read it, so that a mail and its site tell one truth. A person who wants a mail ends the
-//!   wait of its site, at most once a second.
+//!   wait of its site, at most once a second, also if DNS must say first which site that is.
 //! * **A site is everything that decides how a mail travels**, compared as a structure: hosts with their preferences
 //!   (RFC 5321 section 5.1: each domain has its own), port, TLS rule, the file of roots as it lies on disk, login with
 //!   its password, and whether DNS chose the hosts. What is shared by less goes wrong one day: a stranger whose MX named

@@ -18,6 +18,9 @@ use crate::mail::outcome::Fault;
 use crate::mail::state::State;
 use crate::store::{Group, StoreTime, Work};
 
+/// No site is waited for, but DNS; sites are numbered from 1.
+pub const NOBODY: u64 = 0;
+
 /// Why a site is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -187,6 +190,11 @@ impl super::Deliveries {
         }
     }
 
+    /// A group that a person wants tried cannot be looked at before `at`.
+    pub fn wake_later(&self, group: Group, at: StoreTime) {
+        self.queue.waits.wake(group, at, self.now());
+    }
+
     /// Ends when a person wanted something tried since the last call.
     pub async fn nudged(&self) {
         self.queue.waits.nudge.notified().await;
@@ -233,13 +241,15 @@ impl Queue {
     pub fn waited_for(&self, most: usize) -> Vec<(Wait, usize)> {
         let now = self.store.now();
         let inner = self.waits.lock();
-        let mut sites: HashMap<u64, (Wait, usize)> = HashMap::new();
+        let mut sites: HashMap<_, (Wait, usize)> = HashMap::new();
         for wait in inner.waits.values().filter(|wait| wait.until > now) {
-            let entry = sites.entry(wait.by).or_insert_with(|| (wait.clone(), 0));
-            entry.1 += 1;
+            // Where there is no site, what DNS said names the domain; one does not stand for another.
+            let said = (wait.by == NOBODY).then(|| wait.why.fault.reply.text());
+            let entry = sites.entry((wait.by, said));
+            entry.or_insert_with(|| (wait.clone(), 0)).1 += 1;
         }
-        drop(inner);
         let mut sites: Vec<_> = sites.into_values().collect();
+        drop(inner);
         sites.sort_by_key(|(wait, _)| wait.until);
         sites.truncate(most);
         sites

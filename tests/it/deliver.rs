@@ -64,11 +64,20 @@ impl Rig {
     }
 
     pub fn among(conf: Config, strangers: Strangers) -> Self {
-        Self::build(conf, strangers, Vec::new())
+        Self::build(conf, strangers, Vec::new(), Clock::system())
     }
 
-    fn build(conf: Config, strangers: Strangers, own_addresses: Vec<SocketAddr>) -> Self {
-        let clock = Clock::system();
+    /// With a clock that the test moves.
+    pub fn clocked(conf: Config, strangers: Strangers, clock: &Clock) -> Self {
+        Self::build(conf, strangers, Vec::new(), clock.clone())
+    }
+
+    fn build(
+        conf: Config,
+        strangers: Strangers,
+        own_addresses: Vec<SocketAddr>,
+        clock: Clock,
+    ) -> Self {
         let conf: Shared = Arc::new(ArcSwap::from_pointee(conf));
         let store = store::redb::memory(clock.clone());
         let queue = Queue::new(Arc::clone(&conf), store, clock.clone(), Events::new());
@@ -445,6 +454,7 @@ async fn mail_that_leads_back_to_a_listener_of_ours_is_a_loop() {
         routed(&ourselves),
         Strangers::default(),
         vec![ourselves.address],
+        Clock::system(),
     );
     rig.accept("a@b.example", &["c@d.example"], LETTER).await;
     let event = rig.event(EventKind::Bounced).await;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use postwerk::base::clock::{Clock, Wall};
 use postwerk::config::{Config, DomainPattern, RelayTls};
 use postwerk::deliver::Strangers;
 use postwerk::journal::event::EventKind;
@@ -187,5 +188,34 @@ async fn a_site_that_waits_for_a_network_does_not_hammer_its_other_hosts() {
     assert_eq!(delivered.recipient, "c@two.example");
     let times = asked.load(Ordering::Relaxed);
     assert!(times <= 2, "the broken host was asked {times} times");
+    rig.stop().await;
+}
+
+/// Each of them may take a minute; together they may not take ten.
+#[tokio::test]
+async fn a_site_whose_many_hosts_are_silent_gives_its_place_up_after_a_minute() {
+    let silent = || {
+        Remote::scripted(|asked| match asked.verb {
+            "CONNECT" => Answer::Silence,
+            _ => Answer::Usual,
+        })
+    };
+    let (first, second, other) = (silent().await, silent().await, Remote::friendly().await);
+    let mut conf = two_sites(&first, &other);
+    conf.routes[0]
+        .relay
+        .extend(route(&second, RelayTls::Off).relay);
+    conf.deliver.connections = 1;
+    let clock = Clock::moved(Wall(1_795_000_000_000_000));
+    let rig = Rig::clocked(conf, Strangers::default(), &clock);
+    rig.accept("a@b.example", &["c@busy.example"], LETTER).await;
+    crate::until("the first host to be asked", || async {
+        first.asked("CONNECT") == 1
+    })
+    .await;
+    rig.accept("a@b.example", &["c@idle.example"], LETTER).await;
+    clock.advance(Duration::from_secs(61));
+    other.mails(1).await;
+    assert_eq!(second.asked("CONNECT"), 0);
     rig.stop().await;
 }

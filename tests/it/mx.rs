@@ -74,3 +74,32 @@ async fn dns_says_never_or_not_now() {
         assert!(event.text.contains(word), "case {name}: {event:?}");
     }
 }
+
+#[tokio::test]
+async fn what_dns_says_of_one_domain_is_not_said_of_another() {
+    let zone = Zone::default().fails("one.example").fails("two.example");
+    let (mut house, _stub) = house(zone).await;
+    for domain in ["one", "two"] {
+        let to = format!("b@{domain}.example");
+        house.send("a@sender.example", &[&to], &letter("dns")).await;
+        house.told(EventKind::Deferred).await;
+    }
+    let queue = house.server.queue();
+    crate::until("both to be waited for", || async {
+        queue.waited_for(9).len() == 2
+    })
+    .await;
+    let waits = queue.waited_for(9).into_iter();
+    let mut said: Vec<_> = waits
+        .map(|(wait, groups)| (wait.why.fault.reply.text().to_owned(), groups))
+        .collect();
+    said.sort();
+    assert!(
+        said[0].0.contains("one.example") && said[0].1 == 1,
+        "{said:?}"
+    );
+    assert!(
+        said[1].0.contains("two.example") && said[1].1 == 1,
+        "{said:?}"
+    );
+}

@@ -7,11 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use postwerk::admin::view::{Row, RowRecipient};
+use postwerk::base::clock::{Clock, Wall};
+use postwerk::config::RelayTls;
+use postwerk::deliver::Strangers;
 use postwerk::journal::event::EventKind;
 use postwerk::mail::state::State;
-use postwerk::queue::verbs::Verb;
+use postwerk::queue::MessageId;
+use postwerk::queue::verbs::{Actor, Verb};
 
 use crate::client::letter;
+use crate::deliver::{LETTER, Rig, conf, route};
+use crate::dns::{Stub, Zone};
 use crate::house::House;
 use crate::remote::{Answer, Remote};
 
@@ -202,4 +208,95 @@ async fn at_the_end_of_a_lifetime_the_reason_is_what_the_server_knew() {
         }
     }
     assert!(never_tried > 0, "some waited all the time");
+}
+
+async fn act(rig: &Rig, verb: Verb, id: MessageId) {
+    let target = id.to_string().parse().expect("an id");
+    let acted = rig.queue.act(verb, &target, &Actor::of("test")).await;
+    acted.expect("acted");
+}
+
+/// The answer of DNS is believed for less time than a site may wait.
+#[tokio::test]
+async fn a_persons_retry_asks_the_site_also_when_dns_must_be_asked_first() {
+    let (remote, flag) = away().await;
+    let zone = Zone::default()
+        .mx("far.example", 10, "mx.far.example")
+        .a("mx.far.example", [127, 0, 0, 1]);
+    let stub = Stub::start(zone).await;
+    let mut conf = conf();
+    conf.dns.servers = vec![stub.address()];
+    conf.queue.retry = vec![1_800 * SECOND];
+    let strangers = Strangers {
+        port: remote.address.port(),
+        loopback: true,
+    };
+    let clock = Clock::moved(Wall(1_795_000_000_000_000));
+    let mut rig = Rig::clocked(conf, strangers, &clock);
+    rig.accept("a@b.example", &["c@far.example"], LETTER).await;
+    // 30, 60, 120, 240, 480 and 900 seconds.
+    for span in [30, 60, 120, 240, 480, 900] {
+        rig.event(EventKind::Deferred).await;
+        clock.advance(span * SECOND);
+    }
+    rig.event(EventKind::Deferred).await;
+    let id = rig.accept("a@b.example", &["d@far.example"], LETTER).await;
+    crate::until("the wait", || async { !rig.queue.waited_for(9).is_empty() }).await;
+    flag.store(false, Ordering::Release);
+    // What DNS said has expired, the wait of a quarter of an hour has not.
+    clock.advance(700 * SECOND);
+    act(&rig, Verb::Retry, id).await;
+    let mails = remote.mails(1).await;
+    assert_eq!(mails[0].to, ["<d@far.example>"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_site_that_closes_behind_each_mail_is_back_all_the_same() {
+    let flag = Arc::new(AtomicBool::new(true));
+    let is_away = Arc::clone(&flag);
+    let remote = Remote::scripted(move |asked| match asked.verb {
+        "CONNECT" if is_away.load(Ordering::Acquire) => Answer::Say("554 5.3.2 no service here"),
+        "DOT" => Answer::Break("250 2.0.0 kept\r\n421 4.3.2 bye", usize::MAX),
+        _ => Answer::Usual,
+    })
+    .await;
+    let mut conf = conf();
+    conf.queue.retry = vec![1_800 * SECOND];
+    conf.routes.push(route(&remote, RelayTls::Off));
+    let clock = Clock::moved(Wall(1_795_000_000_000_000));
+    let mut rig = Rig::clocked(conf, Strangers::default(), &clock);
+    let id = rig.accept("a@b.example", &["c@one.example"], LETTER).await;
+    rig.event(EventKind::Deferred).await;
+    rig.accept("a@b.example", &["c@two.example"], LETTER).await;
+    crate::until("the wait", || async { !rig.queue.waited_for(9).is_empty() }).await;
+    flag.store(false, Ordering::Release);
+    clock.advance(2 * SECOND);
+    act(&rig, Verb::Retry, id).await;
+    remote.mails(2).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_dns_goes_the_new_way_after_a_reload() {
+    let remote = Remote::friendly().await;
+    let stub = Stub::start(Zone::default().fails("broken.example")).await;
+    let mut conf = conf();
+    conf.dns.servers = vec![stub.address()];
+    conf.queue.retry = vec![1_800 * SECOND];
+    let clock = Clock::moved(Wall(1_795_000_000_000_000));
+    let mut rig = Rig::clocked(conf.clone(), Strangers::default(), &clock);
+    rig.accept("a@b.example", &["c@broken.example"], LETTER)
+        .await;
+    rig.event(EventKind::Deferred).await;
+    crate::until("the wait", || async { !rig.queue.waited_for(9).is_empty() }).await;
+    rig.accept("a@b.example", &["never-tried@broken.example"], LETTER)
+        .await;
+    conf.routes.push(route(&remote, RelayTls::Off));
+    rig.conf.store(Arc::new(conf));
+    // It shows that there is something new.
+    rig.accept("a@b.example", &["d@other.example"], LETTER)
+        .await;
+    remote.mails(2).await;
+    rig.stop().await;
 }

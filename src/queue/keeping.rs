@@ -294,7 +294,17 @@ async fn what_ends_in_a_rush_retires_together_and_what_ended_just_now_stays() {
         stage.settle(lent, &relayed()).await;
     }
     stage.clock.advance(Duration::from_secs(5));
-    stage.upkeep().await;
+    let (shutdown, _finish) = Shutdown::new();
+    let gone = async {
+        while record(&stage, message_key(ids[1])).await.is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(stage.queue.upkeep(&shutdown), async {
+        let gone = tokio::time::timeout(MINUTE, gone).await;
+        shutdown.begin();
+        gone.expect("what is due soon goes with what is due");
+    });
     let mut there = Vec::new();
     for id in ids {
         there.push(record(&stage, message_key(id)).await.is_some());

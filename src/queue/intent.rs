@@ -106,8 +106,9 @@ impl Queue {
             terms: Vec::new(),
         };
         lent.loan.phase.store(NOTED, Ordering::Release);
+        // It is part of ending what is under way: else a disk that lets delivery go on would take bodies without a dot.
         Pending {
-            commit: begin(&self.store, Need::Grow, put),
+            commit: begin(&self.store, Need::End, put),
             loan: &lent.loan,
         }
     }

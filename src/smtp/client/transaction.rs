@@ -187,7 +187,9 @@ impl Transaction {
         if waited == Stage::Dot {
             self.end = Some(reply);
         } else {
-            self.taken += usize::from(waited == Stage::Rcpt && reply.class() == Class::Done);
+            // Who refuses the sender and takes a recipient has still no mail to give the body to.
+            let taken = waited == Stage::Rcpt && reply.class() == Class::Done && self.mail_taken();
+            self.taken += usize::from(taken);
             self.replies.push(reply);
         }
     }
@@ -217,12 +219,10 @@ impl Transaction {
     pub fn finish(&self) -> Finished {
         let first = usize::from(self.reset) + 1;
         let last = self.ends.len().saturating_sub(1);
-        let mail = self.replies.get(first - 1);
-        let mail_taken = mail.is_some_and(|reply| reply.class() == Class::Done);
         Finished {
-            verdicts: (first..last).map(|n| self.verdict(n, mail)).collect(),
+            verdicts: (first..last).map(|n| self.verdict(n)).collect(),
             usable: self.cut.is_none(),
-            needs_reset: mail_taken && self.end.is_none(),
+            needs_reset: self.mail_taken() && self.end.is_none(),
         }
     }
 
@@ -258,8 +258,8 @@ impl Transaction {
         }
     }
 
-    fn verdict(&self, command: usize, mail: Option<&Reply>) -> Verdict {
-        if let Some(reply) = mail
+    fn verdict(&self, command: usize) -> Verdict {
+        if let Some(reply) = self.mail()
             && reply.class() != Class::Done
         {
             return Verdict::Refused {
@@ -297,6 +297,16 @@ impl Transaction {
         }
     }
 
+    /// What the peer said to MAIL.
+    fn mail(&self) -> Option<&Reply> {
+        self.replies.get(usize::from(self.reset))
+    }
+
+    fn mail_taken(&self) -> bool {
+        self.mail()
+            .is_some_and(|reply| reply.class() == Class::Done)
+    }
+
     fn waited(&self) -> Stage {
         match self.body {
             Body::Sent | Body::Empty => Stage::Dot,
@@ -315,9 +325,8 @@ impl Transaction {
 
     /// Everything sent is answered, and nothing more can come of it.
     fn hopeless(&self) -> bool {
-        let mail = self.replies.get(usize::from(self.reset));
-        mail.is_some_and(|reply| reply.class() != Class::Done)
-            || (self.sent + 1 == self.ends.len() && self.taken == 0 && mail.is_some())
+        self.mail().is_some()
+            && (!self.mail_taken() || (self.sent + 1 == self.ends.len() && self.taken == 0))
     }
 
     fn group_end(&self) -> usize {

@@ -134,6 +134,13 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
+fn the_body_goes_to_nobody_who_refused_the_sender() {
+    let mut machine = machine(1, true);
+    let writes = play(&mut machine, &["550", "250", "354", "250"]);
+    assert_eq!(writes.last().map(String::as_str), Some("."));
+}
+
+#[test]
 fn every_recipient_gets_its_own_verdict() {
     for &(name, recipients, script, wanted) in CASES {
         for pipelining in [true, false] {

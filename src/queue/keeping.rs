@@ -301,7 +301,7 @@ async fn what_ends_in_a_rush_retires_together_and_what_ended_just_now_stays() {
         }
     };
     tokio::join!(stage.queue.upkeep(&shutdown), async {
-        let gone = tokio::time::timeout(MINUTE, gone).await;
+        let gone = Clock::system().timeout(MINUTE, gone).await;
         shutdown.begin();
         gone.expect("what is due soon goes with what is due");
     });

@@ -214,10 +214,10 @@ async fn the_window_of_the_directory_decides_and_may_move() {
 async fn a_month_of_short_lives_costs_eight_orders_and_warns_of_nothing() {
     let scene = Scene::start("http-01", "", |script| script.life = 6 * DAY).await;
     let mut events = scene.house.server.events();
-    scene.settled().await;
+    let mut stand = scene.settled().await;
     let end = scene.now() + 31 * 86_400;
-    while scene.now() < end {
-        let stand = scene.next().await;
+    while stand.next_try.unwrap() < end {
+        stand = scene.next().await;
         assert!(stand.until.unwrap() > scene.now(), "{stand:?}");
     }
     let orders = scene.directory.counts().orders;

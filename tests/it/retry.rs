@@ -8,7 +8,7 @@ use postwerk::journal::event::EventKind;
 use postwerk::mail::state::State;
 
 use crate::client::letter;
-use crate::house::{House, nobody};
+use crate::house::{House, Place, nobody};
 use crate::remote::{Answer, Remote};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -168,4 +168,47 @@ async fn a_reply_that_makes_no_sense_defers_and_loses_nothing() {
         assert_eq!(event.recipient, "b@example.org", "case: {name}");
         house.pass_until(EventKind::Delivered, 3 * MINUTE, 8).await;
     }
+}
+
+/// Whatever hops do with it, and whatever becomes of the others of its message.
+#[tokio::test]
+async fn behind_stalls_pauses_and_holds_nothing_is_due_beyond_its_lifetime() {
+    let remote = Remote::scripted(|asked| match (asked.verb, asked.nth % 4) {
+        ("MAIL", 1) => Answer::Say("421 4.7.28 unusual rate"),
+        ("RCPT", 2) => Answer::Silence,
+        ("RCPT", 3) => Answer::Say("450 4.2.1 busy"),
+        ("DATA", 0) => Answer::Silence,
+        ("DOT", _) => Answer::Say("451 4.3.0 later"),
+        _ => Answer::Usual,
+    })
+    .await;
+    let more = "[queue]\nretry = [\"10m\"]\nlifetime = \"2h\"\n\
+        [[hold_rule]]\nmatch = { recipient = \"*@held.example\" }\nreason = \"to be looked at\"\n";
+    let house = House::before(&remote, more).await;
+    for n in 0..40 {
+        let (due, held) = (format!("b{n}@example.org"), format!("b{n}@held.example"));
+        let text = letter(&n.to_string());
+        house
+            .submit("a@sender.example", &[&due, &held], &text)
+            .await;
+    }
+    crate::until("each of its answers", || async {
+        house.pass(MINUTE);
+        remote.asked("MAIL") >= 4
+    })
+    .await;
+    crate::until("the end of all that was due", || async {
+        // Who is silent now has a minute more at each look.
+        house.pass(MINUTE);
+        counts(&house).await == (0, 40)
+    })
+    .await;
+}
+
+/// How many are due, and how many are held by the rule; the reports of those that ended end too.
+async fn counts(house: &House) -> (usize, usize) {
+    let places = house.places().await;
+    let is_held = |one: &&Place| one.state == State::Held && one.address.ends_with("@held.example");
+    let due = places.iter().filter(|one| one.state == State::Due).count();
+    (due, places.iter().filter(is_held).count())
 }

@@ -331,26 +331,3 @@ async fn damaged_work_stops_no_other_dsn() {
     );
     assert_eq!(messages(&stage).await.len(), 3, "the other one is told");
 }
-
-#[tokio::test]
-async fn who_must_be_told_is_told_though_the_mail_lacks_a_part() {
-    let stage = Stage::new();
-    let id = stage
-        .accept("verein@home.example", &["a@one.example"], None)
-        .await;
-    stage.settle_all(&failed()).await;
-    let mut batch = Batch::new();
-    batch
-        .ops
-        .push(Op::Delete(crate::queue::record::chunk_key(id, 0)));
-    stage.queue.store().commit(batch).await.unwrap();
-    stage.pass(61);
-    notify(&stage).await;
-    let all = messages(&stage).await;
-    let dsn = all.iter().find(|message| message.id != id).unwrap();
-    let text = String::from_utf8(body_of(&stage, dsn).await).unwrap();
-    assert!(
-        text.contains("Final-Recipient: rfc822; a@one.example"),
-        "got {text}"
-    );
-}

@@ -37,7 +37,7 @@
 //! | 2 | `config`: loading is checking |
 //! | 3 | `store`: the boundary and the redb engine · `net`: listeners, lines, TLS, DNS |
 //! | 4 | `smtp`: the wire, pure · `journal`: facts, events, log lines |
-//! | 5 | `queue` · `accounts` · `certs` |
+//! | 5 | `queue` · `accounts` · `certs` · `scan`: clamd, rspamd, milters are asked |
 //! | 6 | `policy`: facts in, verdict out |
 //! | 7 | `judge`: gathers the facts, asks policy |
 //! | 8 | `receive` · `deliver` |
@@ -66,8 +66,9 @@
 //!    [`queue::Queue::decide`] lets one of many win. A requeue is judged again, a release goes out as it is.
 //! 8. When nothing is left, [`queue::Queue::upkeep`] retires the message; its facts stay for `[queue] history`.
 //!
-//! What must happen later is a due record in the store, so a crash needs no recovery: claims are lost, and what was
-//! claimed is due again. Decisions stand in [`manual`].
+//! What must happen later is a due record in the store, so a crash needs only one recovery: who may have a mail already is
+//! marked before anything is delivered. All else goes on by itself: claims are lost, and what was claimed is due again.
+//! Decisions stand in [`manual`].
 
 #[doc(hidden)]
 pub mod accounts;

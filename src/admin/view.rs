@@ -387,7 +387,7 @@ fn recipient(queue: &Queue, parcel: &Parcel, slot: &Slot, next: Option<&NextTry>
         hold_queue: kept.map(|kept| kept.hold.queue.word().to_owned()),
         reason: kept.map(|kept| kept.hold.reason.word().to_owned()),
         cause: kept
-            .map(|kept| kept.hold.cause.clone())
+            .map(|kept| kept.hold.in_words())
             .filter(|cause| !cause.is_empty()),
         next_try: at.map(|at| date::rfc3339(Wall(queue.wall_of(at.0)))),
         in_delivery: waits && next == Some(&NextTry::Now),
@@ -425,7 +425,7 @@ fn is_false(value: &bool) -> bool {
 fn held(fact: &Held) -> Step {
     Step {
         kind: "email.held".into(),
-        text: match fact.hold.cause.as_str() {
+        text: match fact.hold.in_words().as_str() {
             "" => format!("held in {}: {}", fact.hold.queue, fact.hold.reason),
             cause => format!("held in {}: {}, {cause}", fact.hold.queue, fact.hold.reason),
         },

@@ -15,7 +15,7 @@ use crate::base::lang::Lang;
 use crate::base::secret::Secret;
 use crate::base::size::ByteSize;
 use crate::base::text::fits;
-use crate::mail::hold::{HoldQueue, HoldReason};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::{Host, Mailbox};
 
 /// `[admin]`
@@ -139,8 +139,8 @@ pub enum AtExpiry {
     Requeue,
 }
 
-/// Who may release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who may release; the stricter one is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReleaseRule {
     /// Whoever has the link.
     Link,
@@ -265,6 +265,19 @@ impl HoldsConf {
             .iter()
             .find(|(of, _)| *of == reason)
             .map_or(ReleaseRule::Link, |(_, rule)| *rule)
+    }
+
+    /// Who may release a hold: as its strictest reason says.
+    pub fn release_of(&self, hold: &Hold) -> ReleaseRule {
+        let all = hold.reasons().map(|reason| self.release(reason));
+        all.max().unwrap_or(ReleaseRule::Link)
+    }
+
+    /// Who may have a hold judged again: whoever may release what no check finds again.
+    pub fn requeue_of(&self, hold: &Hold) -> ReleaseRule {
+        let lost = hold.reasons().filter(|reason| !reason.is_found_again());
+        let all = lost.map(|reason| self.release(reason));
+        all.max().unwrap_or(ReleaseRule::Link)
     }
 }
 

@@ -311,8 +311,8 @@ impl Sheet<'_> {
     /// The links of a row, and what is said instead of those that are missing.
     fn offers(&self, card: &Card) -> (Vec<Link>, Vec<String>) {
         let (mut asks, mut notes) = (Vec::new(), Vec::new());
-        if self.is_admins(card) || card.hold.reason.is_owners() {
-            match self.holds.release(card.hold.reason) {
+        if self.is_admins(card) || card.hold.is_owners() {
+            match self.holds.release_of(&card.hold) {
                 ReleaseRule::Link => asks.push((Action::Release, "verb-release")),
                 ReleaseRule::Login => {
                     asks.push((Action::Release, "verb-release"));
@@ -320,8 +320,7 @@ impl Sheet<'_> {
                 }
                 ReleaseRule::Never => notes.push(self.say("digest-note-never", &[])),
             }
-            let never = self.holds.release(card.hold.reason) == ReleaseRule::Never;
-            if !never || card.hold.reason.is_found_again() {
+            if self.holds.requeue_of(&card.hold) != ReleaseRule::Never {
                 asks.push((Action::Requeue, "verb-requeue"));
             }
         } else {

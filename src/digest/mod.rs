@@ -22,6 +22,7 @@ pub mod stream;
 mod tests;
 pub mod token;
 pub mod told;
+mod unseen;
 mod work;
 
 use std::fmt;

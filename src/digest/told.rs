@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::unseen;
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
@@ -36,6 +37,10 @@ pub fn reason(lang: Lang, hold: &Hold) -> String {
     if !cause.is_empty() && !told && !text.contains(&cause) {
         text.push_str(": ");
         text.push_str(&cause);
+    }
+    for more in unseen::words(lang, hold) {
+        text.push_str("; ");
+        text.push_str(&more);
     }
     text
 }

@@ -14,7 +14,8 @@ use crate::base::text::{clean, visible};
 use crate::config::{Config, HoldRule, Role, SaslRule, Stage};
 use crate::mail::edit::Edits;
 use crate::mail::envelope::MailFrom;
-use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
+use crate::mail::found::{ATTACHMENTS, Unseen};
+use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason, SCANNER};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::precedence::is_bulk;
 use crate::mail::reply::Reply;
@@ -81,28 +82,21 @@ pub struct Judged {
     pub said: Vec<String>,
     /// What it was really looked at for.
     pub checked: Vec<Check>,
+    /// By whom, for what, and for which recipients.
+    pub seen: Vec<Seen>,
+    /// Who did not look, and why.
+    pub unseen: Vec<Unseen>,
 }
 
-impl Judged {
-    /// What a check found before is let go only if that check looked again: a scanner that was taken away, or that
-    /// failed and need not be waited for, makes nothing harmless.
-    pub(super) fn keep_found(&mut self, before: &Hold, recipients: &[(u32, Mailbox)]) {
-        let Some(check) = before.reason.found_by() else {
-            return;
-        };
-        if self.checked.contains(&check) {
-            return;
-        }
-        let again = Hold {
-            checked: self.checked.clone(),
-            ..before.clone()
-        };
-        for (index, _) in recipients {
-            if !self.held.iter().any(|(of, _)| of == index) {
-                self.held.push((*index, again.clone()));
-            }
-        }
-    }
+/// A look that was really made.
+#[derive(Debug)]
+pub struct Seen {
+    /// The check's name.
+    pub by: String,
+    /// For what.
+    pub check: Check,
+    /// Who was not held yet when it was made.
+    pub of: Vec<u32>,
 }
 
 /// Where a judgement stands.
@@ -111,6 +105,8 @@ struct Course<'a> {
     answered: bool,
     conf: &'a Config,
     recipients: &'a [(u32, &'a Mailbox)],
+    /// Who was not held when this stage began: what it finds it finds for all of them, in whatever order.
+    stage: Vec<u32>,
     checked: Vec<Check>,
     judged: Judged,
 }
@@ -154,11 +150,13 @@ pub(super) async fn judge(
         answered,
         conf,
         recipients,
+        stage: Vec::new(),
         checked: Vec::new(),
         judged: Judged::default(),
     };
     for stage in &conf.checks.order {
-        if course.left().is_empty() {
+        course.stage = course.left().into_iter().map(|(index, _)| index).collect();
+        if course.stage.is_empty() {
             break;
         }
         match stage {
@@ -180,28 +178,62 @@ pub(super) async fn judge(
 impl<'a> Course<'a> {
     /// Who is not held yet.
     fn left(&self) -> Vec<(u32, &Mailbox)> {
+        let held = |index| self.judged.held.iter().any(|(of, _)| *of == index);
+        let all = self.there().into_iter();
+        all.filter(|(index, _)| !held(*index)).collect()
+    }
+
+    /// Whom the mail goes to, as far as filters have said.
+    fn there(&self) -> Vec<(u32, &Mailbox)> {
         let judged = &self.judged;
-        let held = |index| judged.held.iter().any(|(of, _)| *of == index);
         let behind = u32::try_from(self.recipients.len()).unwrap_or(u32::MAX);
         let added = (behind..).zip(&judged.added);
         let each = self.recipients.iter().copied().chain(added);
-        each.filter(|(index, _)| !held(*index) && !judged.removed.contains(index))
+        each.filter(|(index, _)| !judged.removed.contains(index))
             .collect()
     }
 
-    fn hold(&mut self, hold: Hold) {
+    /// Everybody whom this stage is about is held; who was held by it before is held for both.
+    fn hold(&mut self, hold: &Hold) {
+        let held = |index| self.judged.held.iter().any(|(of, _)| *of == index);
+        let all = self.there().into_iter().map(|(index, _)| index);
+        let meant = all.filter(|index| self.stage.contains(index) || !held(*index));
+        for index in meant.collect::<Vec<_>>() {
+            self.hold_one(index, hold);
+        }
+    }
+
+    fn hold_one(&mut self, index: u32, hold: &Hold) {
         let checked = self.checked.clone();
-        let all = all(&self.left(), &Hold { checked, ..hold });
-        self.judged.held.extend(all);
+        let hold = Hold {
+            checked,
+            ..hold.clone()
+        };
+        match self.judged.held.iter_mut().find(|(of, _)| *of == index) {
+            Some((_, before)) => *before = before.clone().and(hold),
+            None => self.judged.held.push((index, hold)),
+        }
+    }
+
+    /// A check looked at the mail for everybody of this stage.
+    fn saw(&mut self, by: &str, check: Check) {
+        if !self.checked.contains(&check) {
+            self.checked.push(check);
+        }
+        self.judged.seen.push(Seen {
+            by: by.to_owned(),
+            check,
+            of: self.stage.clone(),
+        });
     }
 
     fn simple(&mut self, check: Check, facts: &TextFacts<'_>) {
         if !policy::asks(check, facts) {
             return;
         }
-        self.checked.push(check);
+        self.saw(check.word(), check);
         if let Some(hold) = policy::fails(check, facts) {
-            self.hold(hold);
+            self.hold(&hold);
         }
     }
 
@@ -214,11 +246,12 @@ impl<'a> Course<'a> {
         };
         let found = policy::attachments(&self.conf.attachments, &looked);
         if found.checked {
-            self.checked.push(Check::Attachments);
+            self.saw(ATTACHMENTS, Check::Attachments);
         }
+        self.judged.unseen.extend(found.unseen);
         self.judged.said.extend(found.said);
         if let Some(hold) = found.hold {
-            self.hold(hold);
+            self.hold(&hold);
         }
     }
 
@@ -239,14 +272,15 @@ impl<'a> Course<'a> {
             answered: self.answered,
         };
         let found = policy::scanned(Box::pin(scanners.scan(&mail)).await, &place);
-        self.checked.extend(&found.checked);
+        for (name, check) in &found.looked {
+            self.saw(name, *check);
+        }
+        self.judged.unseen.extend(found.unseen);
         self.judged.said.extend(found.said);
         for (place, hold) in found.refused {
-            let checked = self.checked.clone();
-            let index = left.get(place).map(|(index, _)| *index);
-            self.judged
-                .held
-                .extend(index.map(|index| (index, Hold { checked, ..hold })));
+            if let Some((index, _)) = left.get(place) {
+                self.hold_one(*index, &hold);
+            }
         }
         for edits in found.edits {
             self.change(edits, content.worked);
@@ -254,21 +288,11 @@ impl<'a> Course<'a> {
         match found.verdict {
             Verdict::Accept => Ok(()),
             Verdict::Hold(hold) => {
-                self.hold(hold);
+                self.hold(&hold);
                 Ok(())
             }
-            Verdict::Defer(reply) | Verdict::Reject(reply) if self.answered => Err(reply),
-            // What a client would be told, a person is told.
-            Verdict::Defer(reply) => {
-                let why = reply.to_string();
-                self.hold(Hold::new(HoldQueue::Bad, HoldReason::Scanner, why));
-                Ok(())
-            }
-            Verdict::Reject(reply) => {
-                let why = reply.to_string();
-                self.hold(Hold::new(HoldQueue::Quarantine, HoldReason::Filter, why));
-                Ok(())
-            }
+            // Only somebody who is there is answered (`policy::scanned`).
+            Verdict::Defer(reply) | Verdict::Reject(reply) => Err(reply),
         }
     }
 
@@ -284,7 +308,7 @@ impl<'a> Course<'a> {
                      release it as it is, or have it sent again"
                 );
                 let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Filter, why);
-                self.hold(hold.with("name", by));
+                self.hold(&hold.with("name", by).with(SCANNER, by));
                 return;
             }
             edits = Edits {
@@ -313,7 +337,8 @@ impl<'a> Course<'a> {
         if !gone.is_empty() && new.is_empty() && self.left().len() == gone.len() {
             let why = "it would have removed every recipient";
             let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Filter, why);
-            self.hold(hold.with("name", &edits.by));
+            let hold = hold.with("name", &edits.by).with(SCANNER, &edits.by);
+            self.hold(&hold);
         } else {
             self.judged.added.extend(new);
             self.judged.removed.extend(gone);
@@ -358,7 +383,7 @@ impl<'a> Course<'a> {
             let held = policy::rules(&self.conf.hold_rules, &facts, &self.checked, left);
             self.judged.held.extend(held);
         }
-        self.checked.push(Check::Rules);
+        self.saw(Check::Rules.word(), Check::Rules);
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod again;
 pub mod body;
 pub mod content;
+mod keep;
 pub mod rewrite;
 pub mod work;
 

@@ -2,13 +2,14 @@
 //!
 //! A requeue runs every check of the reception that does not need the client's connection, over header and body as they
 //! are stored and by the configuration in force. What is held again is a new hold. A rate limit is not asked: the mail
-//! was counted when it came. A check that fails by a fault of ours ends in `bad`, where a person sees it; tried again it
+//! was counted when it came. What was found before stays until its check looked again (`keep`). A check that fails by a fault of ours ends in `bad`, where a person sees it; tried again it
 //! would fail again.
 
 use bytes::BytesMut;
 
 use super::body::StoredText;
 use super::content::{self, Content, HeaderFacts, Judged};
+use super::keep::Keep;
 use super::rewrite;
 use crate::base::limit::{HEADER_MAX, LOG_FIELD_MAX};
 use crate::base::shutdown::Shutdown;
@@ -64,9 +65,14 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: &Claimed) -> Result<
         Err(_) => return Ok(()),
     };
     let before = work.before().cloned();
-    if let Some(before) = &before {
-        judged.keep_found(before, &recipients);
-    }
+    let conf = queue.conf().load_full();
+    let keep = Keep {
+        conf: &conf,
+        role: role_of(&conf, &work.message.origin),
+        found: &work.found(),
+        checked: before.as_ref().map_or(&[], |hold| hold.checked.as_slice()),
+    };
+    keep.of(&mut judged, &recipients);
     let top = rewrite::requeued(&judged.edits, work.worked());
     let said = judged.said;
     let held = judged.held.into_iter();

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use super::found::{Found, Unseen, Why};
+
 /// The three hold queues. The names are fixed in configuration, API and CLI.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode,
@@ -146,6 +148,12 @@ pub struct Hold {
     /// What it was looked at for before it was held; what is not here was not.
     #[cbor(n(4), default)]
     pub checked: Vec<Check>,
+    /// What else was found and not taken back. It counts for who may let the mail go as if it were told first.
+    #[cbor(n(5), default)]
+    pub others: Vec<Found>,
+    /// Checks that did not look again at what they had found, and why.
+    #[cbor(n(6), default)]
+    pub unseen: Vec<Unseen>,
 }
 
 impl Hold {
@@ -157,13 +165,90 @@ impl Hold {
             cause: cause.into(),
             params: BTreeMap::new(),
             checked: Vec::new(),
+            others: Vec::new(),
+            unseen: Vec::new(),
         }
     }
 
-    /// The scanner that is to blame for it, if one is: the hold ends when that one answers again.
+    /// The scanner that is to blame for it, if one is: when that one answers again, the mail is judged again. What was
+    /// found waits for a scanner only if that one kept its check from looking.
     pub fn failed_scanner(&self) -> Option<&str> {
-        let failed = self.reason == HoldReason::Scanner;
-        failed.then(|| self.params.get(SCANNER).map(String::as_str))?
+        if self.reason == HoldReason::Scanner {
+            return self.params.get(SCANNER).map(String::as_str);
+        }
+        let own = Found::told_by(self)?;
+        let mut all = self.unseen.iter();
+        let waits = |one: &Unseen| matches!(one.why, Why::Failed | Why::NotReached);
+        all.find(|one| Some(one.by.as_str()) == own.by() && waits(one))?;
+        let mut all = self.unseen.iter();
+        let failed = all.find(|one| one.why == Why::Failed)?;
+        Some(&failed.by)
+    }
+
+    /// Everything that checks found and did not take back, what the hold itself tells first.
+    pub fn found(&self) -> Vec<Found> {
+        let own = Found::told_by(self).into_iter();
+        own.chain(self.others.iter().cloned()).collect()
+    }
+
+    /// Every reason for which the mail is kept, its own first. Who may do what goes by all of them.
+    pub fn reasons(&self) -> impl Iterator<Item = HoldReason> {
+        let others = self.others.iter().map(|found| found.reason);
+        std::iter::once(self.reason).chain(others)
+    }
+
+    /// The greatest harm that a release can do.
+    pub fn risk(&self) -> Risk {
+        self.reasons()
+            .map(HoldReason::risk)
+            .fold(Risk::Low, Ord::max)
+    }
+
+    /// Whether the owner of an address may decide, or only an administrator.
+    pub fn is_owners(&self) -> bool {
+        self.reasons().all(HoldReason::is_owners)
+    }
+
+    /// Whether it may be what nobody should get, nor get back: found harmful, or not judged.
+    pub fn is_dangerous(&self) -> bool {
+        self.reasons().any(HoldReason::is_dangerous)
+    }
+
+    /// Both at once: the graver tells, and the other's find is not lost. Of equals the first tells.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let (mut first, second) = if other.reason.gravity() > self.reason.gravity() {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        first.checked = union(&first.checked, &second.checked);
+        first.beside(second.found())
+    }
+
+    /// With what else was found.
+    #[must_use]
+    pub fn beside(mut self, others: Vec<Found>) -> Self {
+        let own = Found::told_by(&self);
+        for other in others {
+            let known = own.iter().chain(&self.others).any(|one| one.is_of(&other));
+            if !known {
+                self.others.push(other);
+            }
+        }
+        self
+    }
+
+    /// The cause, and why it was not looked at again, for administrators and logs.
+    pub fn in_words(&self) -> String {
+        let also = self.others.iter().map(|found| {
+            let by = found.by().map(|by| format!(" by {by}")).unwrap_or_default();
+            format!("also {}{by}: {}", found.reason, found.cause)
+        });
+        let all = self.unseen.iter().map(Unseen::in_words).chain(also);
+        let all = std::iter::once(self.cause.clone()).chain(all);
+        let all: Vec<String> = all.filter(|text| !text.is_empty()).collect();
+        all.join("; ")
     }
 
     /// How often it was requeued by itself before.
@@ -187,6 +272,12 @@ impl Hold {
         self.params.insert(name.to_owned(), value.to_string());
         self
     }
+}
+
+/// What either was looked at for.
+pub fn union(one: &[Check], other: &[Check]) -> Vec<Check> {
+    let more = other.iter().filter(|check| !one.contains(check));
+    one.iter().chain(more).copied().collect()
 }
 
 /// The parameter that names a scanner.
@@ -293,34 +384,55 @@ impl HoldReason {
         }
     }
 
-    /// Whether a requeue can find it again; if not, requeueing is releasing: no check knows what a person meant, or
-    /// that a next hop refused.
-    pub fn is_found_again(self) -> bool {
+    /// Which of several tells; what could not be judged tells only where nothing was found.
+    pub fn gravity(self) -> u8 {
         match self {
-            Self::Operator | Self::Undeliverable | Self::MaybeDelivered => false,
-            Self::Loop
+            Self::Virus => 6,
+            Self::Phish => 5,
+            Self::Attachment | Self::Filter | Self::Dmarc | Self::Spam => 4,
+            Self::Account | Self::RateLimit => 3,
+            Self::Operator
+            | Self::Rule
+            | Self::Loop
             | Self::BrokenMime
-            | Self::Internal
+            | Self::Undeliverable
+            | Self::MaybeDelivered => 2,
+            Self::Scanner | Self::Internal => 1,
+        }
+    }
+
+    /// Whether a check found something: that stays until the same check looked again.
+    pub fn is_finding(self) -> bool {
+        match self {
+            Self::Virus
+            | Self::Phish
+            | Self::Spam
+            | Self::Dmarc
+            | Self::Attachment
+            | Self::Filter
             | Self::Rule
             | Self::Account
+            | Self::Loop
+            | Self::BrokenMime => true,
+            Self::Operator
+            | Self::Undeliverable
+            | Self::Internal
             | Self::RateLimit
-            | Self::Virus
+            | Self::Scanner
+            | Self::MaybeDelivered => false,
+        }
+    }
+
+    /// See `Hold::is_dangerous`.
+    pub fn is_dangerous(self) -> bool {
+        match self {
+            Self::Virus
             | Self::Phish
             | Self::Spam
             | Self::Dmarc
             | Self::Attachment
             | Self::Scanner
             | Self::Filter => true,
-        }
-    }
-
-    /// The check that alone can say that it is not so any more; none: there was nothing to find, or the configuration
-    /// said so and may say otherwise now.
-    pub fn found_by(self) -> Option<Check> {
-        match self {
-            Self::Virus => Some(Check::Virus),
-            Self::Spam | Self::Phish | Self::Dmarc => Some(Check::Spam),
-            Self::Filter => Some(Check::Filter),
             Self::Operator
             | Self::Loop
             | Self::BrokenMime
@@ -329,9 +441,27 @@ impl HoldReason {
             | Self::Rule
             | Self::Account
             | Self::RateLimit
+            | Self::MaybeDelivered => false,
+        }
+    }
+
+    /// Whether a requeue can find it again; if not, requeueing is releasing: no check knows what a person meant, that a
+    /// next hop refused, or how fast an account sent (a requeue does not ask for its rate).
+    pub fn is_found_again(self) -> bool {
+        match self {
+            Self::Operator | Self::Undeliverable | Self::MaybeDelivered | Self::RateLimit => false,
+            Self::Loop
+            | Self::BrokenMime
+            | Self::Internal
+            | Self::Rule
+            | Self::Account
+            | Self::Virus
+            | Self::Phish
+            | Self::Spam
+            | Self::Dmarc
             | Self::Attachment
             | Self::Scanner
-            | Self::MaybeDelivered => None,
+            | Self::Filter => true,
         }
     }
 

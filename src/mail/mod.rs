@@ -9,6 +9,7 @@ pub mod domain;
 pub mod edit;
 pub mod encoded_word;
 pub mod envelope;
+pub mod found;
 pub mod hold;
 pub mod mailbox;
 pub mod outcome;

@@ -42,6 +42,9 @@ pub enum State {
         /// Whether it was held before, so that undo brings it back there.
         #[n(1)]
         held: bool,
+        /// Whether it waited to be judged: undo must not let it pass unjudged.
+        #[cbor(n(2), default)]
+        judging: bool,
     },
     /// A final dot went out and no answer came back; it will be tried again (RFC 1047).
     #[n(6)]
@@ -142,6 +145,9 @@ pub enum Illegal {
     /// There is nothing to take back.
     #[error("has nothing to undo")]
     NothingToUndo,
+    /// The configuration lets nobody let it go.
+    #[error("may be let go by nobody: [hold.release] says never")]
+    Barred,
 }
 
 impl State {
@@ -204,7 +210,7 @@ pub fn next(state: &State, step: Move) -> Result<State, Illegal> {
         State::Judging => judging(step),
         State::Held => held(step),
         State::Releasing { verb, .. } => releasing(*verb, step),
-        State::Trashed { until, held } => trashed(*until, *held, step),
+        State::Trashed { .. } => trashed(state, step),
     }
 }
 
@@ -212,7 +218,7 @@ fn waiting(step: Move) -> Result<State, Illegal> {
     match step {
         Move::Claim => Ok(State::Claimed),
         Move::Hold => Ok(State::Held),
-        Move::Trash { until } => Ok(State::Trashed { until, held: false }),
+        Move::Trash { until } => Ok(trash(until, false, false)),
         Move::Delete => Ok(State::Deleted),
         Move::Bounce => Ok(State::Failed),
         Move::Expire => Ok(State::Expired),
@@ -274,7 +280,7 @@ fn judging(step: Move) -> Result<State, Illegal> {
         Move::Claim => Ok(State::Claimed),
         Move::Pass => Ok(State::Due),
         Move::Hold => Ok(State::Held),
-        Move::Trash { until } => Ok(State::Trashed { until, held: false }),
+        Move::Trash { until } => Ok(trash(until, false, true)),
         Move::Delete => Ok(State::Deleted),
         Move::Bounce => Ok(State::Failed),
         Move::Leave { .. } | Move::Left => Err(Illegal::AlreadyLeaving),
@@ -299,7 +305,7 @@ fn held(step: Move) -> Result<State, Illegal> {
             verb: Leave::Requeue,
             until: None,
         } => Ok(State::Judging),
-        Move::Trash { until } => Ok(State::Trashed { until, held: true }),
+        Move::Trash { until } => Ok(trash(until, true, false)),
         Move::Delete => Ok(State::Deleted),
         Move::Fail | Move::Bounce => Ok(State::Failed),
         Move::Hold => Err(Illegal::AlreadyHeld),
@@ -321,7 +327,7 @@ fn releasing(verb: Leave, step: Move) -> Result<State, Illegal> {
             Leave::Requeue => State::Judging,
         }),
         Move::Undo => Ok(State::Held),
-        Move::Trash { until } => Ok(State::Trashed { until, held: true }),
+        Move::Trash { until } => Ok(trash(until, true, false)),
         Move::Delete => Ok(State::Deleted),
         Move::Bounce => Ok(State::Failed),
         Move::Leave { .. } | Move::Hold => Err(Illegal::AlreadyLeaving),
@@ -335,11 +341,33 @@ fn releasing(verb: Leave, step: Move) -> Result<State, Illegal> {
     }
 }
 
-fn trashed(until: u64, held: bool, step: Move) -> Result<State, Illegal> {
+fn trash(until: u64, held: bool, judging: bool) -> State {
+    State::Trashed {
+        until,
+        held,
+        judging,
+    }
+}
+
+fn trashed(state: &State, step: Move) -> Result<State, Illegal> {
     match step {
-        Move::Undo => Ok(if held { State::Held } else { State::Due }),
+        Move::Undo => Ok(match state {
+            State::Trashed { held: true, .. } => State::Held,
+            State::Trashed { judging: true, .. } => State::Judging,
+            State::Trashed { .. }
+            | State::Due
+            | State::Claimed
+            | State::Judging
+            | State::Held
+            | State::Releasing { .. }
+            | State::MaybeDelivered
+            | State::Relayed
+            | State::Failed
+            | State::Expired
+            | State::Deleted => State::Due,
+        }),
         Move::Delete => Ok(State::Deleted),
-        Move::Trash { .. } => Ok(State::Trashed { until, held }),
+        Move::Trash { .. } => Ok(state.clone()),
         Move::Claim
         | Move::Relay
         | Move::Defer
@@ -413,10 +441,7 @@ mod tests {
             State::Due,
             State::Judging,
             State::Held,
-            State::Trashed {
-                until: 1,
-                held: true,
-            },
+            trash(1, true, false),
         ] {
             for step in [Move::Relay, Move::Defer, Move::Lose] {
                 assert!(next(&state, step).is_err(), "case: {state:?} {step:?}");
@@ -468,6 +493,8 @@ mod tests {
         assert_eq!(next(&gone, Move::Undo), Ok(State::Held));
         let gone = next(&State::Due, Move::Trash { until: 7 }).unwrap();
         assert_eq!(next(&gone, Move::Undo), Ok(State::Due));
+        let gone = next(&State::Judging, Move::Trash { until: 7 }).unwrap();
+        assert_eq!(next(&gone, Move::Undo), Ok(State::Judging));
         let leaving = next(
             &State::Held,
             Move::Leave {

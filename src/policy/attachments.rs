@@ -6,7 +6,8 @@
 
 use crate::config::AttachmentsConf;
 use crate::mail::archive::{Blocked, Bound, Findings, Stopped};
-use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+use crate::mail::found::{ATTACHMENTS, Unseen, Why};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason, SCANNER};
 use crate::scan::Looked;
 
 /// What it means.
@@ -14,8 +15,10 @@ use crate::scan::Looked;
 pub struct Attachments {
     /// For the whole mail.
     pub hold: Option<Hold>,
-    /// Whether they were looked at.
+    /// Whether they were looked at, to their end or to what holds the mail.
     pub checked: bool,
+    /// Why not, if not.
+    pub unseen: Option<Unseen>,
     /// For the timeline and the log, if there is something to tell.
     pub said: Option<String>,
 }
@@ -26,6 +29,7 @@ pub fn attachments(conf: &AttachmentsConf, looked: &Looked) -> Attachments {
         Looked::Excepted(why) => Attachments {
             hold: None,
             checked: false,
+            unseen: unseen(Why::Excepted, why),
             said: Some(format!("attachments: not looked at: {why}")),
         },
         Looked::Failed(trouble) => {
@@ -33,6 +37,7 @@ pub fn attachments(conf: &AttachmentsConf, looked: &Looked) -> Attachments {
             Attachments {
                 hold: Some(Hold::new(HoldQueue::Bad, HoldReason::Scanner, &cause)),
                 checked: false,
+                unseen: unseen(Why::Failed, &trouble.to_string()),
                 said: Some(cause),
             }
         }
@@ -44,12 +49,34 @@ pub fn attachments(conf: &AttachmentsConf, looked: &Looked) -> Attachments {
                 let count = findings.looked;
                 (count > 1).then(|| format!("{count} parts and entries, none of them blocked"))
             });
+            let partly = is_partly(findings);
             Attachments {
                 hold,
-                checked: true,
+                checked: partly.is_none(),
+                unseen: partly.and_then(|what| unseen(Why::Unfit, what)),
                 said: said.map(|said| format!("attachments: {said}")),
             }
         }
+    }
+}
+
+fn unseen(why: Why, cause: &str) -> Option<Unseen> {
+    Some(Unseen {
+        by: ATTACHMENTS.to_owned(),
+        why,
+        cause: cause.to_owned(),
+    })
+}
+
+/// What kept a look from coming to an end: behind it may be what was found before.
+fn is_partly(findings: &Findings) -> Option<&'static str> {
+    if findings.blocked.is_some() {
+        None
+    } else if findings.stopped.is_some() {
+        Some("it could not look at all of the mail")
+    } else {
+        let damaged = findings.damaged.as_ref();
+        damaged.map(|_| "a damaged archive cannot be looked into")
     }
 }
 
@@ -63,6 +90,7 @@ fn hold(conf: &AttachmentsConf, findings: &Findings) -> Option<Hold> {
     if let Some(path) = findings.encrypted.as_ref().filter(|_| conf.hold_encrypted) {
         let cause = format!("{path}: only a password opens it");
         let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Attachment, cause);
+        let hold = hold.with(SCANNER, ATTACHMENTS);
         return Some(hold.with("name", path).with("kind", "encrypted"));
     }
     let path = findings.damaged.as_ref().filter(|_| conf.hold_damaged)?;
@@ -78,6 +106,7 @@ fn of_blocked(blocked: &Blocked) -> Hold {
         None => format!("{path}: blocked by \"{rule}\""),
     };
     let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Attachment, cause);
+    let hold = hold.with(SCANNER, ATTACHMENTS);
     let hold = hold.with("name", path).with("rule", rule);
     match media {
         Some(media) => hold.with("type", media),

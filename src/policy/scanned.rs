@@ -10,6 +10,7 @@ use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean;
 use crate::config::{OnFailure, ScannerConf, ScannerKind};
 use crate::mail::edit::Edits;
+use crate::mail::found::{Unseen, Why};
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason, SCANNER};
 use crate::scan::{End, Filtered, Finding, Opinion, Score, Trouble};
 
@@ -24,6 +25,10 @@ pub struct Scanned {
     pub edits: Vec<Edits>,
     /// What the mail was really looked at for.
     pub checked: Vec<Check>,
+    /// Who really looked, and for what: what each found before is what it finds now.
+    pub looked: Vec<(String, Check)>,
+    /// Who did not.
+    pub unseen: Vec<Unseen>,
     /// A line each, for the timeline and the log: `clam: clean`.
     pub said: Vec<String>,
 }
@@ -35,15 +40,55 @@ pub fn scanned(findings: Vec<Finding>, place: &Place<'_>) -> Scanned {
         refused: Vec::new(),
         edits: Vec::new(),
         checked: Vec::new(),
+        looked: Vec::new(),
+        unseen: Vec::new(),
         said: Vec::new(),
     };
     for finding in findings {
+        let name = finding.conf.name.clone();
+        let kind = finding.conf.kind.check();
         let verdict = all.add(finding, place);
-        if rank(&verdict) > rank(&all.verdict) {
-            all.verdict = verdict;
+        let put_off = matches!(verdict, Verdict::Defer(_));
+        let verdict = if place.answered {
+            verdict
+        } else {
+            held(&name, verdict)
+        };
+        if put_off {
+            // "Later" is no opinion of the mail.
+            all.overlook(&name, kind);
         }
+        all.verdict = joined(all.verdict, verdict);
     }
     all
+}
+
+/// Where nobody can be answered, what a client would be told a person is told.
+fn held(name: &str, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Accept | Verdict::Hold(_) => verdict,
+        // It has not failed: nobody waits for it to answer again.
+        Verdict::Defer(reply) => {
+            let cause = format!("{name}: {reply}");
+            Verdict::Hold(Hold::new(HoldQueue::Bad, HoldReason::Scanner, cause))
+        }
+        Verdict::Reject(reply) => Verdict::Hold(refusal(name, &reply.to_string())),
+    }
+}
+
+/// What a filter withholds.
+fn refusal(name: &str, cause: &str) -> Hold {
+    let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Filter, cause);
+    hold.with("name", name).with(SCANNER, name)
+}
+
+/// What counts more; two holds are one that forgets neither.
+fn joined(one: Verdict, other: Verdict) -> Verdict {
+    match (one, other) {
+        (Verdict::Hold(one), Verdict::Hold(other)) => Verdict::Hold(one.and(other)),
+        (one, other) if rank(&other) > rank(&one) => other,
+        (one, _) => one,
+    }
 }
 
 impl Scanned {
@@ -54,17 +99,63 @@ impl Scanned {
             rule @ (OnFailure::Hold | OnFailure::Defer | OnFailure::Accept) => rule,
         };
         let (verdict, said) = match finding.said {
-            Err(trouble) => failed(&name, rule, &trouble),
+            Err(trouble) => {
+                let why = match trouble.is_scanners() {
+                    true => Why::Failed,
+                    false => Why::Unfit,
+                };
+                self.overlooked(&name, why, clean(&trouble.to_string(), SCAN_WORDS_MAX));
+                failed(&name, rule, &trouble)
+            }
             Ok(opinion) => {
-                if !matches!(opinion, Opinion::Excepted(_)) {
-                    self.checked.push(finding.conf.kind.check());
-                }
+                self.note_look(&name, finding.conf.kind.check(), &opinion);
                 self.judge(&finding.conf, opinion, place)
             }
         };
         self.said
             .push(clean(&format!("{name}: {said}"), SCAN_WORDS_MAX));
         verdict
+    }
+
+    /// Whether it really looked.
+    fn note_look(&mut self, name: &str, check: Check, opinion: &Opinion) {
+        match opinion {
+            Opinion::Excepted(why) => self.overlooked(name, Why::Excepted, why.clone()),
+            Opinion::Scored(score) if score.skipped => {
+                let cause = "its own settings let the mail pass unseen";
+                self.overlooked(name, Why::Skipped, cause.to_owned());
+            }
+            Opinion::Clean | Opinion::Infected(_) | Opinion::Scored(_) | Opinion::Filtered(_) => {
+                self.looks(name, check);
+            }
+        }
+    }
+
+    fn looks(&mut self, name: &str, check: Check) {
+        if !self.checked.contains(&check) {
+            self.checked.push(check);
+        }
+        self.looked.push((name.to_owned(), check));
+    }
+
+    fn overlooked(&mut self, name: &str, why: Why, cause: String) {
+        self.unseen.push(Unseen {
+            by: name.to_owned(),
+            why,
+            cause,
+        });
+    }
+
+    /// It looked, and gave no opinion.
+    fn overlook(&mut self, name: &str, kind: Check) {
+        if !self.looked.iter().any(|(by, _)| by == name) {
+            return;
+        }
+        self.looked.retain(|(by, _)| by != name);
+        if !self.looked.iter().any(|(_, check)| *check == kind) {
+            self.checked.retain(|check| *check != kind);
+        }
+        self.overlooked(name, Why::Unfit, "it puts the mail off".to_owned());
     }
 
     fn judge(
@@ -88,7 +179,7 @@ impl Scanned {
             Opinion::Infected(virus) => {
                 let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Virus, &virus)
                     .with("name", &virus)
-                    .with("scanner", name);
+                    .with(SCANNER, name);
                 (Verdict::Hold(hold), format!("infected with {virus}"))
             }
             Opinion::Scored(score) => self.scored(conf, &score, place),
@@ -110,8 +201,8 @@ impl Scanned {
         };
         let spam = spam(conf, own, score, place);
         self.edits.push(spam.edits);
-        if spam.dmarc {
-            self.checked.push(Check::Dmarc);
+        if spam.dmarc && !score.skipped {
+            self.looks(&conf.name, Check::Dmarc);
         }
         (spam.verdict, spam.said)
     }
@@ -122,9 +213,7 @@ impl Scanned {
         kind: &ScannerKind,
         filtered: Filtered,
     ) -> (Verdict, String) {
-        let hold = |cause: &str| {
-            Hold::new(HoldQueue::Quarantine, HoldReason::Filter, cause).with("name", name)
-        };
+        let hold = |cause: &str| refusal(name, cause);
         for (place, reply) in filtered.refused {
             self.refused.push((place, hold(&reply.to_string())));
         }
@@ -195,26 +284,9 @@ fn failed(name: &str, rule: OnFailure, trouble: &Trouble) -> (Verdict, String) {
 fn rank(verdict: &Verdict) -> u8 {
     match verdict {
         Verdict::Accept => 0,
-        Verdict::Hold(hold) => match hold.reason {
-            HoldReason::Virus => 4,
-            HoldReason::Phish => 3,
-            HoldReason::Scanner => 1,
-            HoldReason::Operator
-            | HoldReason::Loop
-            | HoldReason::BrokenMime
-            | HoldReason::Undeliverable
-            | HoldReason::Internal
-            | HoldReason::Rule
-            | HoldReason::Account
-            | HoldReason::RateLimit
-            | HoldReason::Spam
-            | HoldReason::Dmarc
-            | HoldReason::Attachment
-            | HoldReason::Filter
-            | HoldReason::MaybeDelivered => 2,
-        },
-        Verdict::Defer(_) => 5,
-        Verdict::Reject(_) => 6,
+        Verdict::Hold(_) => 1,
+        Verdict::Defer(_) => 2,
+        Verdict::Reject(_) => 3,
     }
 }
 

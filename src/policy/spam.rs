@@ -52,11 +52,14 @@ pub(super) fn spam(conf: &ScannerConf, own: &RspamdConf, score: &Score, place: &
         verdict,
         edits,
         said: said(score, act, limit),
-        dmarc: score.symbols.iter().any(|one| {
-            let name = one.name.as_str();
-            name.starts_with("DMARC_")
-        }),
+        dmarc: looked_up(score),
     }
+}
+
+/// Whether the policy of the author's domain was asked for and answered.
+fn looked_up(score: &Score) -> bool {
+    let mut all = score.symbols.iter();
+    all.any(|one| one.name.starts_with("DMARC_") && one.name != "DMARC_DNSFAIL")
 }
 
 fn decided(own: &RspamdConf, action: Action, over: Option<f64>, answered: bool) -> SpamAct {

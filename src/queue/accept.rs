@@ -251,6 +251,7 @@ impl Queue {
             top: None,
             worked: None,
             tried: 0,
+            found: Vec::new(),
         }
     }
 

@@ -14,6 +14,7 @@ use super::record::{
 };
 use super::verbs::{ActError, Actor, Target, Undecided, Verb};
 use crate::base::clock::micros;
+use crate::config::ReleaseRule;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Acted, Fact};
 use crate::journal::line;
@@ -239,8 +240,15 @@ impl Queue {
         } = stored;
         let (mut acted, mut rest) = (Vec::new(), Vec::new());
         let was_open = is_open(&parcel);
+        let is_barred = self.is_barred(&parcel, deed.step);
         for mut slot in parcel.slots.drain(..) {
-            match meant(&slot).then(|| next(&slot.state, deed.step)) {
+            let step = |state: &State| {
+                if is_barred && *state == State::Held {
+                    return Err(Illegal::Barred);
+                }
+                next(state, deed.step)
+            };
+            match meant(&slot).then(|| step(&slot.state)) {
                 Some(Ok(state)) => {
                     slot.state = state;
                     acted.push(slot);
@@ -291,7 +299,7 @@ impl Queue {
         deed: Deed<'_>,
     ) {
         let kept = parcel.hold.clone();
-        let unreturned = unreturned(message, kept.as_ref().map(|kept| kept.hold.reason));
+        let unreturned = unreturned(message, &parcel.reasons());
         for slot in &parcel.slots {
             acting.done.push(slot.mailbox.clone());
             acting.ended += usize::from(slot.state.is_final());
@@ -342,6 +350,40 @@ impl Queue {
             let ended = (message, number, slot, &kept);
             Some(self.close_card(&mut acting.batch, ended, decision, was_open))
         };
+    }
+
+    /// Whether the configuration lets nobody let this hold go, whoever asks and by whatever road. What no check finds
+    /// again a requeue lets go too.
+    pub(super) fn is_barred(&self, parcel: &Parcel, step: Move) -> bool {
+        let Some(kept) = &parcel.hold else {
+            return false;
+        };
+        let conf = self.conf.load();
+        let rule = match step {
+            Move::Leave {
+                verb: Leave::Release,
+                ..
+            } => conf.hold.release_of(&kept.hold),
+            Move::Leave {
+                verb: Leave::Requeue,
+                ..
+            } => conf.hold.requeue_of(&kept.hold),
+            Move::Claim
+            | Move::Relay
+            | Move::Defer
+            | Move::Fail
+            | Move::Lose
+            | Move::Unclaim
+            | Move::Hold
+            | Move::Pass
+            | Move::Left
+            | Move::Trash { .. }
+            | Move::Undo
+            | Move::Delete
+            | Move::Bounce
+            | Move::Expire => return false,
+        };
+        rule == ReleaseRule::Never
     }
 
     /// Who wants mail to go, now or after a wait, wants its site asked then.
@@ -398,7 +440,7 @@ impl Queue {
         }
         let left = |slot: &Slot| slot.state.is_final() || slot.state == State::Due;
         if parcel.slots.iter().all(left) {
-            parcel.hold = None;
+            parcel.leave_hold();
         }
     }
 }
@@ -530,12 +572,14 @@ fn by_operator() -> Hold {
 }
 
 /// Why nobody is told of a returned message, if nobody is.
-fn unreturned(message: &Message, reason: Option<HoldReason>) -> Option<&'static str> {
+fn unreturned(message: &Message, reasons: &[HoldReason]) -> Option<&'static str> {
     // A forged reverse-path must not get mail of ours for what it never sent: that would be backscatter.
-    let forged = matches!(
-        reason,
-        Some(HoldReason::Virus | HoldReason::Phish | HoldReason::Spam | HoldReason::Dmarc)
-    );
+    let forged = reasons.iter().any(|reason| {
+        matches!(
+            reason,
+            HoldReason::Virus | HoldReason::Phish | HoldReason::Spam | HoldReason::Dmarc
+        )
+    });
     if message.from.path.is_null() {
         Some("nobody is told: the message has no reverse-path")
     } else if forged && message.origin.account.is_none() {

@@ -97,7 +97,10 @@ impl Queue {
         let now = self.store.now();
         let was_open = is_open(&parcel);
         let until = parcel.hold.as_ref().map_or(0, |kept| kept.until);
-        if was_open && let Some(more) = self.gap.grace(until, now, &self.clock) {
+        let deed = self.deed(self.ending_verb(&parcel), actor);
+        let more = self.gap.grace(until, now, &self.clock);
+        let more = more.or_else(|| self.stays(&message, &parcel, deed));
+        if was_open && let Some(more) = more {
             self.hold_longer(&mut acting.batch, &message, number, parcel, more);
             return Ok(HoldEnding {
                 message,
@@ -105,7 +108,6 @@ impl Queue {
                 verb: None,
             });
         }
-        let deed = self.deed(self.ending_verb(&parcel), actor);
         for slot in &mut parcel.slots {
             if let Ok(state) = next(&slot.state, deed.step) {
                 slot.state = state;
@@ -123,6 +125,17 @@ impl Queue {
             acting,
             verb: Some(deed.verb),
         })
+    }
+
+    /// Judging again what no check finds again would let it go. Where nobody may do that it stays, and nothing is lost.
+    fn stays(&self, message: &Message, parcel: &Parcel, deed: Deed<'_>) -> Option<Duration> {
+        let kept = parcel.hold.as_ref()?;
+        if !self.is_barred(parcel, deed.step) {
+            return None;
+        }
+        let (id, reason) = (message.id, kept.hold.reason);
+        tracing::warn!(%id, %reason, "its time is over and nobody may let it go ([hold.release] never): it stays held");
+        Some(self.conf.load().hold.of(kept.hold.queue).expiry)
     }
 
     fn tell_hold_ending(&self, ending: &HoldEnding, actor: &Actor) {

@@ -209,11 +209,14 @@ impl Queue {
             let own = number.take().unwrap_or_default();
             ledger::put_parcel(batch, message.id, own, &rest, now);
         }
+        // Held for something else it is still what it was found to be.
+        let found = parcel.all_found();
         for slot in out {
             let hold = hold_of(slot.index).cloned();
             let own = Parcel {
                 slots: vec![slot],
-                hold: hold.map(|hold| self.kept(hold)),
+                hold: hold.map(|hold| self.kept(hold.beside(found.clone()))),
+                found: Vec::new(),
                 ..parcel.clone()
             };
             let at = number.take().unwrap_or_else(|| self.fresh_id());

@@ -259,7 +259,7 @@ impl Queue {
         if !all.is_empty() {
             parcel.attempts += 1;
             parcel.tried = unanswered.at;
-            parcel.hold = None;
+            parcel.leave_hold();
             parcel.last_site = Some(unanswered.site.clone());
         }
         all

@@ -8,6 +8,7 @@ use super::hold::hold_of_key;
 use super::ledger;
 use super::record::{Kept, Message, Parcel, Worked};
 use crate::journal::fact::{Acted, Fact};
+use crate::mail::found::Found;
 use crate::mail::hold::Hold;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::{Leave, Move, State, next};
@@ -27,6 +28,11 @@ impl ToJudge {
     /// Why it was held before the requeue.
     pub fn before(&self) -> Option<&Hold> {
         self.parcel.hold.as_ref().map(|kept| &kept.hold)
+    }
+
+    /// What checks found and did not take back, whether it is held for that or was let go.
+    pub fn found(&self) -> Vec<Found> {
+        self.parcel.all_found()
     }
 
     /// Filters that did their work on it already.
@@ -104,6 +110,8 @@ impl Queue {
         let mut batch = Batch::new();
         batch.pre.push(Pre::Mine(claim));
         let before = parcel.hold.take();
+        // What was not taken back stands in `held`.
+        parcel.found.clear();
         // Somebody asked for this mail, so its site is asked too, unless something of it is held again.
         let good_only = told.is_empty().then(|| super::accept::group_of(&parcel));
         let woken = good_only.flatten().map(|group| (now, group));

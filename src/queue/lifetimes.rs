@@ -219,7 +219,9 @@ impl Queue {
             .partition(|slot| matches!(stand(&slot.state, now), Stand::Waits));
         parcel.slots = stay;
         // What left a hold has left it for good.
-        parcel.hold = parcel.hold.filter(|_| !parcel.slots.is_empty());
+        if parcel.slots.is_empty() {
+            parcel.leave_hold();
+        }
         // What was never tried itself waited for a site, and the server knew why.
         let host = out.first().map(|slot| slot.mailbox.host().clone());
         let reason = host.and_then(|host| self.last_reason(&host, &parcel.account));

@@ -69,12 +69,12 @@ impl Queue {
         }
         let (off, stay): (Vec<Slot>, Vec<Slot>) = parcel.slots.drain(..).partition(is_off);
         parcel.slots = stay;
-        let off = Parcel {
+        let mut off = Parcel {
             slots: off,
-            hold: None,
             next_try: now.0,
             ..before
         };
+        off.leave_hold();
         ledger::put_parcel(batch, id, self.fresh_id(), &off, now);
     }
 

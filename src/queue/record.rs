@@ -12,7 +12,8 @@ use minicbor::{Decode, Encode};
 use crate::id;
 use crate::mail::attachment::Attachment;
 use crate::mail::envelope::{MailFrom, Notify};
-use crate::mail::hold::Hold;
+use crate::mail::found::Found;
+use crate::mail::hold::{Hold, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::Fault;
 use crate::mail::reply::Reply;
@@ -185,6 +186,35 @@ pub struct Parcel {
     /// Wall time of its last try in microseconds; 0: it had none, or an older version did not say.
     #[cbor(n(13), default)]
     pub tried: u64,
+    /// What checks had found when a person let it out of its hold. Held again it is held for that too.
+    #[cbor(n(14), default)]
+    pub found: Vec<Found>,
+}
+
+impl Parcel {
+    /// Everything that checks found and did not take back.
+    pub fn all_found(&self) -> Vec<Found> {
+        let mut all = self.found.clone();
+        for more in self.hold.iter().flat_map(|kept| kept.hold.found()) {
+            if !all.iter().any(|one| one.is_of(&more)) {
+                all.push(more);
+            }
+        }
+        all
+    }
+
+    /// Every reason for which it is kept or was let go.
+    pub fn reasons(&self) -> Vec<HoldReason> {
+        let kept = self.hold.iter().map(|kept| kept.hold.reason);
+        let found = self.all_found();
+        kept.chain(found.iter().map(|found| found.reason)).collect()
+    }
+
+    /// It is out of its hold; what was found is not forgotten.
+    pub fn leave_hold(&mut self) {
+        self.found = self.all_found();
+        self.hold = None;
+    }
 }
 
 /// A hold, its id and since when.

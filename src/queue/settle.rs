@@ -103,7 +103,7 @@ impl Queue {
         let try_number = parcel.attempts + 1;
         parcel.attempts = try_number;
         // What leaves a hold has left it now; its card says how.
-        parcel.hold = None;
+        parcel.leave_hold();
         parcel.last_site = Some(attempt.site.clone());
         let conf = self.conf.load_full();
         let terms = Terms {

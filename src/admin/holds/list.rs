@@ -197,7 +197,7 @@ impl Row {
             to: facts::mailbox(&card.to),
             subject: facts::subject(lang, card),
             reason: crate::digest::told::reason(lang, &card.hold),
-            tone: match card.hold.reason.risk() {
+            tone: match card.hold.risk() {
                 Risk::High => "bad",
                 Risk::Raised => "warn",
                 Risk::Low => "",

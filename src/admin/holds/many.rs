@@ -163,7 +163,7 @@ pub(super) fn warnings(lang: Lang, verb: &str, cards: &[Card]) -> Vec<String> {
     let mut warnings: Vec<String> = Vec::new();
     if verb == "release" {
         for card in cards {
-            let text = risk(card.hold.queue, card.hold.reason).map(|key| say(lang, key, &[]));
+            let text = risk(&card.hold).map(|key| say(lang, key, &[]));
             warnings.extend(text.filter(|text| !warnings.contains(text)));
         }
     }

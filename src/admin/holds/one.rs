@@ -163,16 +163,17 @@ pub(super) async fn barred(site: &Site, id: HoldId, verb: Verb) -> Result<bool, 
         return Ok(false);
     }
     let card = site.queue.card(id).await?;
-    // What no check finds again a requeue would release.
-    let card = card.filter(|card| !requeue || !card.hold.reason.is_found_again());
-    Ok(card.is_some_and(|card| !may_release(site, &card)))
+    let may = if requeue { may_requeue } else { may_release };
+    Ok(card.is_some_and(|card| !may(site, &card)))
 }
 
 fn may_release(site: &Site, card: &Card) -> bool {
-    match site.conf.load().hold.release(card.hold.reason) {
-        ReleaseRule::Link | ReleaseRule::Login => true,
-        ReleaseRule::Never => false,
-    }
+    site.conf.load().hold.release_of(&card.hold) != ReleaseRule::Never
+}
+
+/// What no check finds again a requeue would release.
+fn may_requeue(site: &Site, card: &Card) -> bool {
+    site.conf.load().hold.requeue_of(&card.hold) != ReleaseRule::Never
 }
 
 fn unknown(visit: &Visit) -> Response {
@@ -222,7 +223,7 @@ async fn body(
     let mut notices: Vec<Notice> = notice.map(|key| note(tone, key)).into_iter().collect();
     let release = may_release(site, &card);
     if card.end.is_none() {
-        let warning = risk(card.hold.queue, card.hold.reason);
+        let warning = risk(&card.hold);
         notices.extend(warning.map(|key| note("warn", key)));
         if !release && notice != Some("holds-never") {
             notices.push(note("warn", "holds-never"));
@@ -250,7 +251,7 @@ async fn body(
         rows: facts::rows(&tongue, &card, expires(site, &card)),
         preview: preview::of(&site.queue, card.message).await?,
         release,
-        requeue: release || card.hold.reason.is_found_again(),
+        requeue: may_requeue(site, &card),
         report: report::possible(site),
         steps: steps(&tongue, &card, &facts),
     };

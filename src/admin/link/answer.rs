@@ -17,7 +17,7 @@ use crate::base::lang::Lang;
 use crate::config::AtExpiry;
 use crate::digest::desk::{Opened, Right, Stand};
 use crate::digest::token::{Action, Token};
-use crate::mail::hold::{HoldQueue, HoldReason, Risk};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason, Risk};
 use crate::queue::hold::Decision;
 use crate::words::{Arg, say};
 
@@ -129,7 +129,7 @@ fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> She
         .sheet(StatusCode::OK, word)
         .lead(&format!("link-lead-{word}"), &[]);
     let mut form = setting.form();
-    let risk = risk(card.hold.queue, card.hold.reason);
+    let risk = risk(&card.hold);
     for one in [
         Confirm::Release,
         Confirm::Requeue,
@@ -321,8 +321,8 @@ fn refused(setting: &Setting<'_>, right: Right) -> Notice {
 }
 
 /// What a release is warned with.
-pub(crate) fn risk(queue: HoldQueue, reason: HoldReason) -> Option<&'static str> {
-    match (queue, reason, reason.risk()) {
+pub(crate) fn risk(hold: &Hold) -> Option<&'static str> {
+    match (hold.queue, hold.reason, hold.risk()) {
         (_, _, Risk::High) => Some("link-risk-high"),
         // It was checked and sent; what a release risks is that it comes a second time.
         (_, HoldReason::MaybeDelivered, _) => Some("link-risk-twice"),

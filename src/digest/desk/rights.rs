@@ -1,4 +1,4 @@
-//! What the buttons of a link may do: by the reason, by `[hold.release]`, and by whose digest it is.
+//! What the buttons of a link may do: by everything that was found, by `[hold.release]`, and by whose digest it is.
 //!
 //! An owner decides about what is theirs, but not about what could harm others. Not here: whether the link still counts.
 
@@ -47,18 +47,15 @@ impl Rights {
                 Right::Administrator
             }
         };
-        let owners = owner && card.hold.reason.is_owners();
-        let release = match conf.release(card.hold.reason) {
+        let owners = owner && card.hold.is_owners();
+        let right = |rule| match rule {
             ReleaseRule::Link => Right::Yes,
             ReleaseRule::Login if login => Right::Yes,
             ReleaseRule::Login => Right::Login,
             ReleaseRule::Never => Right::Never,
         };
-        let requeue = if card.hold.reason.is_found_again() {
-            Right::Yes
-        } else {
-            release
-        };
+        let release = right(conf.release_of(&card.hold));
+        let requeue = right(conf.requeue_of(&card.hold));
         Self {
             release: asks(owners, release),
             requeue: asks(owners, requeue),

@@ -4,7 +4,7 @@
 //! precondition, so that of two at once one wins and the other is told.
 
 use super::record::{self, Stored};
-use super::{Account, Accounts, Known, password};
+use super::{Account, Accounts, Known, password, places};
 use crate::base::band::Band;
 use crate::base::clock::micros;
 use crate::base::limit;
@@ -133,10 +133,12 @@ impl Accounts {
         };
         let batch = Batch {
             pre: vec![Pre::Is(found.key.clone(), found.version)],
-            ops: vec![Op::Delete(found.key)],
+            // Whoever gets the name next comes from other places.
+            ops: vec![Op::Delete(found.key), Op::Delete(places::key(name))],
             ..Batch::new()
         };
         let done = self.0.store.commit(batch).await;
+        self.0.costs.changed();
         done.map(drop)
             .map_err(|why| conflict(why, AccountError::Raced(name.to_owned())))
     }
@@ -175,6 +177,25 @@ impl Accounts {
                     in_file: false,
                 });
             }
+            after = page.next;
+            if after.is_none() || all.len() >= limit::ACCOUNTS_MAX {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// What the passwords of stored accounts are measured by; those that cannot be read log nobody in.
+    pub(super) async fn verifiers(&self) -> Result<Vec<String>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let span = Span::Prefix(record::prefix());
+            let page = self.0.store.scan(span, after, false, PAGE).await?;
+            let read = |found: &Record| {
+                let name = record::name_of(&found.key)?;
+                Stored::decode(&name, &found.value).ok()
+            };
+            let stored = page.records.iter().filter_map(read);
+            all.extend(stored.map(|stored| stored.password));
             after = page.next;
             if after.is_none() || all.len() >= limit::ACCOUNTS_MAX {
                 return Ok(all);
@@ -236,7 +257,9 @@ impl Accounts {
             ops: vec![put],
             ..Batch::new()
         };
-        self.0.store.commit(batch).await.map(drop)
+        let done = self.0.store.commit(batch).await;
+        self.0.costs.changed();
+        done.map(drop)
     }
 }
 

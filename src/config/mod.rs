@@ -53,7 +53,7 @@ pub use scan::{
     ChecksConf, MilterConf, OnFailure, OnReject, ScanException, ScannerAddress, ScannerConf,
     ScannerKind, Stage,
 };
-pub use secret::is_phc;
+pub use secret::{is_checkable, is_phc};
 pub use tls::{AcmeConf, Binding, CertConf, CertFiles, CertName, Challenge, TlsConf, TlsMode};
 
 /// Everything; one `Arc`, swapped as a whole on reload.

@@ -63,6 +63,11 @@ pub fn is_phc(text: &str) -> bool {
     text.starts_with('$')
 }
 
+/// Whether a PHC string can be checked, at a cost that a login may have.
+pub fn is_checkable(text: &str) -> bool {
+    check_phc(text).is_ok()
+}
+
 fn from_file(section: &Section<'_, '_>, key: &'static str, path: &Path) -> Result<Secret, Fault> {
     let shown = path.display();
     let cannot = |why: std::io::Error| {

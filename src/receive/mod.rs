@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
 use crate::base::clock::Clock;
-use crate::base::limit::{FILES_SPARE, LOGIN_FAILURES_OF_ADDRESS, LOGIN_SPAN};
+use crate::base::limit::{FILES_SPARE, LOGIN_SPAN};
 use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
@@ -69,8 +69,6 @@ struct Hall {
     budget: header::Budget,
     /// Mails by account.
     rates: Limiter,
-    /// Failed logins by address.
-    failures: Limiter,
     /// Connections that the limit of open files allows.
     files: usize,
 }
@@ -113,7 +111,6 @@ pub async fn run(listeners: Listeners, context: Context) {
         permits: Permits::default(),
         budget: header::Budget::new(),
         rates: Limiter::new(1, LOGIN_SPAN),
-        failures: Limiter::new(LOGIN_FAILURES_OF_ADDRESS, LOGIN_SPAN),
         files: files(),
     });
     let mut tasks = JoinSet::new();

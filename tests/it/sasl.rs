@@ -102,3 +102,43 @@ async fn an_exchange_can_be_cancelled() {
     assert_eq!(client.cmd("AUTH LOGIN").await.code, 334);
     assert_eq!(client.cmd("*").await.code, 501);
 }
+
+#[tokio::test]
+async fn who_is_held_back_hears_for_how_long_and_others_at_the_address_are_served() {
+    let dir: TempDir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("password"), "correct horse\n").unwrap();
+    let clock = Clock::moved(crate::house::START);
+    let house = House::in_dir(dir, nobody().await, ACCOUNT, clock).await;
+    drop(logged_in(&house).await);
+    let mut told = Vec::new();
+    // The pause after a wrong one is by the clock of the house.
+    while told.last() != Some(&454) {
+        let mut client = house.client(Door::Login).await.starttls().await;
+        let login = client.login("app2", "guess");
+        let passing = async {
+            loop {
+                house.pass(std::time::Duration::from_millis(100));
+                tokio::task::yield_now().await;
+            }
+        };
+        let reply = tokio::select! {
+            reply = login => reply,
+            () = passing => unreachable!(),
+        };
+        assert!(told.len() < 20, "{told:?}");
+        if reply.code == 454 {
+            assert!(
+                reply.text().starts_with(
+                    "4.7.0 Too many failed logins for this account; try again in 1 min"
+                ),
+                "{reply:?}"
+            );
+        }
+        told.push(reply.code);
+    }
+    assert!(
+        told.len() > 10 && told[..told.len() - 1].iter().all(|code| *code == 535),
+        "{told:?}"
+    );
+    drop(logged_in(&house).await);
+}

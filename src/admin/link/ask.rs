@@ -168,7 +168,8 @@ impl Ask {
                 let sheet = Sheet::new(lang, StatusCode::GONE, "expired");
                 return self.plain(sheet.lead("link-expired-gone", &[]));
             }
-            DeskError::Unknown => return self.unknown(),
+            // Signed by us, so nobody guessed it.
+            DeskError::Unknown => return self.nowhere(),
             DeskError::Busy => ("link-moment", 2),
             DeskError::NeedsCode
             | DeskError::WrongCode { .. }
@@ -203,18 +204,22 @@ impl Ask {
             .count(answer, token.map(|token| token.digest));
     }
 
+    /// No link of ours; only these are held back.
     fn unknown(&self) -> Response {
-        let lang = self.lang(None);
         let now = self.site.clock.mono();
-        if !self.site.visits.may_be_wrong(self.visit.address, now) {
-            self.count(Answer::Throttled, None);
-            let sheet = Sheet::new(lang, StatusCode::TOO_MANY_REQUESTS, "busy");
-            let response = self.plain(sheet.lead("link-busy", &[]));
-            let seconds = LINK_WRONG_SPAN.as_secs().to_string();
-            return with(response, header::RETRY_AFTER, &seconds);
+        if self.site.visits.may_be_wrong(self.visit.address, now) {
+            return self.nowhere();
         }
+        self.count(Answer::Throttled, None);
+        let sheet = Sheet::new(self.lang(None), StatusCode::TOO_MANY_REQUESTS, "busy");
+        let response = self.plain(sheet.lead("link-busy", &[]));
+        let seconds = LINK_WRONG_SPAN.as_secs().to_string();
+        with(response, header::RETRY_AFTER, &seconds)
+    }
+
+    fn nowhere(&self) -> Response {
         self.count(Answer::Unknown, None);
-        let sheet = Sheet::new(lang, StatusCode::NOT_FOUND, "unknown")
+        let sheet = Sheet::new(self.lang(None), StatusCode::NOT_FOUND, "unknown")
             .lead("link-unknown", &[])
             .lead("link-nothing-changed", &[]);
         self.plain(sheet)

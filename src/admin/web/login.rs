@@ -1,7 +1,8 @@
 //! `/login/TOKEN`, `/logout`, and what stands there for those who are not logged in.
 //!
 //! GET shows a button and uses nothing up: scanners and previews open links. The button's POST logs in, once. Wrong
-//! tokens are counted by address, so that nobody tries many. Not here: what a session is (`session`).
+//! tokens are counted by address, so that nobody tries many; a right one always counts, whoever shares the address.
+//! Not here: what a session is (`session`).
 
 use askama::Template;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Path, State};
@@ -18,6 +19,7 @@ use super::session::{self, Session};
 use super::site::Site;
 use super::visit::Visit;
 use crate::base::lang::Lang;
+use crate::base::limit::{LOGIN_ROOM_TRUSTED, WRONG_LINKS_MAX, WRONG_LINKS_SPAN};
 use crate::net::limiter::peer_key;
 use crate::store::StoreError;
 use crate::words::say;
@@ -114,9 +116,6 @@ async fn ask(
     Extension(visit): Extension<Visit>,
     Path(token): Path<String>,
 ) -> Response {
-    if let Some(refused) = too_often(&site, &visit) {
-        return refused;
-    }
     match session::is_open(site.queue.store(), &token).await {
         Ok(true) => {
             let title = say(visit.lang, "web-login", &[]);
@@ -146,9 +145,6 @@ async fn enter(
 ) -> Response {
     if !session::is_from_us(&site, &visit, &headers) {
         return refusal(visit.lang, StatusCode::FORBIDDEN);
-    }
-    if let Some(refused) = too_often(&site, &visit) {
-        return refused;
     }
     let place = visit.address;
     match session::open(site.queue.store(), &token).await {
@@ -195,19 +191,33 @@ pub(crate) fn foreign(
     (!good).then(|| refusal(visit.lang, StatusCode::FORBIDDEN))
 }
 
-fn too_often(site: &Site, visit: &Visit) -> Option<Response> {
-    let key = peer_key(visit.address).to_string();
-    let good = site.wrong_logins.has(&key, site.clock.mono());
-    (!good).then(|| refusal(visit.lang, StatusCode::TOO_MANY_REQUESTS))
+/// Used, too old, or never was: which of them is nobody's business. After too many of them only that is said, and when
+/// the next one is looked at again.
+fn over(site: &Site, visit: &Visit) -> Response {
+    let (place, now) = (visit.address, site.clock.mono());
+    let (key, room) = (peer_key(place).to_string(), room_of(site, visit));
+    if site.wrong_logins.take_of(&key, room, WRONG_LINKS_SPAN, now) {
+        tracing::warn!(%place, "a login link was used that is not valid, or not any more");
+        return plain(visit.lang, StatusCode::GONE, "web-login-over");
+    }
+    if let Some(repeated) = site.repeats.say(&key) {
+        tracing::warn!(%place, "login links are tried that are not valid; valid ones still are{repeated}");
+    }
+    let wait = site.wrong_logins.wait(&key, room, now);
+    let mut response = refusal(visit.lang, StatusCode::TOO_MANY_REQUESTS);
+    let seconds = HeaderValue::from(wait.as_secs() + 1);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
 }
 
-/// Used, too old, or never was: which of them is nobody's business.
-fn over(site: &Site, visit: &Visit) -> Response {
-    let place = visit.address;
-    site.wrong_logins
-        .take(&peer_key(place).to_string(), site.clock.mono());
-    tracing::warn!(%place, "a login link was used that is not valid, or not any more");
-    plain(visit.lang, StatusCode::GONE, "web-login-over")
+/// A proxy that does not say for whom it asks is many people.
+fn room_of(site: &Site, visit: &Visit) -> u32 {
+    let proxies = &site.conf.load().admin.trust_proxy;
+    if proxies.iter().any(|net| net.contains(visit.address)) {
+        WRONG_LINKS_MAX * LOGIN_ROOM_TRUSTED
+    } else {
+        WRONG_LINKS_MAX
+    }
 }
 
 fn with_cookie(cookie: &str, to: &str) -> Response {

@@ -11,6 +11,7 @@ use crate::accounts::Accounts;
 use crate::admin::link::visits::Visits;
 use crate::base::clock::Clock;
 use crate::base::limit::{WRONG_LINKS_MAX, WRONG_LINKS_SPAN};
+use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
 use crate::config::Shared;
@@ -52,6 +53,8 @@ pub struct Site {
     pub shutdown: Shutdown,
     /// Login links that are not valid, by address.
     pub(super) wrong_logins: Arc<Limiter>,
+    /// What the log was told of pages lately.
+    pub(super) repeats: Arc<Repeats>,
 }
 
 impl Site {
@@ -68,6 +71,7 @@ impl Site {
         Self {
             conf: Arc::clone(queue.conf()),
             clock: queue.clock().clone(),
+            repeats: Arc::new(Repeats::new(queue.clock().clone())),
             desk: Desk::new(queue.clone(), keys.clone()),
             keys,
             digests,

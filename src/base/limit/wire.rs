@@ -155,11 +155,29 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Failed logins of one session before 421.
 pub const LOGIN_FAILURES_MAX: u32 = 5;
 
-/// Failed logins of one address in `LOGIN_SPAN` before it gets 421 without a look at the password.
+/// Failed logins of one account from one address in `LOGIN_SPAN` before its password is not looked at: a person who has
+/// forgotten it tries three, a phone with an old one tries each minute.
+pub const LOGIN_FAILURES_OF_PAIR: u32 = 10;
+
+/// Of one account, from all places of one kind (its own, trusted, strange): one password in ten seconds for who guesses
+/// from everywhere.
+pub const LOGIN_FAILURES_OF_ACCOUNT: u32 = 60;
+
+/// Of one address, by accounts that did not log in from there lately.
 pub const LOGIN_FAILURES_OF_ADDRESS: u32 = 30;
 
-/// See `LOGIN_FAILURES_OF_ADDRESS`.
+/// Times as many for a trusted network: behind a gateway's or webmail's address are many people. Never without a bound,
+/// because one of its machines may belong to somebody else by now.
+pub const LOGIN_ROOM_TRUSTED: u32 = 20;
+
+/// See `LOGIN_FAILURES_OF_PAIR`.
 pub const LOGIN_SPAN: Duration = Duration::from_secs(600);
+
+/// Places that an account is known to log in from: offices, homes and the networks of phones of a month, 4 KiB.
+pub const LOGIN_PLACES_MAX: usize = 64;
+
+/// Kinds of password hashes that every failed login works through: accounts have one, or two while they are moved.
+pub const LOGIN_COSTS_MAX: usize = 4;
 
 /// Wait after the first failed login of a session; the second waits twice as long, and so on.
 pub const LOGIN_PAUSE: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@
 //! Not here: what a login is worth (`accounts`).
 
 use super::*;
+use crate::accounts::{Caller, Login};
 use crate::admin::{Context, control};
 use crate::base::shutdown::Shutdown;
 use crate::bounce::fixture::Stage;
@@ -97,7 +98,14 @@ async fn a_server_that_answers_is_asked() {
     act(args(data.path(), add(folder.path(), "a/b ü")))
         .await
         .unwrap();
-    let account = accounts.check("a/b ü", "a secret").await.unwrap();
+    let caller = Caller {
+        ip: [192, 0, 2, 1].into(),
+        trusted: false,
+    };
+    let entered = accounts.log_in(caller, "a/b ü", "a secret").await.unwrap();
+    let Login::Right(account) = entered else {
+        panic!("{entered:?}")
+    };
     assert_eq!(account.band, crate::base::band::Band::Bulk);
     let remove = Action::Remove {
         name: "a/b ü".to_owned(),

@@ -187,19 +187,50 @@ async fn forms_of_others_are_refused() {
 #[tokio::test]
 async fn guessing_is_throttled_by_address_and_no_header_helps() {
     let house = house(false, "", |_| ()).await;
-    let good = link(&house).await;
     let mut browser = Browser::of(&house, false);
+    let path = format!("/login/{}", "A".repeat(43));
     for n in 0..10 {
         browser.fields = vec![("x-forwarded-for".to_owned(), format!("192.0.2.{n}"))];
-        let path = format!("/login/{}", "A".repeat(43));
         assert_eq!(browser.get(&path).await.status, StatusCode::GONE);
     }
+    for method in ["GET", "POST"] {
+        let form = (method == "POST").then_some("");
+        let answer = browser.send(method, &path, form).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{method}");
+        assert_eq!(answer.header("retry-after"), "61", "{method}");
+    }
+    house.pass(Duration::from_secs(61));
+    assert_eq!(browser.get(&path).await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn what_is_valid_counts_whoever_guesses_at_the_same_address() {
+    let more = "[admin]\nmetrics_token = \"0123456789abcdef\"\n";
+    let house = house(false, more, |_| ()).await;
+    let mut inside = administrator(&house, false).await;
+    let good = link(&house).await;
+    let mut browser = Browser::of(&house, false);
+    for n in 0..100 {
+        browser.get(&format!("/login/{n}")).await;
+        browser.get(&format!("/d/{n}")).await;
+    }
+    assert_eq!(browser.get("/login/x").await.status, 429);
+    assert_eq!(browser.get("/d/x").await.status, 429);
+    assert_eq!(inside.get("/holds").await.status, StatusCode::OK, "session");
+    assert_eq!(browser.get(&good).await.status, StatusCode::OK, "link");
+    let entered = browser.post(&good, "").await;
+    assert_eq!(entered.status, StatusCode::SEE_OTHER, "its button");
+    browser.fields = vec![(
+        "authorization".to_owned(),
+        "Bearer 0123456789abcdef".to_owned(),
+    )];
     assert_eq!(
-        browser.get(&good).await.status,
-        StatusCode::TOO_MANY_REQUESTS
+        browser.get("/metrics").await.status,
+        StatusCode::OK,
+        "token"
     );
-    house.pass(Duration::from_secs(600));
-    assert_eq!(browser.get(&good).await.status, StatusCode::OK);
+    // And used up it is wrong like any other.
+    assert_eq!(browser.get(&good).await.status, 429);
 }
 
 #[tokio::test]

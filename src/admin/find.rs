@@ -48,6 +48,7 @@ pub async fn find(
 fn matches(queue: &Queue, query: &Query, message: &Message, parcels: &[Stored]) -> bool {
     let from = message.from.path.to_string();
     let subject = plain(message.subject.as_deref().unwrap_or_default());
+    let author = plain(message.author.as_deref().unwrap_or_default());
     let now = Wall(queue.store().now().0);
     let age: Duration = now - Wall(message.arrived);
     parcels.iter().any(|stored| {
@@ -61,6 +62,7 @@ fn matches(queue: &Queue, query: &Query, message: &Message, parcels: &[Stored]) 
                     to: &to,
                     hold: kept.map(|kept| &kept.hold),
                     subject: &subject,
+                    author: &author,
                     account: message.origin.account.as_deref(),
                     state: &slot.state,
                     age,

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::Queue;
 use super::hold::{Card, card_key, counter, hold_of_key};
 use super::query::{Facts, Query};
 use super::record::HoldId;
+use super::{Queue, hold};
 use crate::base::clock::Wall;
 use crate::base::limit::SCAN_MAX;
 use crate::mail::hold::{HoldQueue, HoldReason};
@@ -193,6 +193,7 @@ impl Queue {
             to: &card.to.to_string(),
             hold: Some(&card.hold),
             subject: &card.plain_subject(),
+            author: &hold::plain(card.author.as_deref().unwrap_or_default()),
             account: card.account.as_deref(),
             state: &State::Held,
             age,

@@ -217,6 +217,7 @@ impl Queue {
     ) -> bool {
         let kept = parcel.hold.as_ref();
         let subject = hold::plain(message.subject.as_deref().unwrap_or_default());
+        let author = hold::plain(message.author.as_deref().unwrap_or_default());
         let is_ended = slot.state.is_final() && !query.wants_ended();
         !is_ended
             && query.matches(&Facts {
@@ -225,6 +226,7 @@ impl Queue {
                 to: &slot.mailbox.to_string(),
                 hold: kept.map(|kept| &kept.hold),
                 subject: &subject,
+                author: &author,
                 account: message.origin.account.as_deref(),
                 state: &slot.state,
                 age: self.clock.wall() - Wall(message.wall),

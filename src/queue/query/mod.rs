@@ -1,17 +1,20 @@
-//! The query language of `queue list --where`: a pure parser, and whether a recipient matches.
+//! The query language of `queue list --where`: what a query means, and whether a recipient matches.
 //!
 //! `queue:quarantine from:@shop.example -to:*@vip.example older:3d`: every word must hold; the same word given again,
-//! or a comma, means "one of them"; `-` negates; quotes keep spaces. A word that is not known is an error with its
-//! position, because a query that silently means something else ends in `delete`.
-//! Not here: how the matching records are found (`queue::list`).
+//! or a comma, means "one of them" (`text:` and ages: all of them); `-` negates; quotes keep spaces and commas. What is
+//! not known, empty, or means everybody is an error with its position, because a query that silently means something
+//! else ends in `delete`; and before anything is done it is said back in words (`say`).
+//! Not here: the parser (`read`), how the matching records are found (`queue::list`, `queue::shelf`).
+
+mod read;
+mod say;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use self::read::{QueryError, Wrong};
 use super::shelf::{Shelf, words};
-use crate::base::limit::{QUERY_MAX, QUERY_WORDS_MAX};
-use crate::base::text::{clean, fits, nearest};
-use crate::base::{id, size};
+use crate::base::text::fits;
 use crate::mail::domain::Domain;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::state::State;
@@ -35,22 +38,14 @@ pub struct Facts<'a> {
     pub hold: Option<&'a Hold>,
     /// The decoded subject.
     pub subject: &'a str,
+    /// The decoded From field; empty: it has none.
+    pub author: &'a str,
     /// Who logged in to send it.
     pub account: Option<&'a str>,
     /// Its state.
     pub state: &'a State,
     /// Since the message arrived.
     pub age: Duration,
-}
-
-/// Why a text is no query.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: {what}")]
-pub struct QueryError {
-    /// In characters, from 1.
-    pub column: usize,
-    /// What is wrong, and what to write instead.
-    pub what: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,9 +64,18 @@ enum Test {
     Newer(Duration),
     Status(&'static str),
     Reason(HoldReason),
-    Subject(String),
+    Subject(Part),
+    /// Anywhere in subject, From field, reverse-path or recipient.
+    Text(Part),
     Word(String),
     Account(String),
+}
+
+/// A text that is looked for, whatever its case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    typed: String,
+    lower: String,
 }
 
 /// `@example.org`, `*.bulk@example.org`, or a part of an address.
@@ -85,38 +89,22 @@ enum Pattern {
     Part(String),
 }
 
-/// A word as it stands in the text.
-struct Word {
-    column: usize,
-    negated: bool,
-    key: String,
-    value: String,
-}
-
 impl Query {
     /// Reads a query; empty text matches everything.
+    ///
+    /// # Errors
+    /// [`QueryError`], with the place.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
-        if text.len() > QUERY_MAX {
-            return Err(wrong(1, "the query is too long".to_owned()));
-        }
-        let mut terms: Vec<Term> = Vec::new();
-        for word in split(text)? {
-            if terms.len() == QUERY_WORDS_MAX {
-                return Err(wrong(word.column, "too many words".to_owned()));
-            }
-            let any = tests(&word)?;
-            let same = terms.iter_mut().find(|term| {
-                !term.negated && !word.negated && term.any.first().is_some_and(|t| t.joins(&any))
-            });
-            match same {
-                Some(term) => term.any.extend(any),
-                None => terms.push(Term {
-                    negated: word.negated,
-                    any,
-                }),
-            }
-        }
-        Ok(Self { terms })
+        read::query(text, read::Bare::Refused)
+    }
+
+    /// Reads what a person types into a search field: words without a `word:` before them search subject, sender and
+    /// recipient.
+    ///
+    /// # Errors
+    /// [`QueryError`], with the place.
+    pub fn search(text: &str) -> Result<Self, QueryError> {
+        read::query(text, read::Bare::Text)
     }
 
     /// Whether a recipient is meant.
@@ -145,6 +133,7 @@ impl Query {
                     | Test::Status(_)
                     | Test::Reason(_)
                     | Test::Subject(_)
+                    | Test::Text(_)
                     | Test::Word(_)
                     | Test::Account(_) => None,
                 })
@@ -168,6 +157,44 @@ impl Query {
         })
     }
 
+    /// Whether it names a hold queue itself, so that no other may be added to it.
+    pub fn names_queue(&self) -> bool {
+        self.positive()
+            .any(|any| any.iter().any(|test| matches!(test, Test::Queue(_))))
+    }
+
+    /// Whether it asks for a state.
+    pub fn names_status(&self) -> bool {
+        let mut tests = self.terms.iter().flat_map(|term| &term.any);
+        tests.any(|test| matches!(test, Test::Status(_)))
+    }
+
+    /// The same without the hold queues that it names.
+    #[must_use]
+    pub fn without_queue(mut self) -> Self {
+        self.terms.retain(|term| {
+            term.negated || !term.any.iter().any(|test| matches!(test, Test::Queue(_)))
+        });
+        self
+    }
+
+    /// The same, of one hold queue, or of whatever is held. One that names a queue means that one.
+    #[must_use]
+    pub fn of_held(mut self, queue: Option<HoldQueue>) -> Self {
+        let test = match queue {
+            Some(queue) if !self.names_queue() => Test::Queue(Some(queue)),
+            Some(_) | None => Test::Status(HELD),
+        };
+        let is_there = matches!(test, Test::Status(_)) && self.is_of_holds();
+        if !is_there {
+            self.terms.push(Term {
+                negated: false,
+                any: vec![test],
+            });
+        }
+        self
+    }
+
     /// Whether it asks for a state that is an end; else ended recipients are left out.
     pub fn wants_ended(&self) -> bool {
         self.positive().flatten().any(|test| match test {
@@ -180,6 +207,7 @@ impl Query {
             | Test::Newer(_)
             | Test::Reason(_)
             | Test::Subject(_)
+            | Test::Text(_)
             | Test::Word(_)
             | Test::Account(_) => false,
         })
@@ -190,7 +218,7 @@ impl Query {
         self.positive().any(|any| {
             any.iter().all(|test| match test {
                 Test::Queue(queue) => queue.is_some(),
-                Test::Status(word) => *word == "held",
+                Test::Status(word) => *word == HELD,
                 Test::Reason(_) => true,
                 Test::From(_)
                 | Test::To(_)
@@ -198,6 +226,7 @@ impl Query {
                 | Test::Older(_)
                 | Test::Newer(_)
                 | Test::Subject(_)
+                | Test::Text(_)
                 | Test::Word(_)
                 | Test::Account(_) => false,
             })
@@ -234,7 +263,10 @@ impl Test {
             Self::Queue(None) => facts.hold.is_none() && !facts.state.is_final(),
             Self::Queue(Some(queue)) => facts.hold.is_some_and(|hold| hold.queue == *queue),
             Self::Reason(reason) => facts.hold.is_some_and(|hold| hold.reason == *reason),
-            Self::Subject(part) => facts.subject.to_lowercase().contains(part.as_str()),
+            Self::Subject(part) => part.is_in(facts.subject),
+            Self::Text(part) => [facts.subject, facts.author, facts.from, facts.to]
+                .iter()
+                .any(|field| part.is_in(field)),
             Self::Word(word) => words(facts.subject).any(|one| one == *word),
             Self::Account(account) => facts.account == Some(account),
             Self::From(pattern) => pattern.matches(facts.from),
@@ -246,33 +278,59 @@ impl Test {
         }
     }
 
-    /// Whether `others` are of the same word, so that either may hold. Two ages bound a span and both must hold.
+    /// Whether `others` are of the same word, so that either may hold. Two ages bound a span, and of two words that are
+    /// searched for both are wanted.
     fn joins(&self, others: &[Self]) -> bool {
-        let age = matches!(self, Self::Older(_) | Self::Newer(_));
-        !age && others
-            .first()
-            .is_some_and(|other| std::mem::discriminant(self) == std::mem::discriminant(other))
+        let each = matches!(self, Self::Older(_) | Self::Newer(_) | Self::Text(_));
+        !each
+            && others
+                .first()
+                .is_some_and(|other| std::mem::discriminant(self) == std::mem::discriminant(other))
+    }
+}
+
+impl Part {
+    fn new(typed: &str) -> Self {
+        Self {
+            typed: typed.to_owned(),
+            lower: typed.to_lowercase(),
+        }
+    }
+
+    fn is_in(&self, field: &str) -> bool {
+        field.to_lowercase().contains(self.lower.as_str())
     }
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Self {
-        let text = text.trim_start_matches('<').trim_end_matches('>');
-        if text.is_empty() {
-            return Self::Null;
+    /// What no address is like is refused, and what every address is like.
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        if text == "<>" {
+            return Ok(Self::Null);
+        }
+        let text = match (text.strip_prefix('<'), text.strip_suffix('>')) {
+            (Some(_), Some(_)) => text.trim_start_matches('<').trim_end_matches('>'),
+            (None, None) => text,
+            (Some(_), None) | (None, Some(_)) => return Err(Wrong::Angle),
+        };
+        if !text.chars().any(char::is_alphanumeric) {
+            return Err(Wrong::Everybody(text.to_owned()));
         }
         let text = text.to_lowercase();
         let Some((local, domain)) = text.rsplit_once('@') else {
-            return if text.contains('*') {
+            return Ok(if text.contains('*') {
                 Self::Whole(text)
             } else {
                 Self::Part(text)
-            };
+            });
         };
+        if domain.is_empty() {
+            return Err(Wrong::NoDomain(text));
+        }
         // Stored addresses have A-labels; people write `@bücher.example`.
         let domain = Domain::parse(domain).map_or_else(|_| domain.to_owned(), |d| d.to_string());
         let local = if local.is_empty() { "*" } else { local };
-        Self::Whole(format!("{local}@{domain}"))
+        Ok(Self::Whole(format!("{local}@{domain}")))
     }
 
     /// The only domain that fits.
@@ -308,140 +366,8 @@ impl std::str::FromStr for Query {
     }
 }
 
-fn split(text: &str) -> Result<Vec<Word>, QueryError> {
-    let mut words = Vec::new();
-    let mut chars = text.chars().enumerate().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c.is_whitespace() {
-            continue;
-        }
-        let column = at + 1;
-        let (mut raw, mut quoted, mut first) = (String::new(), false, Some(c));
-        let mut colon = None;
-        loop {
-            let next = match first.take() {
-                Some(c) => Some(c),
-                None => chars
-                    .next_if(|(_, c)| quoted || !c.is_whitespace())
-                    .map(|(_, c)| c),
-            };
-            match next {
-                Some('"') => quoted = !quoted,
-                Some(c) => {
-                    if c == ':' && colon.is_none() && !quoted {
-                        colon = Some(raw.len());
-                    }
-                    raw.push(c);
-                }
-                None if quoted => {
-                    return Err(wrong(
-                        column,
-                        "the closing quote `\"` is missing".to_owned(),
-                    ));
-                }
-                None => break,
-            }
-        }
-        words.push(word(column, &raw, colon)?);
-    }
-    Ok(words)
-}
-
-fn word(column: usize, raw: &str, colon: Option<usize>) -> Result<Word, QueryError> {
-    let negated = raw.starts_with('-');
-    let Some((key, value)) = colon.and_then(|at| raw.split_at_checked(at)) else {
-        return Err(wrong(
-            column,
-            format!(
-                "`{raw}` has no word before it; write from:{raw}, to:{raw} or another of {}",
-                listed(&WORDS)
-            ),
-        ));
-    };
-    let key = key.strip_prefix('-').unwrap_or(key);
-    let value = value.strip_prefix(':').unwrap_or(value);
-    if !WORDS.contains(&key) {
-        return Err(wrong(
-            column + usize::from(negated),
-            format!("unknown word `{key}:`; {}", instead(key, &WORDS)),
-        ));
-    }
-    if value.is_empty() {
-        return Err(wrong(column, format!("`{key}:` needs a value behind it")));
-    }
-    Ok(Word {
-        column: column + usize::from(negated) + key.chars().count() + 1,
-        negated,
-        key: key.to_owned(),
-        value: value.to_owned(),
-    })
-}
-
-fn tests(word: &Word) -> Result<Vec<Test>, QueryError> {
-    let span =
-        |text: &str| size::parse_span(text).map_err(|error| wrong(word.column, error.to_string()));
-    word.value
-        .split(',')
-        .map(|value| match word.key.as_str() {
-            "queue" if value == "due" => Ok(Test::Queue(None)),
-            "queue" => match value.parse::<HoldQueue>() {
-                Ok(queue) => Ok(Test::Queue(Some(queue))),
-                Err(()) => Err(unknown(word, "queue", value, &QUEUES)),
-            },
-            "from" => Ok(Test::From(Pattern::parse(value))),
-            "to" => Ok(Test::To(Pattern::parse(value))),
-            "id" => id::parse(value)
-                .map(Test::Id)
-                .map_err(|error| wrong(word.column, error.to_string())),
-            "reason" => value.parse::<HoldReason>().map(Test::Reason).map_err(|()| {
-                let all = HoldReason::ALL.map(HoldReason::word);
-                unknown(word, "reason", value, &all)
-            }),
-            "subject" => Ok(Test::Subject(value.to_lowercase())),
-            "word" => Ok(Test::Word(value.to_lowercase())),
-            "account" => Ok(Test::Account(value.to_owned())),
-            "older" => span(value).map(Test::Older),
-            "newer" => span(value).map(Test::Newer),
-            _ => State::WORDS
-                .into_iter()
-                .find(|state| *state == value)
-                .map(Test::Status)
-                .ok_or_else(|| unknown(word, "status", value, &State::WORDS)),
-        })
-        .collect()
-}
-
-fn unknown(word: &Word, kind: &str, value: &str, words: &[&str]) -> QueryError {
-    wrong(
-        word.column,
-        format!("unknown {kind} `{value}`; {}", instead(value, words)),
-    )
-}
-
-fn instead(wrong: &str, words: &[&str]) -> String {
-    match nearest(wrong, words.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => format!("write one of {}", listed(words)),
-    }
-}
-
-fn listed(words: &[&str]) -> String {
-    words.join(", ")
-}
-
-fn wrong(column: usize, what: String) -> QueryError {
-    QueryError {
-        column,
-        // The query is bounded; what it hides is not repeated to terminals and pages.
-        what: clean(&what, usize::MAX),
-    }
-}
-
-const WORDS: [&str; 11] = [
-    "queue", "from", "to", "id", "older", "newer", "status", "reason", "subject", "word", "account",
-];
+const HELD: &str = "held";
 const ENDS: [&str; 4] = ["relayed", "failed", "expired", "deleted"];
-const QUEUES: [&str; 4] = ["due", "bad", "quarantine", "defect"];
 
 #[cfg(test)]
 mod tests;

@@ -1,23 +1,25 @@
 //! Which held messages a digest lists: what is new, what would lose its links, what ends soon.
 //!
-//! Shelves are read newest first and only as far as needed, so that a hundred thousand held messages cost no more than
-//! fifty. Messages on several shelves of one recipient count once. Not here: how rows are worded (`compose`).
+//! What found no row is not told of: it stays new, and the next digests list it, the oldest first, beside the newest.
+//! Shelves are read from both ends and only as far as needed, so that a hundred thousand held messages cost no more
+//! than fifty. Messages on several shelves of one recipient count once.
+//! Not here: how the rows are dealt (`deal`), and how they are worded (`compose`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::compose::{Entry, Tally};
+use super::deal::deal;
+use super::merged::{Merged, PAGE, shelves_of};
 use super::record::{Digest, Scope, digest_key};
 use super::stream::{Listing, Stream};
 use crate::base::clock::Wall;
-use crate::base::limit::{DIGEST_COUNT_MAX, DIGEST_ROWS_MAX};
+use crate::base::limit::{DIGEST_COUNT_MAX, DIGEST_ROWS_MAX, DIGEST_TOLD_MAX};
 use crate::mail::hold::HoldQueue;
 use crate::queue::Queue;
-use crate::queue::hold::{Card, Shelf};
+use crate::queue::hold::Card;
 use crate::queue::record::{HoldId, decode};
 use crate::store::StoreError;
 
-/// Cards read with one scan: a page of rows and a few.
-const PAGE: usize = 64;
 /// A hold can be seen so long after its id was made, in microseconds; a commit that takes longer has failed.
 pub(super) const UNSEEN: u64 = 60_000_000;
 
@@ -37,26 +39,42 @@ pub(super) struct Choice {
     pub(super) entries: Vec<Entry>,
     /// How much there is.
     pub(super) tally: Tally,
-    /// New ones, listed or counted.
-    pub(super) new: Vec<HoldId>,
-    /// Digests whose rows are listed again.
+    /// Of the rows, what was told by none before.
+    pub(super) told: Vec<HoldId>,
+    /// Up to here nothing waits for a row any more.
+    pub(super) told_up_to: HoldId,
+    /// Digests whose rows are all listed again.
     pub(super) again: Vec<Listing>,
+    /// Store time at which the first ends that should have been warned of and found no row.
+    pub(super) unwarned: Option<u64>,
     /// Whether there is anything to tell.
     pub(super) tells: bool,
 }
 
-/// Several shelves read as one, each card once.
-struct Merged<'a> {
-    queue: &'a Queue,
-    newest_first: bool,
-    rows: Vec<Source>,
+/// What lies on the shelves, as far as it was read.
+#[derive(Default)]
+struct Shelves {
+    /// Not told yet, newest first: as many as a digest has rows.
+    newest: Vec<Card>,
+    /// Not told yet, oldest first: as many as a digest has rows.
+    oldest: Vec<Card>,
+    /// Told before, newest first; read only if everything is listed.
+    before: Vec<Card>,
+    /// What is told of, by queue.
+    by_queue: BTreeMap<HoldQueue, u64>,
+    /// Cards that were looked at.
+    looked: usize,
+    /// There are more than were looked at.
+    capped: bool,
+    /// And among these may be some that were not told yet.
+    waits: bool,
 }
 
-struct Source {
-    shelf: Shelf,
-    cards: VecDeque<Card>,
-    after: Option<HoldId>,
-    more: bool,
+/// What a digest listed whose links end.
+struct Ended {
+    listing: Listing,
+    /// What of it has no other link.
+    bare: BTreeSet<HoldId>,
 }
 
 /// Chooses for one stream. `all`: what is held, whether it is new or not.
@@ -67,100 +85,199 @@ pub(super) async fn choose(
     dates: Dates,
     all: bool,
 ) -> Result<Choice, StoreError> {
-    let mut choice = Choice::default();
-    let mut rows: BTreeMap<HoldId, Card> = BTreeMap::new();
-    let mut by_queue: BTreeMap<HoldQueue, u64> = BTreeMap::new();
     let counted = count_all(queue, scopes).await?;
-    let mut older = 0;
-    let mut merged = Merged::new(queue, scopes, true);
-    while let Some(card) = merged.next().await? {
-        let is_new = !stream.knows(card.id);
-        // Ids behind the last one told are in no order with those told; before it nothing new follows.
-        let is_end = card.id <= stream.last && !all && counted.is_some();
-        if is_end {
-            break;
-        }
-        if choice.new.len() + older >= DIGEST_COUNT_MAX {
-            choice.tally.capped = true;
-            break;
-        }
-        if is_new {
-            choice.new.push(card.id);
-        } else {
-            older += 1;
-        }
-        if (is_new || all) && rows.len() < DIGEST_ROWS_MAX {
-            rows.insert(card.id, card.clone());
-        }
-        if is_new || all {
-            *by_queue.entry(card.hold.queue).or_default() += 1;
-        }
-    }
-    let told: u64 = by_queue.values().sum();
-    let beside = again(queue, scopes, stream, dates, &mut choice).await?;
+    let mut seen = look(queue, scopes, stream, counted.is_some() && !all, all).await?;
+    let (ended, again) = again(queue, scopes, stream, dates).await?;
     let ending = ending(queue, scopes, stream, dates).await?;
-    for card in beside.into_iter().chain(ending) {
-        if !rows.contains_key(&card.id) && !choice.new.contains(&card.id) && !all {
-            *by_queue.entry(card.hold.queue).or_default() += 1;
-            rows.insert(card.id, card);
+    let (beside, mut counted_too) = (again.iter().chain(&ending), BTreeSet::new());
+    for card in beside.filter(|card| !all && stream.knows(card.id)) {
+        if counted_too.insert(card.id) {
+            *seen.by_queue.entry(card.hold.queue).or_default() += 1;
         }
     }
-    choice.tells = !rows.is_empty();
-    if rows.len() > DIGEST_ROWS_MAX {
-        // What finds no room now is listed by the next digest.
-        choice.again.clear();
-    }
-    let extra = u64_of(rows.len()).saturating_sub(told.min(u64_of(DIGEST_ROWS_MAX)));
-    let told = told.saturating_add(extra);
-    let held = counted.as_ref().map_or_else(
-        || u64_of(choice.new.len() + older),
-        |counted| counted.values().sum(),
+    let mut rows = BTreeMap::new();
+    let oldest = std::mem::take(&mut seen.oldest);
+    let (newest, before) = (
+        std::mem::take(&mut seen.newest),
+        std::mem::take(&mut seen.before),
     );
-    let entries = rows.into_values().rev().take(DIGEST_ROWS_MAX);
+    let hands = vec![ending.clone(), oldest.clone(), newest, again];
+    deal(&mut rows, hands, DIGEST_ROWS_MAX);
+    deal(&mut rows, vec![before], DIGEST_ROWS_MAX);
+    let unlisted = |card: &&Card| !rows.contains_key(&card.id);
+    let mut choice = Choice {
+        tells: !rows.is_empty(),
+        told: rows
+            .keys()
+            .copied()
+            .filter(|id| !stream.knows(*id))
+            .collect(),
+        told_up_to: told_up_to(&oldest, &rows, seen.waits),
+        unwarned: ending.iter().filter(unlisted).map(|card| card.until).min(),
+        ..Choice::default()
+    };
+    // What finds no room now is listed by the next digest.
+    let relisted = |ended: &Ended| ended.bare.iter().all(|id| rows.contains_key(id));
+    let done = ended.into_iter().filter(relisted);
+    choice.again = done.map(|ended| ended.listing).collect();
+    choice.tally = tally(&seen, counted, rows.len());
+    let entries = rows.into_values().rev();
     choice.entries = entries.map(|card| entry(queue, card, dates)).collect();
-    let listed = u64_of(choice.entries.len());
-    if let Some(counted) = counted.filter(|_| choice.tally.capped) {
-        // Too many to count which are new: what is known exactly is how many are held.
-        choice.tally = Tally {
-            told: counted.into_iter().collect(),
-            left_out: held.saturating_sub(listed),
-            older: 0,
-            capped: false,
-        };
-    } else {
-        choice.tally.told = by_queue.into_iter().collect();
-        choice.tally.left_out = told.saturating_sub(listed);
-        choice.tally.older = held.saturating_sub(told);
-    }
     Ok(choice)
 }
 
-/// What a stream remembers of what it told.
+/// What a stream remembers of what it told. What is forgotten is listed twice, and nothing never.
 pub(super) fn remember(stream: &mut Stream, choice: &Choice, store_now: u64) {
+    stream.recent.extend(&choice.told);
+    stream.recent.sort_unstable();
+    stream.recent.dedup();
+    // An id can be seen a moment after it was made.
     let seen = HoldId(store_now.saturating_sub(UNSEEN) << 8);
-    let newest = choice.new.iter().max().copied().unwrap_or_default();
-    stream.last = stream.last.max(newest.min(seen));
+    let newest = stream.recent.last().copied().unwrap_or_default();
+    stream.last = stream.last.max(choice.told_up_to.min(newest).min(seen));
     let last = stream.last;
-    stream.recent.extend(&choice.new);
     stream.recent.retain(|id| *id > last);
+    let surplus = stream.recent.len().saturating_sub(DIGEST_TOLD_MAX);
+    stream.recent.drain(..surplus);
     stream
         .listings
         .retain(|listing| !choice.again.contains(listing));
 }
 
-/// Whether nothing that they were told of is held, and something is.
+/// Up to which store time everything that ends was warned of, when all that ends up to `wanted` should be.
+pub(super) fn warned(choice: &Choice, wanted: u64) -> u64 {
+    let first = choice.unwarned.map(|until| until.saturating_sub(1));
+    first.map_or(wanted, |first| first.min(wanted))
+}
+
+/// Whether nothing that they were told of is held, and something is. What they were told of lies at either end.
 pub(super) async fn is_first(
     queue: &Queue,
     scopes: &BTreeSet<Scope>,
     stream: &Stream,
 ) -> Result<bool, StoreError> {
     let oldest = Merged::new(queue, scopes, false).next().await?;
-    Ok(oldest.is_some_and(|card| !stream.knows(card.id)))
+    if oldest.is_none_or(|card| stream.knows(card.id)) {
+        return Ok(false);
+    }
+    if stream.recent.is_empty() {
+        return Ok(true);
+    }
+    let mut newest = Merged::new(queue, scopes, true);
+    for _ in 0..PAGE {
+        match newest.next().await? {
+            Some(card) if stream.knows(card.id) => return Ok(false),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(true)
 }
 
 /// Whether anything is held.
 pub(super) async fn is_any(queue: &Queue, scopes: &BTreeSet<Scope>) -> Result<bool, StoreError> {
     Ok(Merged::new(queue, scopes, true).next().await?.is_some())
+}
+
+/// Reads the shelves from the newest on, and from the oldest that may wait if that is too far away. `ends`: before the
+/// last one told nothing needs to be counted.
+async fn look(
+    queue: &Queue,
+    scopes: &BTreeSet<Scope>,
+    stream: &Stream,
+    ends: bool,
+    all: bool,
+) -> Result<Shelves, StoreError> {
+    let mut seen = Shelves::default();
+    let mut last = VecDeque::new();
+    let mut merged = Merged::new(queue, scopes, true);
+    while let Some(card) = merged.next().await? {
+        // Ids behind the last one told are in no order with those told; before it nothing new follows.
+        if ends && card.id <= stream.last {
+            break;
+        }
+        if seen.looked >= DIGEST_COUNT_MAX {
+            seen.capped = true;
+            // Below the last one told nothing waits.
+            seen.waits = all || card.id > stream.last;
+            break;
+        }
+        seen.looked += 1;
+        let is_new = !stream.knows(card.id);
+        if is_new || all {
+            *seen.by_queue.entry(card.hold.queue).or_default() += 1;
+        }
+        if is_new && seen.newest.len() < DIGEST_ROWS_MAX {
+            seen.newest.push(card.clone());
+        }
+        if is_new {
+            last.push_front(card);
+            last.truncate(DIGEST_ROWS_MAX);
+        } else if all && seen.before.len() < DIGEST_ROWS_MAX {
+            seen.before.push(card);
+        }
+    }
+    seen.oldest = if seen.waits {
+        oldest(queue, scopes, stream).await?
+    } else {
+        last.into()
+    };
+    Ok(seen)
+}
+
+/// What waits for longest, when there is more than is counted.
+async fn oldest(
+    queue: &Queue,
+    scopes: &BTreeSet<Scope>,
+    stream: &Stream,
+) -> Result<Vec<Card>, StoreError> {
+    let mut found = Vec::new();
+    let mut merged = Merged::behind(queue, scopes, Some(stream.last), false);
+    let most = DIGEST_ROWS_MAX + stream.recent.len();
+    for _ in 0..most {
+        let Some(card) = merged.next().await? else {
+            break;
+        };
+        if !stream.knows(card.id) {
+            found.push(card);
+        }
+        if found.len() >= DIGEST_ROWS_MAX {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Everything up to here has had its row. `oldest` is all that waits, or as many of it as a digest has rows.
+fn told_up_to(oldest: &[Card], rows: &BTreeMap<HoldId, Card>, more: bool) -> HoldId {
+    match oldest.iter().find(|card| !rows.contains_key(&card.id)) {
+        Some(first) => HoldId(first.id.0.saturating_sub(1)),
+        None if more || oldest.len() >= DIGEST_ROWS_MAX => {
+            oldest.last().map(|card| card.id).unwrap_or_default()
+        }
+        None => HoldId(u64::MAX),
+    }
+}
+
+fn tally(seen: &Shelves, counted: Option<BTreeMap<HoldQueue, u64>>, listed: usize) -> Tally {
+    let told: u64 = seen.by_queue.values().sum();
+    let held = counted.as_ref().map(|counted| counted.values().sum());
+    let held = held.unwrap_or(u64_of(seen.looked));
+    match counted.filter(|_| seen.capped) {
+        // Too many to count which are new: what is known exactly is how many are held.
+        Some(counted) => Tally {
+            told: counted.into_iter().collect(),
+            left_out: held.saturating_sub(u64_of(listed)),
+            ..Tally::default()
+        },
+        None => Tally {
+            told: seen.by_queue.iter().map(|(of, n)| (*of, *n)).collect(),
+            left_out: told.saturating_sub(u64_of(listed)),
+            older: held.saturating_sub(told),
+            capped: seen.waits,
+            older_capped: seen.capped,
+        },
+    }
 }
 
 /// What is held, by queue, when the counters know it: for administrators of whole queues.
@@ -180,29 +297,38 @@ async fn count_all(
     Ok(Some(counted))
 }
 
-/// What was listed before and would have no link that counts when the next digest comes.
+/// What was listed before and would have no link that counts when the next digest comes: the digests that listed it, the
+/// oldest first, and what of it is still held. So many digests as fill one; the rest is as good a day later.
 async fn again(
     queue: &Queue,
     scopes: &BTreeSet<Scope>,
     stream: &Stream,
     dates: Dates,
-    choice: &mut Choice,
-) -> Result<Vec<Card>, StoreError> {
+) -> Result<(Vec<Ended>, Vec<Card>), StoreError> {
     let ends = |listing: &&Listing| u64::from(listing.end) * 3_600_000_000 <= dates.next.0;
     let (due, good): (Vec<&Listing>, Vec<&Listing>) = stream.listings.iter().partition(ends);
+    let (mut ended, mut cards) = (Vec::new(), Vec::new());
     if due.is_empty() {
-        return Ok(Vec::new());
+        return Ok((ended, cards));
     }
-    choice.again = due.iter().map(|listing| **listing).collect();
     let covered = listed(queue, &good).await?;
-    let mut cards = Vec::new();
-    for id in listed(queue, &due).await?.difference(&covered) {
-        let card = queue.card(*id).await?;
-        cards.extend(
-            card.filter(|card| card.end.is_none() && scopes.iter().any(|scope| scope.holds(card))),
-        );
+    for listing in due {
+        if cards.len() >= DIGEST_ROWS_MAX {
+            break;
+        }
+        let mut bare = BTreeSet::new();
+        for id in listed(queue, &[listing]).await?.difference(&covered) {
+            let card = queue
+                .card(*id)
+                .await?
+                .filter(|card| card.end.is_none() && scopes.iter().any(|scope| scope.holds(card)));
+            bare.extend(card.as_ref().map(|card| card.id));
+            cards.extend(card);
+        }
+        let listing = *listing;
+        ended.push(Ended { listing, bare });
     }
-    Ok(cards)
+    Ok((ended, cards))
 }
 
 /// What these digests list.
@@ -225,8 +351,10 @@ async fn listed(queue: &Queue, listings: &[&Listing]) -> Result<BTreeSet<HoldId>
     Ok(ids)
 }
 
-/// What ends before the digest after the next one, and was not warned of. Expiry follows the order of holds but for
-/// queues with spans of their own, so reading from the oldest on ends with the first page that has nothing.
+/// What ends before the digest after the next one and was not warned of, what ends first before all else.
+///
+/// Expiry follows the order of holds within a queue: there the first page from the oldest on that has nothing is the
+/// last. On the shelves of an owner lie queues with spans of their own, so these are read as far as anything is counted.
 async fn ending(
     queue: &Queue,
     scopes: &BTreeSet<Scope>,
@@ -234,25 +362,27 @@ async fn ending(
     dates: Dates,
 ) -> Result<Vec<Card>, StoreError> {
     let mut cards = Vec::new();
-    for shelf in shelves(scopes) {
-        let (mut after, mut looked) = (None, 0);
-        while looked < DIGEST_COUNT_MAX {
-            let page = queue.cards(&shelf, after, false, PAGE).await?;
-            looked += page.cards.len();
-            let before = page.cards.len();
-            let soon = page
-                .cards
-                .into_iter()
-                .filter(|card| ends_by(queue, card, dates.second));
-            let soon: Vec<Card> = soon.collect();
-            let none = soon.is_empty() && before > 0;
-            cards.extend(soon.into_iter().filter(|card| card.until > stream.warned));
-            after = page.next;
-            if none || after.is_none() {
-                break;
+    for scope in scopes {
+        let ordered = scope.is_admins();
+        for shelf in shelves_of(scope) {
+            let (mut after, mut looked) = (None, 0);
+            while looked < DIGEST_COUNT_MAX {
+                let page = queue.cards(&shelf, after, false, PAGE).await?;
+                looked += page.cards.len();
+                let before = page.cards.len();
+                let soon = |card: &Card| ends_by(queue, card, dates.second);
+                let soon: Vec<Card> = page.cards.into_iter().filter(soon).collect();
+                let none = ordered && soon.is_empty() && before > 0;
+                cards.extend(soon.into_iter().filter(|card| card.until > stream.warned));
+                after = page.next;
+                if none || after.is_none() {
+                    break;
+                }
             }
         }
     }
+    cards.sort_by_key(|card| (card.until, card.id));
+    cards.dedup_by_key(|card| card.id);
     Ok(cards)
 }
 
@@ -260,7 +390,7 @@ fn ends_by(queue: &Queue, card: &Card, at: Wall) -> bool {
     queue.wall_of(card.until) <= at.0
 }
 
-fn entry(queue: &Queue, card: Card, dates: Dates) -> Entry {
+pub(super) fn entry(queue: &Queue, card: Card, dates: Dates) -> Entry {
     Entry {
         until: Wall(queue.wall_of(card.until)),
         ending: ends_by(queue, &card, dates.second),
@@ -268,70 +398,6 @@ fn entry(queue: &Queue, card: Card, dates: Dates) -> Entry {
     }
 }
 
-fn shelves(scopes: &BTreeSet<Scope>) -> Vec<Shelf> {
-    let whole = HoldQueue::ALL
-        .into_iter()
-        .all(|queue| scopes.contains(&Scope::Queue(queue)));
-    if whole {
-        return vec![Shelf::All];
-    }
-    let mut all = Vec::new();
-    for scope in scopes {
-        match scope {
-            Scope::Queue(queue) => all.push(Shelf::Queue(*queue)),
-            Scope::Domain(domain) => {
-                all.extend([Shelf::Domain(domain.clone()), Shelf::From(domain.clone())]);
-            }
-            Scope::Account(account) => all.push(Shelf::Account(account.clone())),
-        }
-    }
-    all
-}
-
 fn u64_of(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
-}
-
-impl<'a> Merged<'a> {
-    fn new(queue: &'a Queue, scopes: &BTreeSet<Scope>, newest_first: bool) -> Self {
-        let source = |shelf| Source {
-            shelf,
-            cards: VecDeque::new(),
-            after: None,
-            more: true,
-        };
-        Self {
-            queue,
-            newest_first,
-            rows: shelves(scopes).into_iter().map(source).collect(),
-        }
-    }
-
-    async fn next(&mut self) -> Result<Option<Card>, StoreError> {
-        for source in &mut self.rows {
-            while source.cards.is_empty() && source.more {
-                let page = self
-                    .queue
-                    .cards(&source.shelf, source.after, self.newest_first, PAGE)
-                    .await?;
-                source.more = page.next.is_some();
-                source.after = page.next;
-                source.cards.extend(page.cards);
-            }
-        }
-        let heads = self.rows.iter().filter_map(|source| source.cards.front());
-        let ids = heads.map(|card| card.id);
-        let next = if self.newest_first {
-            ids.max()
-        } else {
-            ids.min()
-        };
-        let mut found = None;
-        for source in &mut self.rows {
-            if source.cards.front().map(|card| card.id) == next {
-                found = source.cards.pop_front().or(found);
-            }
-        }
-        Ok(found)
-    }
 }

@@ -66,8 +66,10 @@ pub struct Tally {
     pub left_out: u64,
     /// Held, and listed before.
     pub older: u64,
-    /// All these are at least so many.
+    /// What is told of and left out is at least so much.
     pub capped: bool,
+    /// And so is what was listed before.
+    pub older_capped: bool,
 }
 
 /// Where links lead, and who signs them.
@@ -150,13 +152,10 @@ impl View {
                 .map(|(number, entry)| sheet.row(number, entry))
                 .collect(),
             closing: sheet.closing(),
-            list: sheet
-                .links
-                .filter(|_| sheet.is_for_admins())
-                .map(|links| Link {
-                    label: say(lang, "digest-all", &[]),
-                    url: format!("{}/holds", links.url),
-                }),
+            list: sheet.list().map(|url| Link {
+                label: say(lang, "digest-all", &[]),
+                url,
+            }),
             help: sheet.help(),
             footer: sheet.footer(),
             canary: sheet.url(Action::Canary, HoldId(0)),
@@ -176,6 +175,16 @@ impl Sheet<'_> {
     fn url(&self, ask: Action, hold: HoldId) -> Option<String> {
         let links = self.links?;
         Some(format!("{}/d/{}", links.url, (links.token)(ask, hold)))
+    }
+
+    /// Where all is shown: administrators have a list; owners cannot log in, and have the rest mailed.
+    fn list(&self) -> Option<String> {
+        let links = self.links?;
+        if self.is_for_admins() {
+            return Some(format!("{}/holds", links.url));
+        }
+        let is_all = self.tally.left_out == 0 && self.tally.older == 0;
+        self.url(Action::More, HoldId(0)).filter(|_| !is_all)
     }
 
     /// `[mail.verein.de] 3 angehaltene Nachrichten (2 Quarantäne, 1 Störung) – 21.11.2026`
@@ -348,14 +357,18 @@ impl Sheet<'_> {
     }
 
     fn closing(&self) -> Vec<String> {
-        let told = |count: u64, key: &str| {
+        let told = |count: u64, capped: bool, key: &str| {
             let more = format!("{key}-more");
-            let key = if self.tally.capped { &more } else { key };
+            let key = if capped { &more } else { key };
             (count > 0).then(|| self.say(key, &[("count", Arg::Count(count))]))
         };
-        let left_out = told(self.tally.left_out, "digest-left-out");
-        let older = told(self.tally.older, "digest-older");
-        left_out.into_iter().chain(older).collect()
+        let Tally {
+            left_out, older, ..
+        } = *self.tally;
+        let waits = (left_out > 0).then(|| self.say("digest-left-out-next", &[]));
+        let left_out = told(left_out, self.tally.capped, "digest-left-out");
+        let older = told(older, self.tally.older_capped, "digest-older");
+        left_out.into_iter().chain(waits).chain(older).collect()
     }
 
     fn help(&self) -> Vec<String> {

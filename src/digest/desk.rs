@@ -59,6 +59,15 @@ pub struct Opened {
     pub needs_code: bool,
 }
 
+/// A digest by the link that belongs to all of it.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// As it is stored.
+    pub digest: Digest,
+    /// The link has ended, or its key was revoked.
+    pub over: bool,
+}
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Visitor {
@@ -208,8 +217,23 @@ impl Desk {
         }
     }
 
+    /// The digest of a link that asks for its other rows. Never writes.
+    ///
+    /// # Errors
+    /// [`DeskError::Unknown`] for any other token, or a digest that is forgotten.
+    pub async fn whole(&self, token: &Token) -> Result<Whole, DeskError> {
+        if token.action != Action::More {
+            return Err(DeskError::Unknown);
+        }
+        let record = self.digest_record(token.digest).await?;
+        Ok(Whole {
+            digest: decode(&record.key, &record.value)?,
+            over: self.is_over(token),
+        })
+    }
+
     async fn find(&self, token: &Token) -> Result<Found, DeskError> {
-        if token.action == Action::Canary {
+        if token.action.is_whole() {
             return Err(DeskError::Unknown);
         }
         let record = self.digest_record(token.digest).await?;

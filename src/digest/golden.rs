@@ -169,7 +169,7 @@ fn cases() -> Vec<Case> {
         told: vec![(HoldQueue::Quarantine, 60)],
         left_out: 10,
         older: 17,
-        capped: false,
+        ..Tally::default()
     };
     let mut flood = case("flood", vec![entry(card(1))]);
     flood.tally = Tally {
@@ -177,6 +177,7 @@ fn cases() -> Vec<Case> {
         left_out: 999,
         older: 0,
         capped: true,
+        older_capped: true,
     };
     let mut never = case("never", three());
     never.holds.release = vec![(HoldReason::Virus, ReleaseRule::Never)];
@@ -185,6 +186,10 @@ fn cases() -> Vec<Case> {
         Scope::Domain("verein.example".into()),
         Scope::Account("shop".into()),
     ];
+    let mut owner_flood = case("owner-flood", vec![entry(card(1))]);
+    owner_flood.scopes = vec![Scope::Domain("verein.example".into())];
+    owner_flood.tally.left_out = 70;
+    owner_flood.tally.older = 3;
     let mut bare = case("no-links", three());
     bare.linked = false;
     let mut bare_owner = case("owner-no-links", vec![entry(card(1))]);
@@ -199,6 +204,7 @@ fn cases() -> Vec<Case> {
         case("hostile", hostile()),
         never,
         owner,
+        owner_flood,
         bare,
         bare_owner,
     ]

@@ -214,10 +214,7 @@ impl Keys {
 impl Signer {
     /// A link's 44 characters.
     pub fn token(&self, action: Action, hold: HoldId, digest: u32, end_hour: u32) -> String {
-        let hold = match action {
-            Action::Canary => HoldId(0),
-            Action::Release | Action::Requeue | Action::Delete => hold,
-        };
+        let hold = if action.is_whole() { HoldId(0) } else { hold };
         self.key.last.fetch_max(end_hour, Ordering::Relaxed);
         let token = Token {
             key: self.id,

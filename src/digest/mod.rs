@@ -7,6 +7,7 @@
 pub mod calendar;
 mod choice;
 pub mod compose;
+mod deal;
 pub mod desk;
 mod failure;
 #[cfg(test)]
@@ -14,8 +15,10 @@ mod golden;
 mod html;
 pub mod key;
 mod mail;
+mod merged;
 mod plain;
 pub mod record;
+mod rest;
 mod send;
 pub mod stream;
 #[cfg(test)]
@@ -35,6 +38,7 @@ use crate::queue::Queue;
 
 pub use failure::Trouble;
 pub use key::Keys;
+pub use rest::Rest;
 pub use send::{Fresh, SendError};
 
 /// Who is told of held mail, and when; clones share it.

@@ -147,6 +147,11 @@ pub fn number_key() -> Key {
     Key::of(b'g', &[&[2]])
 }
 
+/// `g/4/<address>`: when further rows of a digest were asked for last, and how far they have come.
+pub fn rest_key(to: &Mailbox) -> Key {
+    Key::of(b'g', &[&[4], to.to_string().as_bytes()])
+}
+
 /// `g/3/<address>`: wall time in microseconds at which a fresh digest was asked for last, 8 octets.
 pub fn fresh_key(to: &Mailbox) -> Key {
     Key::of(b'g', &[&[3], to.to_string().as_bytes()])

@@ -28,7 +28,7 @@ use crate::store::{Band, Batch, Key, Op, Pre, StoreError, Version};
 /// A recipient gets no more fresh digests by pages than one in so long: a link that leaked must not fill a mailbox.
 const FRESH_EVERY: Duration = Duration::from_secs(3_600);
 /// How often a number that somebody else took is drawn again.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// What became of a digest that somebody asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,7 +353,7 @@ impl Digests {
         choice::choose(&self.0.queue, scopes, &Stream::default(), dates, true).await
     }
 
-    fn making<'a>(
+    pub(super) fn making<'a>(
         &self,
         conf: &'a Config,
         to: &'a Mailbox,

@@ -35,11 +35,11 @@ pub struct Stream {
     /// Wall time in microseconds of the last digest.
     #[n(3)]
     pub sent: u64,
-    /// Holds up to this one were told, or were held when nobody was told.
+    /// Holds up to this one were listed, or were held when nobody was told.
     #[n(4)]
     pub last: HoldId,
-    /// Holds behind `last` that were told too: an id is made a moment before its hold can be seen, so an older one may
-    /// show up behind a newer one.
+    /// Holds behind `last` that were told too: newer ones had a row while older ones wait for theirs, and an id is made
+    /// a moment before its hold can be seen, so an older one may show up behind a newer one.
     #[cbor(n(5), default)]
     pub recent: Vec<HoldId>,
     /// Digests whose rows have links that count, oldest first.

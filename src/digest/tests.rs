@@ -20,7 +20,9 @@ use crate::queue::record::{HoldId, decode};
 use crate::queue::verbs::{Actor, Verb};
 use crate::store::{CLAIM_MAX, Claimed, StoreError, Work};
 
+mod buried;
 mod crash;
+mod rest;
 
 const DAY: u64 = 86_400;
 const ADMIN: &str = "postmaster@verein.example";
@@ -105,7 +107,7 @@ impl Desk {
             assert!(lent.message.digest.is_some());
             assert_eq!(lent.band(), Band::Urgent);
             let mail = MessageParser::default().parse(&octets).unwrap();
-            let text = mail.body_text(0).unwrap().into_owned();
+            let text = mail.body_text(0).unwrap().replace("\r\n", "\n");
             found.push((mail.subject().unwrap().to_owned(), text));
         }
         self.stage
@@ -404,34 +406,6 @@ async fn newest(desk: &Desk) -> HoldId {
         .queue
         .cards(&crate::queue::hold::Shelf::All, None, true, 1);
     cards.await.unwrap().cards[0].id
-}
-
-#[tokio::test]
-async fn a_flood_lists_the_newest_fifty_and_counts_the_rest() {
-    let desk = Desk::new(|conf| conf.digest.owners = true).await;
-    for n in 0..60 {
-        let to = format!("n{n}@verein.example");
-        desk.stage
-            .accept("a@sender.example", &[&to], Some(held()))
-            .await;
-    }
-    desk.stage.pass(120);
-    let mails = desk.day().await;
-    let (subject, text) = &mails[0];
-    assert!(
-        subject.contains("60 messages held (60 Quarantine)"),
-        "{subject}"
-    );
-    assert_eq!(text.matches("\n   Code:").count(), 50);
-    assert!(text.contains("n59@") && text.contains("n10@") && !text.contains("n9@"));
-    assert!(text.contains("10 more messages are not listed"), "{text}");
-    let mut again = Vec::new();
-    for _ in 2..=7 {
-        again.extend(desk.day().await);
-    }
-    assert_eq!(again.len(), 1);
-    assert!(again[0].0.contains("50 messages held"), "{}", again[0].0);
-    assert!(again[0].1.contains("10 older ones are still held."));
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub enum Action {
     Requeue,
     /// Into the trash.
     Delete,
+    /// Mail the next rows to the digest's own address.
+    More,
 }
 
 /// What a good link said.
@@ -41,7 +43,7 @@ pub struct Token {
     pub key: u8,
     /// What it offers.
     pub action: Action,
-    /// Which hold; 0 for the canary.
+    /// Which hold; 0 for what belongs to the whole digest.
     pub hold: HoldId,
     /// By which digest, and so to whom.
     pub digest: u32,
@@ -69,12 +71,27 @@ pub(super) struct Written {
 
 impl Action {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Canary, Self::Release, Self::Requeue, Self::Delete];
+    pub const ALL: [Self; 5] = [
+        Self::Canary,
+        Self::Release,
+        Self::Requeue,
+        Self::Delete,
+        Self::More,
+    ];
 
+    /// Whether it belongs to a digest and not to a hold.
+    pub fn is_whole(self) -> bool {
+        match self {
+            Self::Canary | Self::More => true,
+            Self::Release | Self::Requeue | Self::Delete => false,
+        }
+    }
+
+    /// Two bits; the digest's own actions and those of its rows are told apart by the hold.
     fn number(self) -> u8 {
         match self {
             Self::Canary => 0,
-            Self::Release => 1,
+            Self::Release | Self::More => 1,
             Self::Requeue => 2,
             Self::Delete => 3,
         }
@@ -155,13 +172,8 @@ impl Written {
         let hold = HoldId(u64::from_be_bytes(*hold));
         let action = Action::ALL
             .into_iter()
-            .find(|action| action.number() == first & 3)?;
-        // The canary belongs to a digest, everything else to a hold.
-        let fits = match action {
-            Action::Canary => hold.0 == 0,
-            Action::Release | Action::Requeue | Action::Delete => hold.0 != 0,
-        };
-        fits.then_some(Token {
+            .find(|action| action.number() == first & 3 && action.is_whole() == (hold.0 == 0))?;
+        Some(Token {
             key: first >> 2,
             action,
             hold,

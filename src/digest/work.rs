@@ -314,7 +314,8 @@ impl Digests {
             return self.finish(claim, |_| stream.put(to, now)).await;
         }
         let span = dates.second - now;
-        stream.warned = self.0.queue.store().now().0.saturating_add(micros(span));
+        let until = self.0.queue.store().now().0.saturating_add(micros(span));
+        stream.warned = choice::warned(&choice, until);
         stream.sent = now.0;
         let making = Making {
             conf,

@@ -14,6 +14,7 @@ use super::sheet::{Button, CodeField, Form, Mail, Notice, Row, Sheet, Words};
 use crate::admin::preview::Preview;
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
+use crate::base::limit::DIGEST_ROWS_MAX;
 use crate::config::AtExpiry;
 use crate::digest::desk::{Opened, Right, Stand};
 use crate::digest::token::{Action, Token};
@@ -93,6 +94,44 @@ impl Setting<'_> {
 
 /// The page of a link of ours.
 pub fn sheet(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> Sheet {
+    let mut sheet = stands(setting, opened, preview);
+    match opened.stand {
+        Stand::Open | Stand::Done | Stand::Handled => sheet.more = Some(more(setting, opened)),
+        // There the first button mails a digest with links that count.
+        Stand::Replaced(_) | Stand::Expired | Stand::Closed => {}
+    }
+    sheet
+}
+
+/// A button that has something mailed to the digest's own address.
+pub(super) fn mailing(lang: Lang, confirm: Confirm, to: &str, first: bool) -> Button {
+    let args = [
+        ("to", Arg::Text(to)),
+        (
+            "count",
+            Arg::Count(u64::try_from(DIGEST_ROWS_MAX).unwrap_or(u64::MAX)),
+        ),
+    ];
+    let word = confirm.word();
+    Button {
+        value: word,
+        name: say(lang, &format!("link-{word}"), &args),
+        help: say(lang, &format!("link-help-{word}"), &args),
+        class: if first { "main" } else { "" },
+    }
+}
+
+/// The other rows of the digest.
+fn more(setting: &Setting<'_>, opened: &Opened) -> Form {
+    let to = facts::mailbox(&opened.digest.to);
+    Form {
+        others: vec![mailing(setting.tongue.lang, Confirm::More, &to, false)],
+        others_name: setting.say("link-more-others", &[]),
+        ..setting.form()
+    }
+}
+
+fn stands(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> Sheet {
     match &opened.stand {
         Stand::Open => open(setting, opened, preview),
         Stand::Done => done(setting, opened),
@@ -120,7 +159,7 @@ pub fn fresh(lang: Lang, status: StatusCode, key: &str, to: &str) -> Sheet {
 fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> Sheet {
     let (lang, card) = (setting.tongue.lang, &opened.card);
     let verb = match setting.token.action {
-        Action::Canary | Action::Release => Confirm::Release,
+        Action::Canary | Action::More | Action::Release => Confirm::Release,
         Action::Requeue => Confirm::Requeue,
         Action::Delete => Confirm::Delete,
     };
@@ -251,12 +290,7 @@ fn over(setting: &Setting<'_>, opened: &Opened, key: &str) -> Sheet {
     let mut sheet = setting.sheet(StatusCode::GONE, key);
     let to = facts::mailbox(&opened.digest.to);
     let mut form = setting.form();
-    form.first = Some(Button {
-        value: Confirm::Fresh.word(),
-        name: setting.say("link-fresh", &[]),
-        help: setting.say("link-help-fresh", &[("to", Arg::Text(&to))]),
-        class: "main",
-    });
+    form.first = Some(mailing(setting.tongue.lang, Confirm::Fresh, &to, true));
     sheet.form = Some(form);
     sheet.after.push(setting.say("link-nothing-changed", &[]));
     sheet
@@ -297,7 +331,7 @@ fn right(opened: &Opened, verb: Confirm) -> Right {
         Confirm::Requeue => opened.rights.requeue,
         Confirm::Delete => opened.rights.delete,
         Confirm::Bounce => opened.rights.bounce,
-        Confirm::Undo | Confirm::Fresh => Right::Yes,
+        Confirm::Undo | Confirm::Fresh | Confirm::More => Right::Yes,
     }
 }
 

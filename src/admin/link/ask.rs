@@ -21,8 +21,11 @@ use crate::base::lang::Lang;
 use crate::base::limit::LINK_WRONG_SPAN;
 use crate::digest::Fresh;
 use crate::digest::desk::{DeskError, LinkVerb, Opened, Stand, Visitor};
-use crate::digest::token::{BadToken, Token};
+use crate::digest::record::Digest;
+use crate::digest::token::{Action, BadToken, Token};
 use crate::words::{Arg, say};
+
+mod whole;
 
 /// Seconds after which a store that did not answer is worth another try.
 const AWAY_SECS: u64 = 30;
@@ -130,6 +133,9 @@ impl Ask {
             let said = Said::new(StatusCode::FORBIDDEN, "link-notice-cookie");
             return self.again(token, Some(said)).await;
         }
+        if token.action == Action::More {
+            return self.act_whole(token, order.confirm).await;
+        }
         let verb = match order.confirm {
             Confirm::Release => LinkVerb::Release,
             Confirm::Requeue => LinkVerb::Requeue,
@@ -137,6 +143,7 @@ impl Ask {
             Confirm::Bounce => LinkVerb::Bounce,
             Confirm::Undo => LinkVerb::Undo,
             Confirm::Fresh => return self.fresh(token).await,
+            Confirm::More => return self.more(token).await,
         };
         let code = match order.code {
             Code::Given(code) => Some(code),
@@ -227,6 +234,9 @@ impl Ask {
 
     /// Looks anew, and shows it; with what the POST came to above it.
     async fn again(&self, token: &Token, said: Option<Said>) -> Response {
+        if token.action == Action::More {
+            return self.whole(token, said).await;
+        }
         match self.site.desk.look_as(token, self.login.as_deref()).await {
             Ok(opened) => self.sheet(token, opened, said).await,
             Err(error) => self.trouble(token, &error),
@@ -279,8 +289,28 @@ impl Ask {
                 return self.sheet(token, opened, None).await;
             }
         }
-        let to = facts::mailbox(&opened.digest.to);
-        let (status, key) = match self.site.digests.send_fresh(&opened.digest.to).await {
+        self.send_fresh(token, &opened.digest).await
+    }
+
+    /// The other rows, asked for by the page of one.
+    async fn more(&self, token: &Token) -> Response {
+        let opened = match self.site.desk.look_as(token, self.login.as_deref()).await {
+            Ok(opened) => opened,
+            Err(error) => return self.trouble(token, &error),
+        };
+        match opened.stand {
+            Stand::Open | Stand::Done | Stand::Handled => {
+                self.send_rest(token, &opened.digest).await
+            }
+            Stand::Replaced(_) | Stand::Expired | Stand::Closed => {
+                self.sheet(token, opened, None).await
+            }
+        }
+    }
+
+    async fn send_fresh(&self, token: &Token, digest: &Digest) -> Response {
+        let to = facts::mailbox(&digest.to);
+        let (status, key) = match self.site.digests.send_fresh(&digest.to).await {
             Ok(Fresh::Sent(_)) => (StatusCode::OK, "fresh"),
             Ok(Fresh::Nothing) => (StatusCode::OK, "fresh-none"),
             Ok(Fresh::TooSoon) => (StatusCode::TOO_MANY_REQUESTS, "fresh-soon"),
@@ -290,7 +320,7 @@ impl Ask {
             }
         };
         self.count(Answer::Over, Some(token));
-        let lang = self.lang(Some(opened.digest.lang));
+        let lang = self.lang(Some(digest.lang));
         self.plain(answer::fresh(lang, status, key, &to))
     }
 

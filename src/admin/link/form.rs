@@ -32,6 +32,8 @@ pub enum Confirm {
     Undo,
     /// Mail a fresh digest to the same address.
     Fresh,
+    /// Mail the next rows to the same address.
+    More,
 }
 
 /// The field for the code.
@@ -100,13 +102,14 @@ impl Order {
 }
 
 impl Confirm {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Release,
         Self::Requeue,
         Self::Delete,
         Self::Bounce,
         Self::Undo,
         Self::Fresh,
+        Self::More,
     ];
 
     /// As the button's value spells it; also the end of the keys of its words.
@@ -118,6 +121,7 @@ impl Confirm {
             Self::Bounce => "bounce",
             Self::Undo => "undo",
             Self::Fresh => "fresh",
+            Self::More => "more",
         }
     }
 

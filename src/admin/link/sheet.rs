@@ -34,6 +34,8 @@ pub struct Sheet {
     pub mail: Option<Mail>,
     /// What can be decided.
     pub form: Option<Form>,
+    /// What can be asked for besides, by a form of its own: it needs no code.
+    pub more: Option<Form>,
     /// Below everything.
     pub after: Vec<String>,
     /// The link itself.
@@ -150,6 +152,7 @@ impl Sheet {
             outcome: Vec::new(),
             mail: None,
             form: None,
+            more: None,
             after: Vec::new(),
             token: String::new(),
         }
@@ -238,7 +241,7 @@ impl Button {
             | Confirm::Delete
             | Confirm::Bounce
             | Confirm::Undo => "verb",
-            Confirm::Fresh => "link",
+            Confirm::Fresh | Confirm::More => "link",
         };
         let word = confirm.word();
         Self {

@@ -77,6 +77,21 @@ pub const DIGEST_ROWS_MAX: usize = 50;
 /// Held messages that are counted one by one for a digest; above it "more than".
 pub const DIGEST_COUNT_MAX: usize = 1_000;
 
+/// Held messages behind the first unlisted one that a stream remembers as listed: eighty digests in a row that could not
+/// list everything. What is forgotten is listed twice.
+pub const DIGEST_TOLD_MAX: usize = 2_000;
+
+/// Mails with further rows that are remembered of one digest, so that a button in each of them goes on behind the last:
+/// fifty thousand held messages.
+pub const DIGEST_REST_MAX: usize = 1_000;
+
+/// A recipient is mailed the next rows no more often: a link that leaked must not fill a mailbox, and who reads fifty
+/// rows needs longer.
+pub const DIGEST_REST_EVERY: Duration = Duration::from_secs(60);
+
+/// So long after the last rows of a digest were mailed its button begins again; before, it says that these were all.
+pub const DIGEST_REST_AGAIN: Duration = Duration::from_secs(3_600);
+
 /// Digests of one recipient whose links are remembered so that what is still held is listed again: one an hour for a
 /// month.
 pub const DIGEST_LISTINGS_MAX: usize = 750;

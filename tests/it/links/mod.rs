@@ -11,6 +11,7 @@ mod races;
 mod robots;
 mod tokens;
 mod trouble;
+mod whole;
 
 use std::time::Duration;
 

@@ -37,6 +37,7 @@ digest-left-out = { $count ->
    *[other] { $count } weitere Nachrichten stehen nicht in dieser Zusammenfassung.
 }
 digest-left-out-more = Mehr als { $count } weitere Nachrichten stehen nicht in dieser Zusammenfassung.
+digest-left-out-next = Was noch in keiner stand, nennen die nächsten, das Älteste zuerst.
 digest-older = { $count ->
     [one] 1 ältere noch angehalten.
    *[other] { $count } ältere noch angehalten.

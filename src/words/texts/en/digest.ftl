@@ -37,6 +37,7 @@ digest-left-out = { $count ->
    *[other] { $count } more messages are not listed in this digest.
 }
 digest-left-out-more = More than { $count } more messages are not listed in this digest.
+digest-left-out-next = What stood in none yet is listed by the next ones, the oldest first.
 digest-older = { $count ->
     [one] 1 older one is still held.
    *[other] { $count } older ones are still held.

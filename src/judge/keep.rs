@@ -160,7 +160,8 @@ impl Keep<'_> {
         } else {
             let ended = new.map(|new| format!(" ({}: {})", new.reason, new.cause));
             let cause = "the judgement ended before".to_owned() + &ended.unwrap_or_default();
-            (Why::NotReached, cause)
+            let fault = new.is_some_and(|new| new.reason == HoldReason::Internal);
+            (if fault { Why::Fault } else { Why::NotReached }, cause)
         };
         Unseen {
             by: by.to_owned(),
@@ -183,3 +184,6 @@ fn told(judged: &Judged, name: &str) -> Unseen {
         cause: "it failed".to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

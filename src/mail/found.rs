@@ -51,12 +51,15 @@ pub enum Why {
     /// It does not look at mail of this listener.
     #[n(5)]
     Elsewhere,
-    /// Another check ended the judgement before, or a fault of ours did.
+    /// Another check ended the judgement before.
     #[n(6)]
     NotReached,
     /// Nobody knows which check it was: an older version did not say.
     #[n(7)]
     Nameless,
+    /// A fault of ours ended the judgement before.
+    #[n(8)]
+    Fault,
 }
 
 /// A look that was not made.
@@ -124,7 +127,7 @@ impl Found {
 
 impl Why {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Failed,
         Self::Unfit,
         Self::Excepted,
@@ -133,6 +136,7 @@ impl Why {
         Self::Elsewhere,
         Self::NotReached,
         Self::Nameless,
+        Self::Fault,
     ];
 
     /// As keys of texts spell it.
@@ -146,6 +150,7 @@ impl Why {
             Self::Elsewhere => "elsewhere",
             Self::NotReached => "not_reached",
             Self::Nameless => "nameless",
+            Self::Fault => "fault",
         }
     }
 }

@@ -13,6 +13,8 @@ pub mod damaged;
 #[cfg(test)]
 mod doubts;
 mod expiry;
+#[cfg(test)]
+mod finding;
 mod gap;
 pub mod group;
 mod history;

@@ -158,7 +158,7 @@ async fn a_requeue_under_the_same_rule_is_a_new_hold_and_without_it_goes_out() {
 }
 
 #[tokio::test]
-async fn a_requeue_whose_body_is_damaged_ends_in_bad_and_is_not_tried_again() {
+async fn a_requeue_whose_body_is_damaged_leaves_the_hold_as_it_was_and_is_not_tried_again() {
     let mut house = House::start(nobody().await, &rule("sender = \"*\"")).await;
     let id = house
         .send("a@sender.example", &["b@example.org"], &letter("torn"))
@@ -167,13 +167,10 @@ async fn a_requeue_whose_body_is_damaged_ends_in_bad_and_is_not_tried_again() {
     house.act(Verb::Requeue { undo: false }, &id).await;
     house.told_nth(EventKind::Held, 2).await;
     let card = cards(&house).await.remove(0);
-    assert_eq!(card.hold.queue, HoldQueue::Bad);
-    assert_eq!(card.hold.reason, HoldReason::Internal);
-    assert!(
-        card.hold.cause.contains("is missing"),
-        "{}",
-        card.hold.cause
-    );
+    assert_eq!(card.hold.queue, HoldQueue::Quarantine);
+    assert_eq!(card.hold.reason, HoldReason::Rule);
+    let words = card.hold.in_words();
+    assert!(words.contains("is missing"), "{words}");
     assert_eq!(house.places().await[0].state, State::Held);
 }
 

@@ -8,3 +8,4 @@ unseen-elsewhere = nicht erneut geprüft: „{ $name }“ prüft keine Nachricht
 unseen-not_reached = nicht erneut geprüft: die Prüfung endete vor „{ $name }“
 unseen-nameless = nicht erneut geprüft: welche Prüfung es gefunden hat, ist nicht mehr bekannt
 unseen-also = außerdem gefunden: { $what }
+unseen-fault = nicht erneut geprüft: ein Fehler dieses Servers kam „{ $name }“ dazwischen

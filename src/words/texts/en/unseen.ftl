@@ -8,3 +8,4 @@ unseen-elsewhere = not looked at again: “{ $name }” does not look at mail th
 unseen-not_reached = not looked at again: the check ended before “{ $name }”
 unseen-nameless = not looked at again: nobody knows any more which check found it
 unseen-also = also found: { $what }
+unseen-fault = not looked at again: a fault of this server kept “{ $name }” from looking

@@ -79,9 +79,7 @@ impl Keep<'_> {
         };
         let mut looks = judged.seen.iter();
         let looked = looks.any(|seen| {
-            // Who scores a mail does not always learn what the author's domain wants.
-            let same = found.reason != HoldReason::Dmarc || seen.check == Check::Dmarc;
-            seen.by == by && same && seen.of.contains(&index)
+            seen.by == by && looks_for(seen.check, found.reason) && seen.of.contains(&index)
         });
         looked || self.is_allowed_now(found, by)
     }
@@ -140,10 +138,11 @@ impl Keep<'_> {
         if let Some(told) = judged.unseen.iter().find(|one| one.by == by) {
             return told.clone();
         }
-        let looked = judged.seen.iter().any(|seen| seen.by == by);
+        let mut looks = judged.seen.iter();
+        let looked = found.reason == HoldReason::Dmarc && looks.any(|seen| seen.by == by);
         let scanner = self.conf.scanners.iter().find(|one| one.name == by);
-        let attachments = by == ATTACHMENTS;
-        let built_in = attachments || Check::ALL.iter().any(|check| check.word() == by);
+        let attachments = found.reason == HoldReason::Attachment && by == ATTACHMENTS;
+        let built_in = attachments || !is_scanners(found.reason);
         let elsewhere = match scanner {
             Some(scanner) => !scanner.listeners.contains(&self.role),
             None => attachments && !self.conf.attachments.listeners.contains(&self.role),
@@ -172,6 +171,41 @@ impl Keep<'_> {
 
     fn asks_scanners(&self, is_scanner: bool) -> bool {
         !is_scanner || self.conf.checks.order.contains(&Stage::Scanners)
+    }
+}
+
+/// Whether a check of ours found it, or a scanner: a scanner may have the name of any check.
+fn is_scanners(reason: HoldReason) -> bool {
+    match reason {
+        HoldReason::Rule | HoldReason::Account | HoldReason::Loop | HoldReason::BrokenMime => false,
+        HoldReason::Attachment
+        | HoldReason::Virus
+        | HoldReason::Phish
+        | HoldReason::Spam
+        | HoldReason::Dmarc
+        | HoldReason::Filter
+        | HoldReason::Operator
+        | HoldReason::Undeliverable
+        | HoldReason::Internal
+        | HoldReason::RateLimit
+        | HoldReason::Scanner
+        | HoldReason::MaybeDelivered => true,
+    }
+}
+
+/// Whether a look of this kind can say that it is not so. Who scores a mail does not always learn what the author's
+/// domain wants.
+fn looks_for(check: Check, reason: HoldReason) -> bool {
+    match check {
+        Check::Rules => reason == HoldReason::Rule,
+        Check::Account => reason == HoldReason::Account,
+        Check::Loop => reason == HoldReason::Loop,
+        Check::Mime => reason == HoldReason::BrokenMime,
+        Check::Rate => reason == HoldReason::RateLimit,
+        Check::Dmarc => reason == HoldReason::Dmarc,
+        Check::Virus | Check::Spam | Check::Attachments | Check::Filter => {
+            reason != HoldReason::Dmarc && is_scanners(reason)
+        }
     }
 }
 

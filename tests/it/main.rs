@@ -67,6 +67,7 @@ mod stop;
 mod tls;
 mod unfinished;
 mod waits;
+mod wall;
 mod web;
 mod when_back;
 

@@ -204,6 +204,12 @@ fn only_the_check_that_found_it_takes_it_back() {
         };
         assert_eq!(kept, same, "case: {name}");
     }
+    // A scanner may be called like a check of ours.
+    let mut named = conf.clone();
+    named.scanners.push(scanner("rules", &[Role::Mx]));
+    let rule = hold(R::Rule, &[("rule", "r")]);
+    let kept = keep(&named, &rule, saw(&[("rules", Virus)]));
+    assert!(kept.is_some(), "it only has the name");
     let another = Judged {
         seen: vec![Seen {
             by: "clam".to_owned(),

@@ -4,4 +4,4 @@
 
 mod changes;
 mod dialog;
-mod peer;
+pub mod peer;

@@ -36,6 +36,21 @@ use places::Places;
 use recent::Recent;
 use throttle::Throttle;
 
+/// Whether everything of an account is held now, be it of the file or of the store.
+///
+/// # Errors
+/// The store could not be read.
+pub async fn is_held(conf: &Config, store: &Store, name: &str) -> Result<bool, StoreError> {
+    if let Some(own) = conf.accounts.iter().find(|account| account.name == name) {
+        return Ok(own.hold);
+    }
+    let found = store.get(vec![record::key(name)]).await?;
+    match found.into_iter().next().flatten() {
+        None => Ok(false),
+        Some(found) => record::Stored::decode(name, &found.value).map(|stored| stored.hold),
+    }
+}
+
 /// A handle on all accounts; clones share it.
 #[derive(Clone, Debug)]
 pub struct Accounts(Arc<Inner>);

@@ -385,6 +385,8 @@ impl Server {
                 worked: None,
                 now: self.clock.wall(),
             },
+            // It has none.
+            false,
             &envelope.numbered(),
         )
         .await;

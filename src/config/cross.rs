@@ -55,12 +55,23 @@ impl All<'_, '_, '_> {
         self.check_scanners();
     }
 
-    /// Exceptions that name nobody.
+    /// Exceptions that name nobody, and a scanner that has the name of a check of ours.
     fn check_scanners(&self) {
         twice(&self.looked.scanners, "name", |scanner| {
             scanner.name.clone()
         });
-        let mut known: Vec<&str> = vec![Stage::Attachments.word()];
+        let own = Stage::Attachments.word();
+        for scanner in &self.looked.scanners {
+            // What either found would be taken back by the other.
+            if scanner.conf.name == own {
+                let fault = Fault::new(
+                    format!("\"{own}\" is the name of the look into attachments that is built in"),
+                    "write another one, such as \"clam\"",
+                );
+                scanner.at.fault("name", fault);
+            }
+        }
+        let mut known: Vec<&str> = vec![own];
         known.extend(
             self.looked
                 .scanners

@@ -411,25 +411,25 @@ fn asked_about<'c>(
     }
 }
 
-/// Who of the recipients is held when there is no connection: mail of this program, and requeued mail.
+/// Who of the recipients is held when there is no connection: mail of this program, and requeued mail. `account_held`:
+/// whether everything of its account is held.
 pub async fn without_session(
     conf: &Config,
     scanners: &Scanners,
     content: &Content<'_>,
+    account_held: bool,
     recipients: &[(u32, &Mailbox)],
 ) -> Judged {
     let account = content.origin.account.as_deref();
-    let mut accounts = conf.accounts.iter();
-    let of_file = account.and_then(|name| accounts.find(|account| account.name == name));
     let facts = TextFacts {
         client: Client {
             role: content.role,
             sasl: SaslRule::Optional,
             trusted: true,
-            account: of_file.map(|account| Permit {
-                name: &account.name,
+            account: account.map(|name| Permit {
+                name,
                 senders: &[],
-                hold: account.hold,
+                hold: account_held,
             }),
         },
         received: content.header.received,

@@ -17,6 +17,8 @@ pub(super) struct Keep<'a> {
     pub(super) conf: &'a Config,
     /// What the listener was for that took the mail.
     pub(super) role: Role,
+    /// Whether everything of its account is held now.
+    pub(super) account_held: bool,
     /// What was found and not taken back.
     pub(super) found: &'a [Found],
     /// What the mail was looked at for before.
@@ -96,12 +98,7 @@ impl Keep<'_> {
                 let there = rule.is_none_or(|name| rules.any(|rule| rule.name == name));
                 !there || !asked(Stage::Rules)
             }
-            HoldReason::Account => {
-                let account = param("account");
-                let mut all = self.conf.accounts.iter();
-                let held = account.is_none_or(|name| all.any(|one| one.name == name && one.hold));
-                !held || !asked(Stage::Account)
-            }
+            HoldReason::Account => !self.account_held || !asked(Stage::Account),
             HoldReason::Loop => !asked(Stage::Loop),
             HoldReason::BrokenMime => !self.conf.checks.hold_broken_mime || !asked(Stage::Mime),
             HoldReason::Attachment if by == ATTACHMENTS => {

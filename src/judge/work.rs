@@ -11,6 +11,7 @@ use super::body::StoredText;
 use super::content::{self, Content, HeaderFacts, Judged};
 use super::keep::Keep;
 use super::rewrite;
+use crate::accounts;
 use crate::base::limit::{HEADER_MAX, LOG_FIELD_MAX};
 use crate::base::shutdown::Shutdown;
 use crate::base::text::clean;
@@ -46,12 +47,14 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: &Claimed) -> Result<
     let work = queue.to_judge(claimed).await?;
     // Those too whose time to undo ends while the mail is read.
     let recipients = work.recipients(StoreTime(u64::MAX));
+    let account_held = account_held(queue, &work.message).await?;
     // A task of its own, so that a panic in a check is an answer and not the end of the worker.
     let checks = check(
         queue.clone(),
         scanners.clone(),
         work.message.clone(),
         work.worked().to_vec(),
+        account_held,
         recipients.clone(),
     );
     let mut judged = match tokio::spawn(checks).await {
@@ -69,6 +72,7 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: &Claimed) -> Result<
     let keep = Keep {
         conf: &conf,
         role: role_of(&conf, &work.message.origin),
+        account_held,
         found: &work.found(),
         checked: before.as_ref().map_or(&[], |hold| hold.checked.as_slice()),
     };
@@ -85,6 +89,7 @@ async fn check(
     scanners: Scanners,
     message: Message,
     worked: Vec<Worked>,
+    account_held: bool,
     recipients: Vec<(u32, Mailbox)>,
 ) -> Result<Judged, StoreError> {
     // A digest tells of what is held; held itself it would tell nobody.
@@ -106,7 +111,24 @@ async fn check(
         now: queue.clock().wall(),
     };
     let recipients = borrowed(&recipients);
-    Ok(content::without_session(&conf, &scanners, &content, &recipients).await)
+    let judged =
+        content::without_session(&conf, &scanners, &content, account_held, &recipients).await;
+    Ok(judged)
+}
+
+/// Whether everything of the account is held that sent it. What cannot be read may say so.
+async fn account_held(queue: &Queue, message: &Message) -> Result<bool, StoreError> {
+    let Some(name) = &message.origin.account else {
+        return Ok(false);
+    };
+    let conf = queue.conf().load_full();
+    match accounts::is_held(&conf, queue.store(), name).await {
+        Err(error @ StoreError::Damaged(_)) => {
+            tracing::error!(%error, "an account cannot be read; its requeued mail is held");
+            Ok(true)
+        }
+        held => held,
+    }
 }
 
 /// What the listener was for that took a mail, whatever has become of it; records of older stores do not say.

@@ -20,8 +20,8 @@
 //!   `[hold.release] REASON = "login"`; virus and phish have it from the start.
 //! * **Whoever holds the digest is the recipient.** A forwarded digest forwards its decisions; each is recorded with the
 //!   digest's recipient, the address it came from and, in the log, the browser's name. Rights are judged at the click:
-//!   by the reason, by `[hold.release]` as it is then, and by whose digest it is. Owners have neither release nor requeue
-//!   for virus, phish, rate limit and account holds: those harm others. Who was an administrator when the digest was
+//!   by everything that was found (`findings`), by `[hold.release]` as it is then, and by whose digest it is. Owners have
+//!   neither release nor requeue for virus, phish, rate limit and account holds: those harm others. Who was an administrator when the digest was
 //!   sent is one for its links; after somebody leaves, `postwerk links rotate --now`.
 //! * **Answers in one order**: unknown, expired or revoked, closed, replaced, handled, open. Unknown has one wording for
 //!   forged, altered, forgotten and never-was. "Expired" comes before "handled": an old link must not say for ever what

@@ -4,6 +4,7 @@ pub mod bounds;
 pub mod configuration;
 pub mod delivery;
 pub mod filters;
+pub mod findings;
 pub mod links;
 pub mod modules;
 pub mod records;

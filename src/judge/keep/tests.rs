@@ -79,6 +79,7 @@ fn keep(conf: &Config, before: &Hold, mut judged: Judged) -> Option<Hold> {
     let keep = Keep {
         conf,
         role: Role::Mx,
+        account_held: true,
         found: &before.found(),
         checked: &before.checked,
     };
@@ -327,7 +328,14 @@ fn what_the_configuration_has_no_more_is_taken_back_and_a_scanner_never_is() {
     type Change = fn(&mut Config);
     let file = |kind| hold(R::Attachment, &[("rule", "*.exe"), ("kind", kind)]);
     let locked = hold(R::Attachment, &[("kind", "encrypted")]);
-    let cases: [(&str, Hold, Change, bool); 9] = [
+    let cases: [(&str, Hold, Change, bool); 11] = [
+        ("account", hold(R::Account, &[]), |_| (), true),
+        (
+            "accounts are not asked for",
+            hold(R::Account, &[]),
+            |conf| conf.checks.order.retain(|stage| *stage != Stage::Account),
+            false,
+        ),
         (
             "rule",
             hold(R::Rule, &[("rule", "r")]),

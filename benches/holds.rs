@@ -35,7 +35,9 @@ use postwerk::mail::envelope::{Envelope, MailFrom, RcptTo};
 use postwerk::mail::hold::{Hold, HoldQueue, HoldReason};
 use postwerk::mail::mailbox::{Host, Mailbox};
 use postwerk::mail::path::ReversePath;
+use postwerk::queue::bulk::Order;
 use postwerk::queue::hold::Shelf;
+use postwerk::queue::query::Query;
 use postwerk::queue::record::encode;
 use postwerk::queue::verbs::{Actor, Verb};
 use postwerk::queue::{NewMail, Origin, Queue};
@@ -466,10 +468,15 @@ async fn bulk(queue: &Queue) {
     let actor = Actor::of("bench");
     let start = Instant::now();
     let verb = Verb::Release { undo: false };
-    let job = queue
-        .begin_job(verb, "status:held account:bulk", &actor)
-        .await
-        .expect("a job");
+    let query = "status:held account:bulk";
+    let meant = Query::parse(query).expect("a query");
+    let survey = queue.survey(&meant, Some(verb)).await.expect("a survey");
+    let order = Order {
+        verb,
+        query,
+        number: Some(survey.count),
+    };
+    let job = queue.begin_job(order, &actor).await.expect("a job");
     let begun = start.elapsed();
     let job = loop {
         tokio::time::sleep(Duration::from_millis(50)).await;

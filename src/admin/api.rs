@@ -15,7 +15,8 @@ use super::find::find;
 use super::problem::Problem;
 use super::view::{Row, Story};
 use crate::accounts::Accounts;
-use crate::base::limit::{CONTROL_BODY_MAX, CONTROL_IDS_MAX, CONTROL_PAGE_MAX};
+use crate::base::limit::{BULK_NUMBER_ABOVE, CONTROL_BODY_MAX, CONTROL_IDS_MAX, CONTROL_PAGE_MAX};
+use crate::queue::bulk::BulkError;
 use crate::queue::query::Query;
 use crate::queue::verbs::{Actor, Target, Verb};
 use crate::queue::{MessageId, Queue};
@@ -37,6 +38,9 @@ pub struct Order {
     /// Delete at once, not into the trash.
     #[serde(default)]
     pub now: bool,
+    /// How many ids these are; above `BULK_NUMBER_ABOVE` it must be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 /// What became of one id.
@@ -127,6 +131,18 @@ async fn act(
         ));
     }
     let verb = verb_of(&verb, order.undo, order.now)?;
+    let count = order.ids.len() as u64;
+    if !order
+        .number
+        .map_or(count <= BULK_NUMBER_ABOVE, |n| n == count)
+    {
+        return Err(BulkError::Number {
+            count,
+            more: false,
+            given: order.number,
+        }
+        .into());
+    }
     let mut done = Vec::with_capacity(order.ids.len());
     for id in order.ids {
         let outcome = match id.parse::<Target>() {
@@ -197,7 +213,7 @@ fn message_id(text: &str) -> Result<MessageId, Problem> {
 }
 
 /// One JSON object a line.
-fn lines<T: Serialize>(all: impl Iterator<Item = T>) -> Response {
+pub(super) fn lines<T: Serialize>(all: impl Iterator<Item = T>) -> Response {
     let mut body = String::new();
     for one in all {
         match serde_json::to_string(&one) {

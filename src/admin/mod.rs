@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod link;
 pub mod links;
 pub mod logins;
+pub mod meant;
 pub mod preview;
 pub mod problem;
 pub mod report;

@@ -25,6 +25,9 @@ pub struct Problem {
     /// In `q`, from 1; only of a wrong query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
+    /// How many a query means now; only when another number was given, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
 }
 
 impl Problem {
@@ -36,6 +39,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             column: None,
+            count: None,
         }
     }
 

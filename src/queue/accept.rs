@@ -9,8 +9,8 @@ use super::body::StoredBody;
 use super::ledger;
 use super::pressure::Full;
 use super::record::{
-    BY_DOMAIN, BY_HOLD, Message, MessageId, Origin, Parcel, Slot, Worked, chunk_key, encode,
-    hold_term, message_key, sweep_key,
+    BY_DOMAIN, BY_HOLD, BY_JOB, Message, MessageId, Origin, Parcel, Slot, Worked, chunk_key,
+    encode, hold_term, job_term, message_key, sweep_key,
 };
 use super::{Queue, group};
 use crate::base::clock::micros;
@@ -252,6 +252,7 @@ impl Queue {
             worked: None,
             tried: 0,
             found: Vec::new(),
+            job: None,
         }
     }
 
@@ -332,6 +333,13 @@ pub(super) fn terms(parcel: &Parcel) -> Vec<(crate::store::IndexId, Term)> {
     {
         terms.push((BY_HOLD, hold_term(&kept.hold)));
     }
+    let waits = matches!(first.state, State::Releasing { .. } | State::Trashed { .. });
+    terms.extend(
+        parcel
+            .job
+            .filter(|_| waits)
+            .map(|job| (BY_JOB, job_term(job))),
+    );
     terms
 }
 

@@ -10,7 +10,7 @@ use super::Queue;
 use super::hold::{Card, Decision};
 use super::ledger::{self, Stored};
 use super::record::{
-    FailedRecipient, HoldId, Message, Parcel, Slot, decode, encode, message_key, parcel_key,
+    FailedRecipient, HoldId, JobId, Message, Parcel, Slot, decode, encode, message_key, parcel_key,
 };
 use super::verbs::{ActError, Actor, Target, Undecided, Verb};
 use crate::base::clock::micros;
@@ -26,7 +26,7 @@ use crate::mail::state::{Illegal, Leave, Move, State, next};
 use crate::store::{Batch, Group, Op, Pre, StoreError, StoreTime, Version};
 
 /// How long a deleted recipient can be brought back.
-const TRASH: Duration = Duration::from_secs(7 * 86_400);
+pub(super) const TRASH: Duration = Duration::from_secs(7 * 86_400);
 /// A change that somebody else's change overtook is built again so often: as often as a message has recipients that
 /// are acted on at once by different people, and more.
 const TRIES: usize = 100;
@@ -55,6 +55,8 @@ pub(super) struct Deed<'a> {
     pub(super) verb: Verb,
     pub(super) step: Move,
     pub(super) actor: &'a Actor,
+    /// The bulk job that does it.
+    pub(super) job: Option<JobId>,
 }
 
 impl Queue {
@@ -196,7 +198,12 @@ impl Queue {
             Verb::Bounce => Move::Bounce,
             Verb::Undo => Move::Undo,
         };
-        Deed { verb, step, actor }
+        Deed {
+            verb,
+            step,
+            actor,
+            job: None,
+        }
     }
 
     /// Everything that the deed changes of one message.
@@ -419,6 +426,8 @@ impl Queue {
 
     /// What the deed changes in a parcel besides the states.
     fn change(&self, parcel: &mut Parcel, deed: Deed<'_>) {
+        // Whoever acts last is whose it is: a job takes back only what nobody has touched since.
+        parcel.job = deed.job;
         let now = self.store.now().0;
         let lifetime = micros(self.conf.load().queue.lifetime);
         let waits = parcel.slots.iter().any(|slot| slot.state == State::Due);

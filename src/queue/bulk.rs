@@ -1,26 +1,25 @@
 //! One verb on everything that a query means: a job that survives crashes, shows its progress and acts once on each.
 //!
 //! A job is a due record with a cursor. It goes through the open holds, or through all messages, page by page (`stride`).
-//! What comes after the job began is not touched: what a requeue holds again would be judged for ever.
-//! Not here: the verbs themselves (`act`), and what the query language can say (`query`).
+//! What comes after the job began is not touched: what a requeue holds again would be judged for ever. A job on many
+//! begins only with their number, so that nobody acts on more than was looked at, whatever way the order comes.
+//! Not here: the verbs themselves (`act`), the look before (`survey`), taking a job back (`undoing`).
 
 use minicbor::{Decode, Encode};
 
 use super::Queue;
-use super::hold::Card;
 use super::query::{Query, QueryError};
-use super::record::{MessageId, decode, encode};
+pub use super::record::JobId;
+use super::record::{decode, encode};
 use super::stride::Course;
 use super::verbs::{Actor, Verb};
-use crate::base::limit::SCAN_MAX;
+use crate::base::clock::Wall;
+use crate::base::lang::Lang;
+use crate::base::limit::{BULK_NUMBER_ABOVE, JOBS_SHOWN_MAX};
 use crate::base::shutdown::Shutdown;
-use crate::id;
-use crate::store::{Band, Batch, Claimed, Due, Group, Key, Need, Op, Pre, Room, StoreError, Work};
-
-id! {
-    /// One bulk job.
-    pub struct JobId;
-}
+use crate::store::{
+    Band, Batch, Claimed, Due, Group, Key, Need, Op, Pre, Room, Span, StoreError, Version, Work,
+};
 
 /// `x/<job>`
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -61,18 +60,58 @@ pub struct Job {
     /// What it meant when it began; `COUNT_MAX` may stand for more.
     #[n(10)]
     pub total: u64,
+    /// Recipients that were meant and that `[hold.release]` lets nobody release.
+    #[cbor(n(11), default)]
+    pub stays: u64,
+    /// The job that this one takes back.
+    #[n(12)]
+    pub of: Option<JobId>,
+    /// The job that takes this one back.
+    #[n(13)]
+    pub undone: Option<JobId>,
+    /// It was taken back before it had gone through.
+    #[cbor(n(14), default)]
+    pub stopped: bool,
+    /// Store time until which it can be taken back, if what it does can be.
+    #[n(15)]
+    pub back: Option<u64>,
 }
 
-/// What a query means now.
-#[derive(Clone, Debug, Default)]
-pub struct Survey {
-    /// Recipients; at `COUNT_MAX` there may be more.
-    pub count: u64,
-    /// The newest of them, as far as they are held.
-    pub sample: Vec<Card>,
+/// An order to do a verb to all that a query means.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// What.
+    pub verb: Verb,
+    /// To what.
+    pub query: &'a str,
+    /// How many that are, as whoever asks was told: must be right, and must be there above `BULK_NUMBER_ABOVE`.
+    pub number: Option<u64>,
 }
 
 impl Job {
+    /// One that has not begun; what has a later id is not its business.
+    pub(super) fn new(id: JobId, verb: Verb, query: &str, actor: &Actor, now: Wall) -> Self {
+        Self {
+            id,
+            verb,
+            query: query.to_owned(),
+            by: actor.by.clone(),
+            place: actor.place.clone(),
+            begun: now.0,
+            ended: None,
+            after: None,
+            until: id.0,
+            done: 0,
+            refused: 0,
+            total: 0,
+            stays: 0,
+            of: None,
+            undone: None,
+            stopped: false,
+            back: None,
+        }
+    }
+
     /// Whether something of it is done already.
     fn has_begun(&self) -> bool {
         self.after.is_some() || self.done > 0 || self.refused > 0
@@ -85,98 +124,92 @@ pub enum BulkError {
     /// The query cannot be read.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// It says nothing, and would mean everything.
+    #[error("an empty query means everything; say it: status:held, queue:due or the like")]
+    Empty,
     /// It means nothing now.
     #[error("nothing matches; nothing was done")]
     Nothing,
+    /// It means another number than was said, or so many that the number must be said.
+    #[error("{}", number_words(*count, *more, *given))]
+    Number {
+        /// What it means now.
+        count: u64,
+        /// There may be more than were counted.
+        more: bool,
+        /// What was said.
+        given: Option<u64>,
+    },
     /// See there.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Counting stops here: "more than 10,000".
-pub const COUNT_MAX: u64 = SCAN_MAX as u64;
-/// Cards of a survey's sample.
-const SAMPLE: usize = 5;
 /// A job is remembered so long after its end.
 const JOB_MEMORY: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 /// Waited before a job looks again whether the disk has room.
 const ROOM_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Queue {
-    /// What a query means now, counted up to `COUNT_MAX`.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn survey(&self, query: &Query) -> Result<Survey, StoreError> {
-        let mut survey = Survey::default();
-        if query.is_of_holds() {
-            let mut after = None;
-            // A page may be empty and not the last: it ends when enough was looked at.
-            while survey.count < COUNT_MAX {
-                let page = self.find_cards(query, after, true, SCAN_MAX).await?;
-                survey.count += page.cards.len() as u64;
-                let wanted = SAMPLE.saturating_sub(survey.sample.len());
-                survey.sample.extend(page.cards.into_iter().take(wanted));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            survey.count = survey.count.min(COUNT_MAX);
-            return Ok(survey);
-        }
-        let mut after = None;
-        while survey.count < COUNT_MAX {
-            let page = self.page_of_messages(query, after, u64::MAX).await?;
-            for one in &page.targets {
-                survey.count += self.meant(query, &one.message, &one.parcels);
-            }
-            after = page.next.map(MessageId);
-            if after.is_none() {
-                break;
-            }
-        }
-        survey.count = survey.count.min(COUNT_MAX);
-        Ok(survey)
-    }
-
     /// Begins a job; it goes on by itself, over restarts too.
     ///
     /// # Errors
     /// [`BulkError`]; then nothing was done.
-    pub async fn begin_job(
-        &self,
-        verb: Verb,
-        query: &str,
-        actor: &Actor,
-    ) -> Result<Job, BulkError> {
+    pub async fn begin_job(&self, order: Order<'_>, actor: &Actor) -> Result<Job, BulkError> {
+        let Order { verb, query, .. } = order;
         let parsed = Query::parse(query)?;
-        let survey = self.survey(&parsed).await?;
+        if parsed.is_empty() {
+            return Err(BulkError::Empty);
+        }
+        let survey = self.survey(&parsed, Some(verb)).await?;
         if survey.count == 0 {
             return Err(BulkError::Nothing);
         }
-        let id = self.fresh_id();
+        if !order
+            .number
+            .map_or(survey.count <= BULK_NUMBER_ABOVE, |n| n == survey.count)
+        {
+            return Err(BulkError::Number {
+                count: survey.count,
+                more: survey.is_cut(),
+                given: order.number,
+            });
+        }
         let job = Job {
-            id: JobId(id),
-            verb,
-            query: query.to_owned(),
-            by: actor.by.clone(),
-            place: actor.place.clone(),
-            begun: self.clock.wall().0,
-            ended: None,
-            after: None,
-            until: id,
-            done: 0,
-            refused: 0,
             total: survey.count,
+            ..Job::new(
+                JobId(self.fresh_id()),
+                verb,
+                query,
+                actor,
+                self.clock.wall(),
+            )
         };
         let mut batch = Batch::new();
         batch.need = verb.need();
         batch.pre.push(Pre::Absent(job_key(job.id)));
         batch.ops.push(put_job(&job));
         self.store.commit(batch).await?;
-        tracing::info!(job = %job.id, verb = verb.word(), query, by = job.by, "a bulk job begins");
+        let understood = parsed.understood(Lang::En);
+        tracing::info!(job = %job.id, verb = verb.word(), query, understood, by = job.by, "a bulk job begins");
         Ok(job)
+    }
+
+    /// The newest jobs, those that ended in the last seven days too.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn jobs(&self) -> Result<Vec<Job>, StoreError> {
+        let all = Span::Prefix(Key::of(b'x', &[]));
+        let page = self.store.scan(all, None, true, JOBS_SHOWN_MAX).await?;
+        let mut jobs = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            match read_job(&record.key, &record.value) {
+                Ok(job) => jobs.push(job),
+                Err(error) => self.pass_over(&error),
+            }
+        }
+        Ok(jobs)
     }
 
     /// A job; none: it never was, or it ended more than seven days ago.
@@ -184,10 +217,17 @@ impl Queue {
     /// # Errors
     /// The store's.
     pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        Ok(self.job_and_version(id).await?.map(|(job, _)| job))
+    }
+
+    pub(super) async fn job_and_version(
+        &self,
+        id: JobId,
+    ) -> Result<Option<(Job, Version)>, StoreError> {
         let found = self.store.get(vec![job_key(id)]).await?;
         let record = found.into_iter().flatten().next();
         record
-            .map(|record| read_job(&record.key, &record.value))
+            .map(|record| Ok((read_job(&record.key, &record.value)?, record.version)))
             .transpose()
     }
 
@@ -198,7 +238,7 @@ impl Queue {
         shutdown: &Shutdown,
     ) -> Result<(), StoreError> {
         let job = read_job(&claimed.record.key, &claimed.record.value)?;
-        let Ok(query) = Query::parse(&job.query) else {
+        let Some(query) = Self::query_of(&job) else {
             return Err(StoreError::Damaged(
                 format!("{:?}: its query", claimed.record.key).into(),
             ));
@@ -239,6 +279,18 @@ impl Queue {
         if let Some(repeated) = self.repeats.say(&format!("bulk job {}", job.id)) {
             tracing::warn!(job = %job.id, "a bulk job waits: the disk has no room; it goes on by itself when some is freed{repeated}");
         }
+    }
+}
+
+fn number_words(count: u64, more: bool, given: Option<u64>) -> String {
+    let more = if more { " or more" } else { "" };
+    match given {
+        Some(given) => format!(
+            "this means {count}{more} recipients now, not {given}; nothing was done: look again, and give the number as it is"
+        ),
+        None => format!(
+            "this means {count}{more} recipients; above {BULK_NUMBER_ABOVE} their number must be given, {count}; nothing was done"
+        ),
     }
 }
 

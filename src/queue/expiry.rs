@@ -9,7 +9,7 @@ use super::Queue;
 use super::act::{Acting, Deed, is_open};
 use super::joint::Part;
 use super::ledger;
-use super::record::{Message, Parcel, decode, message_of, number_of};
+use super::record::{Kept, Message, Parcel, decode, message_of, number_of};
 use super::verbs::{Actor, Verb};
 use super::worker::Failures;
 use crate::base::clock::micros;
@@ -114,8 +114,9 @@ impl Queue {
             }
         }
         if !was_open {
-            // Trash: its card says who deleted it, and stays so.
-            parcel.hold = None;
+            // Trash: its card says who deleted it, and stays so; it only leaves the trash.
+            let kept = parcel.hold.take();
+            self.put_out_of_trash(&mut acting.batch, kept).await;
         }
         self.put_moved(&mut acting, &message, number, (parcel, was_open), deed);
         acting.note = format!("its time is over; {}", acting.note);
@@ -144,6 +145,21 @@ impl Queue {
         let (id, verb) = (ending.message.id, verb.word());
         tracing::info!(%id, verb, "its time in the hold or the trash is over");
         self.tell_acted(&ending.message, &ending.acting, deed);
+    }
+
+    async fn put_out_of_trash(&self, batch: &mut Batch, kept: Option<Kept>) {
+        let Some(kept) = kept else { return };
+        match self.card(kept.id).await {
+            Ok(Some(mut card)) => {
+                if let Some(end) = &mut card.end {
+                    end.until = None;
+                    self.put_closed(batch, &card);
+                }
+            }
+            Ok(None) => {}
+            // What it is for ends all the same.
+            Err(error) => self.pass_over(&error),
+        }
     }
 
     fn ending_verb(&self, parcel: &Parcel) -> Verb {

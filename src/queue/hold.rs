@@ -1,6 +1,7 @@
 //! The card of a hold, `l/<hold id>`: what a list shows, what a digest tells, and how it ended.
 //!
-//! Cards sort by the time of the hold, and an open one carries the terms that lists and digests search by. They are
+//! Cards sort by the time of the hold, and an open one carries the terms that lists and digests search by; one that has
+//! ended stands in the trash or with the rest. They are
 //! written in the same batch as the parcel whose state they follow; the parcel is what counts. A card outlives its
 //! message until its last link has ended and 30 days more, so that "already handled" can say by whom.
 
@@ -9,8 +10,8 @@ use minicbor::{Decode, Encode};
 use super::Queue;
 use super::ledger;
 use super::record::{HoldId, Kept, Message, MessageId, Parcel, Slot, decode, encode};
-use super::shelf::terms;
 pub use super::shelf::{CardPage, Shelf};
+use super::shelf::{ended_terms, terms};
 use crate::base::clock::micros;
 use crate::base::limit::{LINK_MEMORY, RECHECK_AFTER, WHEN_BACK_TRIES};
 use crate::journal::event::EventKind;
@@ -124,7 +125,7 @@ impl Card {
         plain(self.subject.as_deref().unwrap_or_default())
     }
 
-    fn of(message: &Message, number: u64, slot: &Slot, kept: &Kept) -> Self {
+    pub(super) fn of(message: &Message, number: u64, slot: &Slot, kept: &Kept) -> Self {
         Self {
             id: kept.id,
             message: message.id,
@@ -352,7 +353,7 @@ impl Queue {
             key,
             value: encode(card),
             due: Some(due),
-            terms: Vec::new(),
+            terms: ended_terms(card),
         });
     }
 }

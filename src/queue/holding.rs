@@ -1,19 +1,14 @@
-//! Holds as a specification: cards, decisions by many at once, expiry, bounce and bulk jobs.
+//! Holds as a specification: cards, decisions by many at once, expiry and bounce.
 //!
-//! What is asserted is what the store says afterwards. Not here: a peer or a socket (`tests/it`).
+//! What is asserted is what the store says afterwards. Not here: many at once by a query (`jobs`), a peer or a socket (`tests/it`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bulk::{BulkError, Job, JobId};
 use super::hold::Card;
-use super::query::Query;
-use super::record::message_of;
 use super::shelf::Shelf;
-use super::stride::Course;
 use super::tests::{Stage, relayed};
 use super::verbs::{Actor, Undecided, Verb};
-use crate::base::limit::SCAN_MAX;
 use crate::config::{AtExpiry, Config};
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
 use crate::mail::state::{Illegal, State};
@@ -21,23 +16,23 @@ use crate::store::Work;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn rule() -> Hold {
+pub(super) fn rule() -> Hold {
     let mut hold = Hold::new(HoldQueue::Quarantine, HoldReason::Rule, "look at it");
     hold.checked = vec![Check::Loop, Check::Rules];
     hold
 }
 
-fn spam() -> Hold {
+pub(super) fn spam() -> Hold {
     Hold::new(HoldQueue::Quarantine, HoldReason::Spam, "7.4 of 6.0")
 }
 
 impl Stage {
-    async fn open(&self) -> Vec<Card> {
+    pub(super) async fn open(&self) -> Vec<Card> {
         let page = self.queue.cards(&Shelf::All, None, false, 1_000).await;
         page.unwrap().cards
     }
 
-    async fn count(&self) -> u64 {
+    pub(super) async fn count(&self) -> u64 {
         let counts = self.queue.held_counts().await.unwrap();
         counts.iter().map(|(.., count)| count).sum()
     }
@@ -47,14 +42,14 @@ impl Stage {
         heads.len()
     }
 
-    fn reconfigure(&self, change: impl FnOnce(&mut Config)) {
+    pub(super) fn reconfigure(&self, change: impl FnOnce(&mut Config)) {
         let mut conf = Config::clone(&self.queue.conf().load());
         change(&mut conf);
         self.queue.conf().store(Arc::new(conf));
     }
 }
 
-fn admin() -> Actor {
+pub(super) fn admin() -> Actor {
     Actor {
         by: "admin".into(),
         place: Some("192.0.2.9".into()),
@@ -289,174 +284,6 @@ async fn a_release_records_what_was_not_checked() {
 }
 
 #[tokio::test]
-async fn a_job_acts_on_all_that_is_meant_and_on_nothing_else() {
-    let stage = Stage::new().await;
-    for n in 0..1_350 {
-        let to = format!("r{n}@b.example");
-        let hold = if n % 3 == 0 { spam() } else { rule() };
-        stage.accept_held("a@a.example", &[&to], Some(hold)).await;
-    }
-    let query = "reason:rule";
-    let survey = stage.queue.survey(&Query::parse(query).unwrap()).await;
-    let survey = survey.unwrap();
-    assert_eq!((survey.count, survey.sample.len()), (900, 5));
-    let verb = Verb::Release { undo: false };
-    let job = stage.queue.begin_job(verb, query, &admin()).await.unwrap();
-    assert_eq!(job.total, 900);
-    let (id, mut stops) = (job.id, 0);
-    let job = loop {
-        // Each upkeep ends when the claim hides the job: as a stop of the server would end it between two pages.
-        stage.upkeep().await;
-        stops += 1;
-        let job = stage.queue.job(id).await.unwrap().unwrap();
-        if job.ended.is_some() {
-            break job;
-        }
-        assert_eq!(
-            stage.count().await + job.done,
-            1_350,
-            "the cursor and the acts agree"
-        );
-    };
-    assert!(stops > 1, "it was stopped on its way");
-    assert_eq!((job.done, job.refused), (900, 0));
-    assert_eq!(stage.count().await, 450);
-    assert!(matches!(
-        stage.queue.begin_job(verb, query, &admin()).await,
-        Err(BulkError::Nothing)
-    ));
-    let due = stage.due().await;
-    assert!(!due.is_empty());
-}
-
-#[tokio::test]
-async fn a_job_over_messages_leaves_alone_what_is_in_delivery() {
-    let stage = Stage::new().await;
-    for n in 0..5 {
-        stage
-            .accept("a@a.example", &[&format!("r@b{n}.example")])
-            .await;
-    }
-    let lent = stage.due().await;
-    assert_eq!(lent.len(), 5);
-    let kept = lent.into_iter().take(2).collect::<Vec<_>>();
-    let verb = Verb::Delete { now: true };
-    let job = stage
-        .queue
-        .begin_job(verb, "from:@a.example", &admin())
-        .await;
-    let id = job.unwrap().id;
-    let job = loop {
-        stage.upkeep().await;
-        let job = stage.queue.job(id).await.unwrap().unwrap();
-        if job.ended.is_some() {
-            break job;
-        }
-    };
-    assert_eq!((job.done, job.refused), (3, 2));
-    drop(kept);
-}
-
-#[tokio::test]
-async fn a_survey_looks_beyond_what_does_not_match() {
-    let stage = Stage::new().await;
-    // One old hold of a kind that stands behind more of another than one page looks at.
-    stage
-        .accept_held("a@a.example", &["first@b.example"], Some(rule()))
-        .await;
-    let many: Vec<String> = (0..1_000).map(|n| format!("r{n}@b.example")).collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    for _ in 0..=SCAN_MAX / many.len() {
-        stage.accept_held("a@a.example", &many, Some(rule())).await;
-    }
-    let query = Query::parse("status:held to:first").unwrap();
-    let survey = stage.queue.survey(&query).await.unwrap();
-    assert_eq!((survey.count, survey.sample.len()), (1, 1));
-}
-
-impl Stage {
-    async fn job(&self, verb: Verb, query: &str) -> Job {
-        let job = self.queue.begin_job(verb, query, &admin()).await.unwrap();
-        self.end_of(job.id).await
-    }
-
-    async fn end_of(&self, id: JobId) -> Job {
-        loop {
-            self.upkeep().await;
-            let job = self.queue.job(id).await.unwrap().unwrap();
-            if job.ended.is_some() {
-                return job;
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_job_larger_than_a_commit_goes_in_several() {
-    let stage = Stage::new().await;
-    let to: Vec<String> = (0..1_000).map(|n| format!("r@b{n}.example")).collect();
-    let to: Vec<&str> = to.iter().map(String::as_str).collect();
-    for _ in 0..8 {
-        stage.accept("a@a.example", &to).await;
-    }
-    let job = stage.job(Verb::Hold, "status:due").await;
-    assert_eq!((job.done, job.refused), (8_000, 0));
-    assert_eq!(stage.count().await, 8_000);
-}
-
-#[tokio::test]
-async fn a_job_counts_what_its_verb_does_not_fit() {
-    let stage = Stage::new().await;
-    stage.accept("a@a.example", &["b@b.example"]).await;
-    stage
-        .accept_held("a@a.example", &["c@c.example"], Some(rule()))
-        .await;
-    let job = stage
-        .job(Verb::Release { undo: false }, "from:@a.example")
-        .await;
-    assert_eq!((job.total, job.done, job.refused), (2, 1, 1));
-}
-
-#[tokio::test]
-async fn two_jobs_and_people_act_on_each_hold_once_and_the_jobs_tell_what_they_left_out() {
-    let stage = Stage::new().await;
-    let to: Vec<String> = (0..40).map(|n| format!("r{n}@b.example")).collect();
-    let to: Vec<&str> = to.iter().map(String::as_str).collect();
-    for _ in 0..20 {
-        stage.accept_held("a@a.example", &to, Some(rule())).await;
-    }
-    let release = Verb::Release { undo: false };
-    let one = stage
-        .queue
-        .begin_job(release, "reason:rule", &admin())
-        .await
-        .unwrap();
-    let two = stage
-        .queue
-        .begin_job(release, "reason:rule", &admin())
-        .await
-        .unwrap();
-    let cards = stage.open().await;
-    let people = async {
-        let mut won = 0;
-        for card in cards.iter().rev().step_by(3) {
-            let verb = Verb::Delete { now: true };
-            let decided = stage.queue.decide(card.id, verb, &Actor::of("anna")).await;
-            won += u64::from(decided.is_ok());
-        }
-        won
-    };
-    let jobs = async { (stage.end_of(one.id).await, stage.end_of(two.id).await) };
-    let (deleted, (one, two)) = tokio::join!(people, jobs);
-    assert_eq!(one.done + two.done + deleted, 800);
-    for job in [one, two] {
-        assert_eq!(job.done + job.refused, job.total);
-    }
-    assert_eq!(stage.count().await, 0);
-    assert!(stage.open().await.is_empty());
-}
-
-#[tokio::test]
 async fn a_lifetime_that_ends_takes_none_from_who_leaves_a_hold_meanwhile() {
     let stage = Stage::new().await;
     stage
@@ -475,55 +302,4 @@ async fn a_lifetime_that_ends_takes_none_from_who_leaves_a_hold_meanwhile() {
     stage.clock.advance(60 * DAY);
     let heads = store.ready(Work::Expire, 1).await.unwrap();
     assert!(!heads.is_empty(), "the released one has a lifetime again");
-}
-
-#[tokio::test]
-async fn a_page_that_people_overtake_acts_on_all_others_and_counts_these() {
-    let stage = Stage::new().await;
-    for _ in 0..5 {
-        let to = ["a@b.example", "b@b.example", "c@b.example"];
-        stage.accept_held("a@a.example", &to, Some(rule())).await;
-    }
-    let release = Verb::Release { undo: false };
-    let begun = stage
-        .queue
-        .begin_job(release, "reason:rule", &admin())
-        .await
-        .unwrap();
-    // One of the first ends by time while the job comes by, one is deleted, and one released by a person.
-    stage.clock.advance(60 * DAY);
-    let store = stage.queue.store();
-    let claim = async |work| {
-        let head = store.ready(work, 1).await.unwrap().remove(0);
-        let claimed = store.claim(work, head.group, 1).await.unwrap();
-        claimed.into_iter().next().unwrap()
-    };
-    let lent = claim(Work::HoldEnd).await;
-    let lent_message = message_of(&lent.record.key).unwrap();
-    let claimed = claim(Work::Bulk).await;
-    let mut course = Course {
-        job: begun.clone(),
-        version: claimed.record.version,
-        claim: claimed.guard.id(),
-    };
-    let query = Query::parse("reason:rule").unwrap();
-    let page = stage.queue.page(&course.job, &query).await.unwrap();
-    let cards = stage.open().await;
-    let mut others = cards.iter().filter(|card| card.message != lent_message);
-    for verb in [Verb::Delete { now: true }, release] {
-        let card = others.next().unwrap();
-        stage.queue.decide(card.id, verb, &admin()).await.unwrap();
-    }
-    stage
-        .queue
-        .act_on_page(&mut course, &query, page)
-        .await
-        .unwrap();
-    let job = stage.queue.job(begun.id).await.unwrap().unwrap();
-    assert_eq!((job.total, job.done, job.refused), (15, 12, 3));
-    assert!(job.ended.is_some());
-    drop(lent);
-    let open = stage.open().await;
-    assert_eq!((open.len(), stage.count().await), (1, 1));
-    assert_eq!(open[0].message, lent_message);
 }

@@ -22,6 +22,8 @@ pub mod hold;
 #[cfg(test)]
 mod holding;
 mod intent;
+#[cfg(test)]
+mod jobs;
 mod joint;
 pub mod judging;
 #[cfg(test)]
@@ -44,8 +46,10 @@ pub mod settle;
 pub mod shelf;
 mod staged;
 mod stride;
+pub mod survey;
 #[cfg(test)]
 mod tests;
+pub mod undoing;
 pub mod upkeep;
 pub mod verbs;
 pub mod waits;

@@ -26,6 +26,11 @@ id! {
 }
 
 id! {
+    /// One bulk job.
+    pub struct JobId;
+}
+
+id! {
     /// One hold of one recipient; new each time something is held.
     pub struct HoldId;
 }
@@ -189,6 +194,9 @@ pub struct Parcel {
     /// What checks had found when a person let it out of its hold. Held again it is held for that too.
     #[cbor(n(14), default)]
     pub found: Vec<Found>,
+    /// The bulk job whose act was the last on it.
+    #[n(15)]
+    pub job: Option<JobId>,
 }
 
 impl Parcel {
@@ -319,6 +327,13 @@ pub struct FailedRecipient {
 pub const BY_DOMAIN: IndexId = IndexId(1);
 /// The index of parcels by hold queue.
 pub const BY_HOLD: IndexId = IndexId(2);
+/// The index of parcels that a bulk job put where they can be taken back from.
+pub const BY_JOB: IndexId = IndexId(4);
+
+/// The term of a job in `BY_JOB`.
+pub(super) fn job_term(job: JobId) -> Term {
+    Term(job.0.to_be_bytes()[..].into())
+}
 
 /// `m/<msg>`
 pub fn message_key(id: MessageId) -> Key {

@@ -1,14 +1,16 @@
-//! Open holds by what people look for: queue, reason, domains, account, words of the subject.
+//! Holds by what people look for: queue, reason, domains, account, words of the subject.
 //!
 //! A shelf is an index term of the cards; a page of one costs what it shows, however many are held. What a query asks
-//! beyond its shelf is looked at card by card, at most `SCAN_MAX` of them a page.
+//! beyond its shelf is looked at card by card, a bounded number of them a page. Ended ones stand on two shelves of their
+//! own: what can still be brought back, and the rest.
 //! Not here: what a card says (`hold`), and the query language (`query`).
 
 use std::time::Duration;
 
-use super::hold::{Card, card_key, counter, hold_of_key};
+use super::hold::{Card, Decision, card_key, counter, hold_of_key};
 use super::query::{Facts, Query};
 use super::record::HoldId;
+use super::verbs::Verb;
 use super::{Queue, hold};
 use crate::base::clock::Wall;
 use crate::base::limit::SCAN_MAX;
@@ -16,7 +18,7 @@ use crate::mail::hold::{HoldQueue, HoldReason};
 use crate::mail::state::State;
 use crate::store::{IndexId, Span, StoreError, TERM_MAX, Term};
 
-/// One shelf of open holds.
+/// One shelf of holds, open ones unless it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shelf {
     /// All.
@@ -33,6 +35,10 @@ pub enum Shelf {
     Account(String),
     /// With this word in its subject.
     Word(String),
+    /// Deleted, and still to be brought back.
+    Trash,
+    /// Ended in any other way, or for good.
+    Done,
 }
 
 /// Open holds in the order of their ids, which is that of time.
@@ -42,6 +48,8 @@ pub struct CardPage {
     pub cards: Vec<Card>,
     /// Give it as `after` for the next page; none: that was the last.
     pub next: Option<HoldId>,
+    /// It ends here because enough was looked at, not because it is full.
+    pub cut: bool,
 }
 
 /// The index of open cards.
@@ -73,6 +81,18 @@ pub(super) fn terms(card: &Card) -> Vec<(IndexId, Term)> {
         .collect()
 }
 
+/// What an ended card is found by.
+pub(super) fn ended_terms(card: &Card) -> Vec<(IndexId, Term)> {
+    let is_in_trash =
+        |end: &Decision| end.verb == Verb::Delete { now: false }.word() && end.until.is_some();
+    let shelf = if card.end.as_ref().is_some_and(is_in_trash) {
+        Shelf::Trash
+    } else {
+        Shelf::Done
+    };
+    vec![(BY_SHELF, shelf.term())]
+}
+
 /// The first words of a subject, in lower case, each once.
 pub(super) fn words(subject: &str) -> impl Iterator<Item = String> {
     let plain = subject.to_lowercase();
@@ -98,6 +118,8 @@ impl Shelf {
             Self::From(domain) => format!("f:{}", domain.to_lowercase()),
             Self::Account(account) => format!("a:{account}"),
             Self::Word(word) => format!("w:{}", word.to_lowercase()),
+            Self::Trash => "ended:trash".to_owned(),
+            Self::Done => "ended:done".to_owned(),
         };
         Term(text.bytes().take(TERM_MAX).collect())
     }
@@ -123,7 +145,11 @@ impl Queue {
             }
         }
         let next = page.next.as_ref().and_then(hold_of_key);
-        Ok(CardPage { cards, next })
+        Ok(CardPage {
+            cards,
+            next,
+            cut: false,
+        })
     }
 
     /// How many recipients are held, by queue and reason; only what is above zero.
@@ -158,35 +184,59 @@ impl Queue {
     pub async fn find_cards(
         &self,
         query: &Query,
-        mut after: Option<HoldId>,
+        after: Option<HoldId>,
         newest_first: bool,
         limit: usize,
     ) -> Result<CardPage, StoreError> {
-        let shelf = query.shelf();
+        let most = (limit, SCAN_MAX);
+        self.find_on(&query.shelf(), query, after, newest_first, most)
+            .await
+    }
+
+    /// The same of one shelf, after looking at so many.
+    pub async fn find_on(
+        &self,
+        shelf: &Shelf,
+        query: &Query,
+        mut after: Option<HoldId>,
+        newest_first: bool,
+        (limit, most): (usize, usize),
+    ) -> Result<CardPage, StoreError> {
         let (mut cards, mut looked) = (Vec::new(), 0);
+        // Most shelves have what is asked for on top.
+        let mut some = limit.clamp(1, PAGE);
         loop {
-            let some = if query.is_empty() { limit } else { PAGE };
-            let page = self.cards(&shelf, after, newest_first, some).await?;
+            let page = self.cards(shelf, after, newest_first, some).await?;
+            some = PAGE;
             for card in page.cards {
                 let id = card.id;
                 looked += 1;
                 if self.is_meant(query, &card) {
                     cards.push(card);
                 }
-                if cards.len() >= limit || looked >= SCAN_MAX {
+                if cards.len() >= limit || looked >= most {
+                    let cut = cards.len() < limit;
                     let next = Some(id);
-                    return Ok(CardPage { cards, next });
+                    return Ok(CardPage { cards, next, cut });
                 }
             }
             after = page.next;
             if after.is_none() {
-                return Ok(CardPage { cards, next: None });
+                return Ok(CardPage {
+                    cards,
+                    ..CardPage::default()
+                });
             }
         }
     }
 
     fn is_meant(&self, query: &Query, card: &Card) -> bool {
         let age: Duration = self.clock.wall() - Wall(card.arrived);
+        // Of ended ones no state is asked for: their cards do not know it.
+        let state = match &card.end {
+            None => State::Held,
+            Some(_) => State::Deleted,
+        };
         query.matches(&Facts {
             id: card.message.0,
             from: &card.from,
@@ -195,7 +245,7 @@ impl Queue {
             subject: &card.plain_subject(),
             author: &hold::plain(card.author.as_deref().unwrap_or_default()),
             account: card.account.as_deref(),
-            state: &State::Held,
+            state: &state,
             age,
         })
     }

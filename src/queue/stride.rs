@@ -12,11 +12,11 @@ use super::hold::{self, Card};
 use super::ledger::Stored;
 use super::query::{Facts, Query};
 use super::record::{
-    HoldId, Message, MessageId, Parcel, Slot, decode, message_key, message_of, parcel_key,
+    HoldId, JobId, Message, MessageId, Parcel, Slot, decode, message_key, message_of, parcel_key,
 };
 use super::verbs::Actor;
 use super::{Queue, record};
-use crate::base::clock::Wall;
+use crate::base::clock::{Wall, micros};
 use crate::mail::state::State;
 use crate::store::{Batch, ClaimId, Key, Pre, Side, Span, StoreError, Version};
 
@@ -39,18 +39,36 @@ pub(super) struct Course {
 /// A message with the parcels that are meant.
 pub(super) struct Target {
     pub(super) message: Message,
-    version: Version,
+    pub(super) version: Version,
     pub(super) parcels: Vec<Stored>,
 }
 
 /// What a job does next.
 pub(super) struct Page {
     pub(super) targets: Vec<Target>,
-    /// Only these holds; none: whatever the query means.
-    holds: Option<Vec<HoldId>>,
+    pub(super) meant: Meant,
     /// Meant when the page was read, and gone before its parcel was.
-    gone: u64,
+    pub(super) gone: u64,
     pub(super) next: Option<u64>,
+}
+
+/// Which recipients of a page's messages are meant.
+pub(super) enum Meant {
+    /// Of these holds.
+    Holds(Vec<HoldId>),
+    /// Whatever the query means.
+    Query,
+    /// What this job left where it can be taken back from.
+    Job(JobId),
+}
+
+/// Left out of a page so far.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    /// In delivery, or somebody was faster.
+    refused: u64,
+    /// Nobody may release them.
+    stays: u64,
 }
 
 /// What is done with one commit: the acts of the first `taken` targets.
@@ -59,14 +77,18 @@ struct Draft {
     batch: Batch,
     taken: usize,
     done: u64,
-    refused: u64,
+    left: Left,
+    /// Preconditions of the job itself, in front of those of the acts.
+    front: usize,
     /// By target, with where its operations end in the batch.
     acts: Vec<(usize, Acting, usize)>,
 }
 
 impl Queue {
     pub(super) async fn page(&self, job: &Job, query: &Query) -> Result<Page, StoreError> {
-        if query.is_of_holds() {
+        if let Some(of) = job.of {
+            self.page_of_job(of, job.after.map(MessageId)).await
+        } else if query.is_of_holds() {
             self.page_of_holds(query, job.after.map(HoldId), job.until)
                 .await
         } else {
@@ -90,7 +112,7 @@ impl Queue {
         Ok(Page {
             targets,
             gone: page.cards.len().saturating_sub(found) as u64,
-            holds: Some(page.cards.iter().map(|card| card.id).collect()),
+            meant: Meant::Holds(page.cards.iter().map(|card| card.id).collect()),
             next: next.map(|id| id.0),
         })
     }
@@ -192,14 +214,14 @@ impl Queue {
         let next = next.as_ref().and_then(message_of);
         Ok(Page {
             targets,
-            holds: None,
+            meant: Meant::Query,
             gone: 0,
             next: next.map(|id| id.0),
         })
     }
 
     /// How many recipients of a message a query means.
-    pub(super) fn meant(&self, query: &Query, message: &Message, parcels: &[Stored]) -> u64 {
+    fn meant(&self, query: &Query, message: &Message, parcels: &[Stored]) -> u64 {
         let slots = parcels.iter().flat_map(|stored| {
             let each = stored.parcel.slots.iter();
             each.map(|slot| (&stored.parcel, slot))
@@ -208,7 +230,7 @@ impl Queue {
         count.count() as u64
     }
 
-    fn is_slot_meant(
+    pub(super) fn is_slot_meant(
         &self,
         query: &Query,
         message: &Message,
@@ -237,16 +259,20 @@ impl Queue {
     fn is_on_page(
         &self,
         query: &Query,
-        holds: Option<&[HoldId]>,
+        meant: &Meant,
         (message, parcel, slot): (&Message, &Parcel, &Slot),
     ) -> bool {
-        match holds {
-            Some(holds) => {
+        match meant {
+            Meant::Holds(holds) => {
                 let id = parcel.hold.as_ref().map(|kept| kept.id);
                 // Cards, and so these ids, come in order.
                 slot.state == State::Held && id.is_some_and(|id| holds.binary_search(&id).is_ok())
             }
-            None => self.is_slot_meant(query, message, parcel, slot),
+            Meant::Query => self.is_slot_meant(query, message, parcel, slot),
+            Meant::Job(of) => {
+                let waits = matches!(slot.state, State::Releasing { .. } | State::Trashed { .. });
+                waits && parcel.job == Some(*of)
+            }
         }
     }
 
@@ -262,21 +288,30 @@ impl Queue {
             place: course.job.place.clone(),
             digest: None,
         };
-        let deed = self.deed(course.job.verb, &actor);
-        let holds = page.holds.as_deref();
-        let (mut todo, mut refused) = (page.targets, page.gone);
+        let deed = Deed {
+            job: Some(course.job.id),
+            ..self.deed(course.job.verb, &actor)
+        };
+        let meant = page.meant;
+        // Any other is none any more when it was acted on; a message may be meant again.
+        let is_again = matches!(meant, Meant::Query);
+        let mut todo = page.targets;
+        let mut left = Left {
+            refused: page.gone,
+            stays: 0,
+        };
         let (mut tries, mut most) = (TRIES, OPS);
         loop {
-            let mut draft = self.draft(query, holds, &todo, deed, most);
+            let mut draft = self.draft(query, &meant, &todo, deed, most);
             let is_last = draft.taken == todo.len();
             let mut job = course.job.clone();
             job.done += draft.done;
-            // A hold that was acted on is none when its page is read again; any other message may be meant again.
             let passed = todo
                 .get(draft.taken.saturating_sub(1))
                 .map(|one| one.message.id.0);
-            if is_last || holds.is_none() {
-                job.refused += refused + draft.refused;
+            if is_last || is_again {
+                job.refused += left.refused + draft.left.refused;
+                job.stays += left.stays + draft.left.stays;
                 job.after = if is_last { page.next } else { passed };
             }
             if is_last && page.next.is_none() {
@@ -285,28 +320,28 @@ impl Queue {
             match self.commit_draft(course, &mut draft, job).await {
                 Ok(()) => {
                     self.tell_draft(&todo, &draft, deed);
-                    refused = if holds.is_none() {
-                        0
+                    left = if is_again {
+                        Left::default()
                     } else {
-                        refused + draft.refused
+                        left.and(draft.left)
                     };
                     todo.drain(..draft.taken);
                     if is_last {
                         return Ok(());
                     }
                 }
-                Err(StoreError::Conflict(at)) if at > 0 => {
+                Err(StoreError::Conflict(at)) if at >= draft.front => {
                     tries = tries.saturating_sub(1);
                     let more = self
-                        .give_way(query, holds, &mut todo, &draft, (at, tries))
+                        .give_way(query, &meant, &mut todo, &draft, (at, tries))
                         .await?;
-                    refused += more;
+                    left.refused += more;
                 }
                 Err(StoreError::TooLarge) if draft.taken > 1 => most /= 2,
                 Err(StoreError::TooLarge) => {
                     let one = todo.remove(0);
                     tracing::error!(id = %one.message.id, "too much for one commit: a bulk job leaves it out");
-                    refused += draft.done;
+                    left.refused += draft.done;
                 }
                 Err(error) => return Err(error),
             }
@@ -315,9 +350,11 @@ impl Queue {
 
     fn end(&self, job: &mut Job) {
         job.ended = Some(self.clock.wall().0);
-        if job.total < super::bulk::COUNT_MAX {
+        if job.total < super::survey::COUNT_MAX {
             // Whoever was decided by somebody else before the job came by was left out as well.
-            job.refused = job.refused.max(job.total.saturating_sub(job.done));
+            job.refused = job
+                .refused
+                .max(job.total.saturating_sub(job.done + job.stays));
         }
     }
 
@@ -325,7 +362,7 @@ impl Queue {
     fn draft(
         &self,
         query: &Query,
-        holds: Option<&[HoldId]>,
+        meant: &Meant,
         todo: &[Target],
         deed: Deed<'_>,
         most: usize,
@@ -333,11 +370,16 @@ impl Queue {
         let mut draft = Draft::default();
         for (place, target) in todo.iter().enumerate() {
             let message = &target.message;
-            let meant = |parcel: &Parcel, slot: &Slot| {
-                self.is_on_page(query, holds, (message, parcel, slot))
+            let stays = std::cell::Cell::new(0);
+            let is_meant = |parcel: &Parcel, slot: &Slot| {
+                let is_on_page = self.is_on_page(query, meant, (message, parcel, slot));
+                let kept = parcel.hold.as_ref().filter(|_| slot.state == State::Held);
+                let stay = is_on_page && kept.is_some_and(|kept| self.stays(deed.verb, &kept.hold));
+                stays.set(stays.get() + u64::from(stay));
+                is_on_page && !stay
             };
             let parcels = target.parcels.clone();
-            let mut acting = self.act_on_all(message, target.version, parcels, meant, deed);
+            let mut acting = self.act_on_all(message, target.version, parcels, is_meant, deed);
             let batch = std::mem::take(&mut acting.batch);
             let so_far = draft.batch.pre.len() + draft.batch.ops.len();
             if draft.taken > 0 && so_far + batch.pre.len() + batch.ops.len() > most {
@@ -345,7 +387,8 @@ impl Queue {
             }
             draft.taken += 1;
             draft.done += acting.done.len() as u64;
-            draft.refused += acting.refusals;
+            draft.left.refused += acting.refusals;
+            draft.left.stays += stays.get();
             if acting.done.is_empty() {
                 continue;
             }
@@ -359,15 +402,18 @@ impl Queue {
         &self,
         course: &mut Course,
         draft: &mut Draft,
-        job: Job,
+        mut job: Job,
     ) -> Result<(), StoreError> {
-        let pre = if job.ended.is_some() {
-            Pre::Mine(course.claim.clone())
-        } else {
-            Pre::Is(job_key(job.id), course.version)
-        };
+        // Who takes the job back changes its record, and stops it by that.
+        let mut pre = vec![Pre::Is(job_key(job.id), course.version)];
+        pre.extend(job.ended.map(|_| Pre::Mine(course.claim.clone())));
+        draft.front = pre.len();
+        if draft.done > 0 {
+            let span = self.take_back(job.verb).span();
+            job.back = span.map(|span| self.store.now().0.saturating_add(micros(span)));
+        }
         let mut batch = Batch {
-            pre: vec![pre],
+            pre,
             side: Side::Back,
             need: job.verb.need(),
             ..Batch::default()
@@ -393,7 +439,7 @@ impl Queue {
     async fn give_way(
         &self,
         query: &Query,
-        holds: Option<&[HoldId]>,
+        meant: &Meant,
         todo: &mut [Target],
         draft: &Draft,
         (at, tries): (usize, usize),
@@ -406,7 +452,7 @@ impl Queue {
             let slots =
                 parcels.flat_map(|one| one.parcel.slots.iter().map(|slot| (&one.parcel, slot)));
             let on_page = slots.filter(|(parcel, slot)| {
-                self.is_on_page(query, holds, (&target.message, parcel, slot))
+                self.is_on_page(query, meant, (&target.message, parcel, slot))
             });
             on_page.count() as u64
         };
@@ -435,11 +481,19 @@ impl Queue {
     }
 }
 
+impl Left {
+    fn and(self, other: Self) -> Self {
+        Self {
+            refused: self.refused + other.refused,
+            stays: self.stays + other.stays,
+        }
+    }
+}
+
 impl Draft {
     /// Which target the precondition or operation `at` of the commit belongs to; with the parcel if that is lent.
     fn whose(&self, at: usize, todo: &[Target]) -> Option<(usize, Option<u64>)> {
-        // The job's own precondition stands in front.
-        let at = at.checked_sub(1)?;
+        let at = at.checked_sub(self.front)?;
         if let Some(pre) = self.batch.pre.get(at) {
             let (key, is_lent) = match pre {
                 Pre::Free(key) => (key, true),

@@ -224,7 +224,8 @@ impl Block {
                 .unwrap_or_default(),
             tone: if ended {
                 "bad"
-            } else if stand.ends_soon(now) || stand.stand_in {
+            } else if stand.ends_soon(now) || is_self_signed(stand) {
+                // Nobody who verifies takes it: that is not well, however long it lasts.
                 "warn"
             } else {
                 "good"
@@ -240,6 +241,15 @@ impl Block {
             change: tlsa::change(lang, stand, conf, when),
         }
     }
+}
+
+/// Whether nobody but itself vouches for it.
+fn is_self_signed(stand: &CertStand) -> bool {
+    let alone = match stand.chain.as_slice() {
+        [one] => *one == stand.issuer,
+        _ => false,
+    };
+    alone || stand.stand_in || stand.source == CertSource::SelfSigned
 }
 
 fn answer(

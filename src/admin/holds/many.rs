@@ -1,7 +1,7 @@
 //! Several holds at once: choose, look again, decide.
 //!
 //! The list's form comes without a sure word first: the answer shows how many and which, with what is risky about them,
-//! and a button that says so. Only that one acts. Each hold is decided by itself; what somebody else was faster with is
+//! and a button that says so. Only that one acts; a button with nothing chosen says so. Each hold is decided by itself; what somebody else was faster with is
 //! counted, not repeated. Not here: the list (`list`).
 
 use askama::Template;
@@ -10,13 +10,14 @@ use axum::Form;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 
 use super::all::look;
-use super::list::Row;
+use super::list::{self, Ask, Row};
 use super::one::barred;
 use super::{actor, answer, left, tongue, verb_of};
 use crate::admin::link::answer::risk;
+use crate::admin::meant;
 use crate::admin::web::{Session, Site, Visit, Words, broken, foreign, refusal};
 use crate::base::lang::Lang;
 use crate::base::limit::HOLDS_PAGE;
@@ -54,6 +55,7 @@ struct Sure<'a> {
     sample: Vec<Row>,
     more: u64,
     warnings: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// How many went which way.
@@ -90,23 +92,25 @@ pub(super) async fn choose(
     if let Some(refused) = foreign(&site, &visit, &headers, &session, &order.token) {
         return refused;
     }
+    let asked = Ask {
+        queue: order.queue.clone(),
+        q: order.search.clone(),
+        ..Ask::default()
+    };
     if let Some(all) = &order.all {
-        let meant = (order.queue.as_str(), order.search.as_str());
-        return match verb_of(&site, all) {
-            Some(verb) if verb != Verb::Undo => look(&site, &visit, &session, all, meant).await,
-            Some(_) | None => refusal(visit.lang, StatusCode::BAD_REQUEST),
-        };
+        return look(&site, &visit, &session, all, &asked).await;
     }
     let Some(verb) = verb_of(&site, &order.verb) else {
         return refusal(visit.lang, StatusCode::BAD_REQUEST);
     };
     if order.ids.is_empty() {
-        return Redirect::to("/holds").into_response();
+        let nothing = Some("holds-nothing-chosen");
+        return list::page(&site, &visit, &session, &asked, nothing).await;
     }
     let result = if order.sure || verb == Verb::Undo {
         act(&site, &visit, &session, &order, verb).await
     } else {
-        ask(&site, &visit, &session, &order).await
+        ask(&site, &visit, &session, &order, verb, &asked).await
     };
     result.unwrap_or_else(|error| broken(visit.lang, &error))
 }
@@ -116,6 +120,8 @@ async fn ask(
     visit: &Visit,
     session: &Session,
     order: &Order,
+    verb: Verb,
+    asked: &Ask,
 ) -> Result<Response, StoreError> {
     let mut cards: Vec<Card> = Vec::new();
     for id in &order.ids {
@@ -127,12 +133,14 @@ async fn ask(
         );
     }
     if cards.is_empty() {
-        return Ok(Redirect::to("/holds").into_response());
+        let handled = Some("holds-all-handled");
+        return Ok(list::page(site, visit, session, asked, handled).await);
     }
     let (lang, tongue) = (visit.lang, tongue(site, visit));
     let count = cards.len() as u64;
     let count_of = |key: &str| say(lang, key, &[("count", Arg::Count(count))]);
     let title = count_of(&format!("holds-sure-{}", order.verb));
+    let survey = site.queue.survey_of(&cards, verb);
     let body = Sure {
         words: Words(lang),
         title: &title,
@@ -147,6 +155,7 @@ async fn ask(
             .collect(),
         more: cards.len().saturating_sub(SAMPLE) as u64,
         warnings: warnings(lang, &order.verb, &cards),
+        notes: meant::notes(lang, &survey),
     };
     Ok(answer(
         visit,

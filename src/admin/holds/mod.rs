@@ -6,15 +6,17 @@
 //! Not here: links of digests (`link`), how a hold ends (`queue`).
 
 mod all;
+mod jobs;
 mod list;
 mod many;
 mod one;
 mod story;
+mod tab;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use super::link::facts::Tongue;
 use super::web::{Page, Session, Site, Visit};
@@ -27,8 +29,8 @@ pub fn router() -> Router<Site> {
     Router::new()
         .route("/holds", get(list::list).post(many::choose))
         .route("/holds/{id}", get(one::show).post(one::decide))
-        .route("/jobs", post(all::begin))
-        .route("/jobs/{id}", get(all::progress))
+        .route("/jobs", get(jobs::list).post(all::begin))
+        .route("/jobs/{id}", get(jobs::progress).post(jobs::undo))
 }
 
 /// The word of a button.

@@ -26,6 +26,9 @@ pub const WOKEN_MAX: usize = 1_000;
 /// Fields a search looks through without an index before it gives back a cursor.
 pub const SCAN_MAX: usize = 10_000;
 
+/// A verb on more recipients than these wants their number said again: nobody types 501 for 5.
+pub const BULK_NUMBER_ABOVE: u64 = 500;
+
 /// Groups with due mail that delivery holds in memory; the store keeps the rest until there is room.
 pub const GROUPS_WAITING_MAX: usize = 4_000;
 

@@ -1,4 +1,4 @@
-//! `postwerk queue …`: list, show, retry, requeue, delete, hold, release, bounce, undo, report.
+//! `postwerk queue …`: list, show, retry, requeue, delete, hold, release, bounce, undo, jobs, undo-job, report.
 //!
 //! Talks to the running server over its control socket. ID means all unfinished recipients of a message, `ID/ADDRESS`
 //! one of them, and `-` reads them from standard input, one a line. What could not be done is told one by one, exit 1;
@@ -16,6 +16,7 @@ use crate::admin::jobs::BulkOrder;
 use crate::admin::report::{Report, Reported};
 use crate::admin::view::{Row, Story};
 use crate::base::clock::Clock;
+use crate::base::limit::BULK_NUMBER_ABOVE;
 use crate::base::text::clean;
 
 /// What follows `postwerk queue`.
@@ -63,6 +64,18 @@ enum Action {
     Bounce(Ids),
     /// Take back a delete, release or requeue that still waits
     Undo(Ids),
+    /// List the jobs of `--where`: how far, by whom, what was understood, and until when they can be taken back
+    Jobs {
+        /// Print JSON Lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take back what a whole job did, while nothing of it has left
+    UndoJob {
+        /// Job id, 16 hex digits, as `queue jobs` prints it
+        #[arg(value_name = "JOB")]
+        id: String,
+    },
     /// Teach rspamd that a mail is spam, or is none; it stays where it is
     Report {
         /// Queue id, or id of a hold
@@ -82,7 +95,7 @@ struct List {
     /// Print JSON Lines, with the names of `postqueue -j` first
     #[arg(long)]
     json: bool,
-    /// Only these: queue: reason: from: to: subject: word: account: id: older: newer: status:, `-` negates
+    /// Only these: queue: reason: from: to: subject: text: word: account: id: older: newer: status:, `-` negates
     #[arg(
         long = "where",
         value_name = "QUERY",
@@ -104,13 +117,20 @@ struct Ids {
         conflicts_with = "query"
     )]
     ids: Vec<String>,
-    /// All that match instead: queue: reason: from: to: subject: word: account: id: older: newer: status:, `-` negates
+    /// All that match instead: queue: reason: from: to: subject: text: word: account: id: older: newer: status:, `-` negates
     #[arg(long = "where", value_name = "QUERY", allow_hyphen_values = true)]
     query: Option<String>,
     /// Only count what matches, and show some of it
     #[arg(long, requires = "query", conflicts_with = "ids")]
     dry_run: bool,
+    /// Do not ask; above 500 with their number, as `--dry-run` shows it
+    #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with = "dry_run")]
+    yes: Option<Option<u64>>,
 }
+
+/// Said before it was asked, with the number if that was said too.
+#[derive(Clone, Copy, Debug)]
+struct Yes(Option<u64>);
 
 #[derive(Debug, clap::Args)]
 struct Undoable {
@@ -129,6 +149,12 @@ enum QueueError {
     /// The reader of our output has gone: no error, but nothing more to do.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// More ids than are believed without their number, or another number.
+    #[error("nothing was done: these are {count} ids; write --yes {count} to do it")]
+    Many { count: u64 },
+    /// Nobody said yes, and nobody can be asked.
+    #[error("nothing was done: there is no terminal to ask at; write {0} to do it")]
+    NotSure(String),
     #[error(
         "the server answers what this program does not understand ({0}); both must be of one version"
     )]
@@ -186,6 +212,8 @@ async fn act(args: Args) -> Result<ExitCode, QueueError> {
     let (verb, ids, undo, now) = match args.action {
         Action::List(wanted) => return list(&client, &wanted).await,
         Action::Show { id, json, dialogue } => return show(&client, &id, json, dialogue).await,
+        Action::Jobs { json } => return bulk::jobs(&client, json).await,
+        Action::UndoJob { id } => return bulk::undo(&client, &id).await,
         Action::Report { id, ham, .. } => return report(&client, &id, ham).await,
         Action::Retry(ids) => ("retry", ids, false, false),
         Action::Requeue(Undoable { undo, ids }) => ("requeue", ids, undo, false),
@@ -195,27 +223,30 @@ async fn act(args: Args) -> Result<ExitCode, QueueError> {
         Action::Bounce(ids) => ("bounce", ids, false, false),
         Action::Undo(ids) => ("undo", ids, false, false),
     };
+    let yes = ids.yes.map(Yes);
     if let Some(query) = ids.query {
-        let verb = verb.to_owned();
+        let order = BulkOrder {
+            verb: verb.to_owned(),
+            query,
+            undo,
+            now,
+            number: None,
+        };
         return if ids.dry_run {
-            bulk::survey(&client, &verb, &query).await
+            bulk::survey(&client, &order).await
         } else {
-            let order = BulkOrder {
-                verb,
-                query,
-                undo,
-                now,
-            };
-            bulk::run(&client, &order).await
+            bulk::run(&client, order, yes).await
         };
     }
     let ids = gather(&ids.ids, &mut io::stdin().lock())?;
+    counted(ids.len() as u64, yes)?;
     let mut all_done = true;
     for ids in ids.chunks(IDS_AT_ONCE) {
         let order = Order {
             ids: ids.to_vec(),
             undo,
             now,
+            number: None,
         };
         let answer = client
             .post(&format!("/api/v1/queue/{verb}"), &order)
@@ -284,6 +315,15 @@ async fn show(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Ids are a list that somebody made, perhaps by a recipe that made too many: above 500 their number is said, too.
+fn counted(count: u64, yes: Option<Yes>) -> Result<(), QueueError> {
+    let said = yes.and_then(|Yes(number)| number);
+    if said.map_or(count <= BULK_NUMBER_ABOVE, |said| said == count) {
+        return Ok(());
+    }
+    Err(QueueError::Many { count })
+}
+
 /// The ids as they were given; `-` stands for the first word of each line of `input`.
 fn gather(given: &[String], input: &mut impl BufRead) -> Result<Vec<String>, io::Error> {
     let mut ids = Vec::new();
@@ -342,6 +382,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn more_than_500_ids_are_acted_on_only_with_their_number() {
+        for (count, yes, done) in [
+            (500, None, true),
+            (501, None, false),
+            (501, Some(Yes(None)), false),
+            (501, Some(Yes(Some(500))), false),
+            (501, Some(Yes(Some(501))), true),
+            (3, Some(Yes(Some(4))), false),
+            (3, Some(Yes(None)), true),
+        ] {
+            assert_eq!(counted(count, yes).is_ok(), done, "case: {count} {yes:?}");
+        }
+    }
+
     #[derive(clap::Parser)]
     struct Program {
         #[command(flatten)]
@@ -364,6 +419,11 @@ mod tests {
             "q bounce A",
             "q release --where queue:bad",
             "q delete --now --where -from:@a.example --dry-run",
+            "q delete --where reason:rule --yes",
+            "q delete --where reason:rule --yes 612",
+            "q delete - --yes 612",
+            "q jobs --json",
+            "q undo-job 0643E1B2A90C7701",
         ] {
             let words = line.split(' ');
             assert!(Program::try_parse_from(words).is_ok(), "case: {line}");
@@ -374,6 +434,9 @@ mod tests {
             "q list A",
             "q retry A --where id:1",
             "q retry A --dry-run",
+            "q delete --where id:1 --yes many",
+            "q delete --where id:1 --yes --dry-run",
+            "q undo-job",
         ] {
             let words = line.split(' ');
             assert!(Program::try_parse_from(words).is_err(), "case: {line}");

@@ -10,7 +10,7 @@ use super::*;
 use crate::base::clock::{Clock, Wall};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::queue::MessageId;
-use crate::queue::bulk::{Job, JobId};
+use crate::queue::bulk::{Job, JobId, Order};
 use crate::queue::joint::Part;
 use crate::queue::tests::{Stage, mail_of, relayed};
 use crate::queue::verbs::{ActError, Actor, Target, Verb};
@@ -165,7 +165,12 @@ async fn a_person_can_empty_the_queue_of_a_full_disk() {
     assert_eq!(deleted.unwrap(), 1);
     let verb = Verb::Delete { now: true };
     let by = Actor::of("test");
-    let job = stage.queue.begin_job(verb, "status:held", &by).await;
+    let order = |verb, query| Order {
+        verb,
+        query,
+        number: None,
+    };
+    let job = stage.queue.begin_job(order(verb, "status:held"), &by).await;
     let job = narrow.end_of(job.unwrap().id).await;
     assert_eq!((job.done, job.ended.is_some()), (2, true));
     narrow.upkeep().await;
@@ -187,7 +192,12 @@ async fn a_job_that_waits_for_room_keeps_none_waiting_that_makes_it() {
     narrow.room(LOW, Room::Low).await;
     let begin = |verb, query| {
         let by = Actor::of("test");
-        async move { stage.queue.begin_job(verb, query, &by).await.unwrap() }
+        let order = Order {
+            verb,
+            query,
+            number: None,
+        };
+        async move { stage.queue.begin_job(order, &by).await.unwrap() }
     };
     let release = Verb::Release { undo: false };
     let grows = begin(release, "to:b@b.example").await;

@@ -7,7 +7,7 @@ certs-renew = Jetzt erneuern
 certs-names = Namen
 certs-valid = Gültig
 certs-next = Erneuerung
-certs-issuer = Unterschrieben von
+certs-issuer = Signiert von
 certs-chain = Kette
 certs-key = Schlüssel
 certs-serial = Seriennummer
@@ -27,9 +27,9 @@ certs-ended = { $count ->
 }
 certs-never = läuft nicht ab
 certs-source-acme = Von diesem Server bestellt (ACME).
-certs-source-stand-in = Ein selbst unterschriebenes Zertifikat springt ein, bis die erste Bestellung erledigt ist; wer prüft, lehnt es ab.
+certs-source-stand-in = Ein selbst signiertes Zertifikat springt ein, bis die erste Bestellung erledigt ist; wer prüft, lehnt es ab.
 certs-source-files = Aus Dateien gelesen, die jemand anderes erzeugt.
-certs-source-self-signed = Von diesem Server erzeugt und unterschrieben; wer prüft, lehnt es ab.
+certs-source-self-signed = Von diesem Server erzeugt und signiert; wer prüft, lehnt es ab.
 certs-renewal-files = Wer die Dateien erzeugt, erneuert sie; neue Dateien gelten von selbst.
 certs-renewal-self-signed = Es wird nie erneuert, damit zufrieden bleibt, wer es sich gemerkt hat.
 certs-renewal-unplanned = Die nächste Bestellung wird gerade geplant.
@@ -41,7 +41,7 @@ certs-failures = { $count ->
    *[other] { $count } Bestellungen nacheinander sind fehlgeschlagen
 }
 certs-tlsa = DANE-Einträge (TLSA)
-certs-tlsa-text = Für Zonen, die unterschrieben sind (DNSSEC), und für Namen, auf die MX-Einträge zeigen: Wer Mail mit DANE sendet, nimmt dann diesen Schlüssel und keinen anderen.
+certs-tlsa-text = Für Zonen, die signiert sind (DNSSEC), und für Namen, auf die MX-Einträge zeigen: Wer Mail mit DANE sendet, nimmt dann diesen Schlüssel und keinen anderen.
 certs-tlsa-self-signed = Sie bleiben richtig, solange dieses Zertifikat bleibt; ein anderer Hostname oder eine entfernte Datei führt zu einem neuen Schlüssel.
 certs-tlsa-files = Sie bleiben über Erneuerungen richtig, solange der Schlüssel bleibt. Bevor Dateien mit einem anderen Schlüssel gelten, veröffentlichen Sie dessen Eintrag neben diesem, mindestens zwei TTLs vorher; entfernen Sie den alten danach.
 certs-tlsa-next = Das nächste Zertifikat bekommt einen anderen Schlüssel, für ihn ist jeweils der zweite Eintrag. Veröffentlichen Sie beide mindestens zwei TTLs vor dem { $at }; entfernen Sie den ersten, wenn das neue Zertifikat gilt.
@@ -53,7 +53,7 @@ certs-check-general = Dieser Server
 certs-check-good = gut
 certs-check-note = Hinweis
 certs-check-bad = zu tun
-certs-check-unordered = Noch wurde nichts bestellt; ein laufender Server bestellt von selbst, bis dahin springt ein selbst unterschriebenes ein.
+certs-check-unordered = Noch wurde nichts bestellt; ein laufender Server bestellt von selbst, bis dahin springt ein selbst signiertes ein.
 certs-check-unmade = Es gibt es noch nicht; der Server erzeugt es bei seinem Start.
 certs-check-unreadable = { $why }
 certs-check-pair = { $path } ist lesbar, und der Schlüssel gehört dazu.
@@ -67,16 +67,16 @@ certs-check-soon = Es endet am { $until }; wer seine Dateien erzeugt, muss es er
 certs-check-soon-acme = Es endet am { $until } und sollte schon erneuert sein; rufen Sie „postwerk cert renew“ auf, und lesen Sie den letzten Fehler.
 certs-check-ended = Es endete am { $until }; wer prüft, lehnt es ab. Erneuern Sie es jetzt.
 certs-check-early = Es gilt erst ab { $from }; geht die Uhr dieses Rechners richtig?
-certs-check-own = Es ist selbst unterschrieben: Mailservern genügt das, Programme und Browser, die prüfen, lehnen es ab; [tls] mode = "acme" besorgt eines, dem alle trauen.
-certs-check-self-signed = Es ist selbst unterschrieben; Programme und Browser, die prüfen, lehnen es ab, wenn sie es nicht kennen.
-certs-check-order = In seiner Datei folgt auf { $subject } nicht { $issuer }, von dem es unterschrieben ist; schreiben Sie das des Servers zuerst, dann jeweils das, welches das vorige unterschrieben hat.
+certs-check-own = Es ist selbst signiert: Mailservern genügt das, Programme und Browser, die prüfen, lehnen es ab; [tls] mode = "acme" besorgt eines, dem alle trauen.
+certs-check-self-signed = Es ist selbst signiert; Programme und Browser, die prüfen, lehnen es ab, wenn sie es nicht kennen.
+certs-check-order = In seiner Datei folgt auf { $subject } nicht { $issuer }, von dem es signiert ist; schreiben Sie das des Servers zuerst, dann jeweils das, welches das vorige signiert hat.
 certs-check-chain = { $count ->
     [one] Die Kette ist vollständig und in der richtigen Reihenfolge: 1 Zertifikat, dieser Rechner traut ihm.
    *[other] Die Kette ist vollständig und in der richtigen Reihenfolge: { $count } Zertifikate, dieser Rechner traut ihnen.
 }
-certs-check-root = Die Reihenfolge der Kette stimmt, aber ihr Ende ({ $issuer }) hat keine Wurzel dieses Rechners unterschrieben. Bei einer eigenen CA ist das so; bei einer öffentlichen fehlen die Zwischenzertifikate: Schreiben Sie sie hinter das des Servers.
+certs-check-root = Die Reihenfolge der Kette stimmt, aber ihr Ende ({ $issuer }) hat keine Wurzel dieses Rechners signiert. Bei einer eigenen CA ist das so; bei einer öffentlichen fehlen die Zwischenzertifikate: Schreiben Sie sie hinter das des Servers.
 certs-check-not-loaded = Der laufende Server kennt es noch nicht; laden Sie die Konfiguration neu (SIGHUP).
-certs-check-stand-in = Der laufende Server zeigt ein selbst unterschriebenes, bis die erste Bestellung erledigt ist; sie ist am { $at } fällig.
+certs-check-stand-in = Der laufende Server zeigt ein selbst signiertes, bis die erste Bestellung erledigt ist; sie ist am { $at } fällig.
 certs-check-other = Der laufende Server zeigt ein anderes als seine Datei; laden Sie die Konfiguration neu (SIGHUP), und lesen Sie sein Protokoll, wenn das nichts ändert.
 certs-check-failing = { $count ->
     [one] Die letzte Bestellung ist fehlgeschlagen: { $why }. Nächster Versuch: { $at }.

@@ -2,7 +2,7 @@
 holds-all = Alle
 holds-queues = Warteschlangen
 holds-search = Suchen
-holds-search-example = from:@shop.example
+holds-search-example = Rechnung 7, anna@firma.example oder from:@shop.example
 holds-help = Wie gesucht wird
 holds-help-from = vom Absender
 holds-help-to = an den Empfänger
@@ -109,4 +109,93 @@ holds-job-goes-on = Der Auftrag läuft weiter, auch wenn Sie diese Seite schlie�
 holds-job-refused = { $count ->
     [one] Bei 1 Nachricht ging es nicht: Sie wird gerade zugestellt, oder jemand war schneller.
    *[other] Bei { $count } Nachrichten ging es nicht: Sie werden gerade zugestellt, oder jemand war schneller.
+}
+holds-of-high = { $count ->
+    [one] 1 davon gilt als schädlich.
+   *[other] { $count } davon gelten als schädlich.
+}
+holds-of-raised = { $count ->
+    [one] 1 davon wurde nicht geprüft oder gilt als zweifelhaft.
+   *[other] { $count } davon wurden nicht geprüft oder gelten als zweifelhaft.
+}
+holds-of-stays = { $count ->
+    [one] 1 davon gibt niemand frei ([hold.release] der Konfiguration): Sie bleibt angehalten.
+   *[other] { $count } davon gibt niemand frei ([hold.release] der Konfiguration): Sie bleiben angehalten.
+}
+holds-of-login = { $count ->
+    [one] 1 davon gibt nur frei, wer angemeldet ist, so wie Sie hier.
+   *[other] { $count } davon gibt nur frei, wer angemeldet ist, so wie Sie hier.
+}
+holds-back-trash = { $count ->
+    [one] Einen Tag lang lässt sich das als Ganzes rückgängig machen.
+   *[other] { $count } Tage lang lässt sich das als Ganzes rückgängig machen.
+}
+holds-back-wait = { $count ->
+    [one] Eine Sekunde lang lässt sich das als Ganzes rückgängig machen; danach gehen sie hinaus.
+   *[other] { $count } Sekunden lang lässt sich das als Ganzes rückgängig machen; danach gehen sie hinaus.
+}
+holds-back-never = Das lässt sich nicht rückgängig machen.
+holds-mark-high = Schädlich
+holds-mark-raised = Zweifelhaft
+holds-trash = Papierkorb
+holds-done = Erledigt
+holds-ended = Erledigt
+holds-trash-until = im Papierkorb bis { $date }
+holds-bring-back = Zurückholen
+holds-help-text = in Betreff, Absender oder Empfänger
+holds-help-quotes = genau so, mit Leerzeichen und Komma
+holds-understood = Gesucht: { $what }
+holds-looked = { $count } Nachrichten wurden angesehen; es gibt noch mehr.
+holds-none-yet = Bis hierher passt keine Nachricht zu dieser Suche
+holds-look-on = Weiter suchen
+holds-empty-bad = Keine Störung
+holds-empty-bad-text = Hier erscheint, was nicht geprüft werden konnte, etwa weil ein Scanner nicht antwortet.
+holds-empty-quarantine = Die Quarantäne ist leer
+holds-empty-quarantine-text = Hier erscheint, was geprüft und zurückgehalten wurde.
+holds-empty-defect = Kein Defekt
+holds-empty-defect-text = Hier erscheint, was beschädigt oder unzustellbar ist und niemandem gemeldet werden kann.
+holds-empty-trash = Der Papierkorb ist leer
+holds-empty-trash-text = Hier erscheint, was gelöscht wurde und sich noch zurückholen lässt: sieben Tage lang.
+holds-empty-done = Noch nichts erledigt
+holds-empty-done-text = Hier erscheint, was freigegeben, erneut geprüft, zurückgesandt oder endgültig gelöscht wurde.
+holds-nothing-chosen = Es ist keine Nachricht ausgewählt. Kreuzen Sie welche an, oder nehmen Sie die Knöpfe für alle Treffer.
+holds-all-handled = Über die ausgewählten Nachrichten hat inzwischen jemand entschieden. Es wurde nichts verändert.
+holds-number = Geben Sie zur Bestätigung ein, wie viele Nachrichten es sind:
+holds-number-other = Es wurde nichts verändert: Gemeint { $count ->
+    [one] ist jetzt 1 Nachricht. Geben Sie diese Zahl ein, wenn das so richtig ist.
+   *[other] sind jetzt { $count } Nachrichten. Geben Sie diese Zahl ein, wenn das so richtig ist.
+}
+holds-jobs = Aufträge
+holds-jobs-none = Keine Aufträge
+holds-jobs-none-text = Hier erscheint sieben Tage lang, was mit allen Treffern einer Suche auf einmal getan wurde.
+holds-job-verb = Auftrag
+holds-job-meant = Gemeint war
+holds-job-state = Stand
+holds-job-begun = Begonnen
+holds-job-who = Durch wen
+holds-job-running = läuft
+holds-job-done = fertig
+holds-job-undone = rückgängig gemacht
+holds-job-of = { $done } von { $total }
+holds-job-back = Auftrag rückgängig machen
+holds-job-what = Was rückgängig gemacht wird
+holds-job-stays = { $count ->
+    [one] 1 Nachricht gibt niemand frei; sie bleibt angehalten.
+   *[other] { $count } Nachrichten gibt niemand frei; sie bleiben angehalten.
+}
+holds-back-until = Geht bis { $date }, soweit nichts davon hinausgegangen ist und niemand anders entschieden hat.
+holds-back-late = Dafür ist es zu spät: Was dieser Auftrag tat, ist hinausgegangen oder endgültig gelöscht.
+holds-back-already = Dieser Auftrag wurde rückgängig gemacht.
+holds-back-nothing = Dieser Auftrag hat nichts getan, was sich rückgängig machen ließe.
+holds-done-retry = { $count ->
+    [one] 1 Nachricht wird sofort versucht.
+   *[other] { $count } Nachrichten werden sofort versucht.
+}
+holds-done-hold = { $count ->
+    [one] 1 Nachricht ist angehalten.
+   *[other] { $count } Nachrichten sind angehalten.
+}
+holds-done-delete-now = { $count ->
+    [one] 1 Nachricht ist endgültig gelöscht.
+   *[other] { $count } Nachrichten sind endgültig gelöscht.
 }

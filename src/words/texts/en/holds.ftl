@@ -2,7 +2,7 @@
 holds-all = All
 holds-queues = Queues
 holds-search = Search
-holds-search-example = from:@shop.example
+holds-search-example = invoice 7, anna@firm.example or from:@shop.example
 holds-help = How to search
 holds-help-from = from this sender
 holds-help-to = to this recipient
@@ -109,4 +109,93 @@ holds-job-goes-on = The job goes on, even when you close this page.
 holds-job-refused = { $count ->
     [one] It was not possible with 1 message: it is being delivered, or somebody was faster.
    *[other] It was not possible with { $count } messages: they are being delivered, or somebody was faster.
+}
+holds-of-high = { $count ->
+    [one] 1 of these was found harmful.
+   *[other] { $count } of these were found harmful.
+}
+holds-of-raised = { $count ->
+    [one] 1 of these was not checked, or found doubtful.
+   *[other] { $count } of these were not checked, or found doubtful.
+}
+holds-of-stays = { $count ->
+    [one] 1 of these nobody may release ([hold.release] of the configuration): it stays held.
+   *[other] { $count } of these nobody may release ([hold.release] of the configuration): they stay held.
+}
+holds-of-login = { $count ->
+    [one] 1 of these is released only by who is logged in, as you are here.
+   *[other] { $count } of these are released only by who is logged in, as you are here.
+}
+holds-back-trash = { $count ->
+    [one] For a day this can be taken back as a whole.
+   *[other] For { $count } days this can be taken back as a whole.
+}
+holds-back-wait = { $count ->
+    [one] For a second this can be taken back as a whole; then they leave.
+   *[other] For { $count } seconds this can be taken back as a whole; then they leave.
+}
+holds-back-never = This cannot be taken back.
+holds-mark-high = Harmful
+holds-mark-raised = Doubtful
+holds-trash = Trash
+holds-done = Done
+holds-ended = Done
+holds-trash-until = in the trash until { $date }
+holds-bring-back = Bring back
+holds-help-text = in subject, sender or recipient
+holds-help-quotes = exactly so, with blanks and commas
+holds-understood = Searched for: { $what }
+holds-looked = { $count } messages were looked at; there are more.
+holds-none-yet = No message up to here matches this search
+holds-look-on = Search on
+holds-empty-bad = No trouble
+holds-empty-bad-text = What could not be checked appears here, for example because a scanner does not answer.
+holds-empty-quarantine = The quarantine is empty
+holds-empty-quarantine-text = What was checked and withheld appears here.
+holds-empty-defect = No defect
+holds-empty-defect-text = What is broken or cannot be delivered, and of which nobody can be told, appears here.
+holds-empty-trash = The trash is empty
+holds-empty-trash-text = What was deleted and can still be brought back appears here, for seven days.
+holds-empty-done = Nothing done yet
+holds-empty-done-text = What was released, checked again, returned or deleted for good appears here.
+holds-nothing-chosen = No message is chosen. Tick some, or use the buttons for all matches.
+holds-all-handled = Somebody has decided about the chosen messages meanwhile. Nothing was changed.
+holds-number = To confirm, type how many messages these are:
+holds-number-other = Nothing was changed: { $count ->
+    [one] 1 message is meant now. Type this number if that is right.
+   *[other] { $count } messages are meant now. Type this number if that is right.
+}
+holds-jobs = Jobs
+holds-jobs-none = No jobs
+holds-jobs-none-text = What was done to all matches of a search at once appears here for seven days.
+holds-job-verb = Job
+holds-job-meant = Meant was
+holds-job-state = State
+holds-job-begun = Begun
+holds-job-who = By whom
+holds-job-running = running
+holds-job-done = done
+holds-job-undone = taken back
+holds-job-of = { $done } of { $total }
+holds-job-back = Take this job back
+holds-job-what = What is taken back
+holds-job-stays = { $count ->
+    [one] 1 message nobody may release; it stays held.
+   *[other] { $count } messages nobody may release; they stay held.
+}
+holds-back-until = Possible until { $date }, as far as nothing of it has left and nobody else has decided.
+holds-back-late = It is too late: what this job did has left, or was deleted for good.
+holds-back-already = This job was taken back.
+holds-back-nothing = This job did nothing that could be taken back.
+holds-done-retry = { $count ->
+    [one] 1 message is tried now.
+   *[other] { $count } messages are tried now.
+}
+holds-done-hold = { $count ->
+    [one] 1 message is held.
+   *[other] { $count } messages are held.
+}
+holds-done-delete-now = { $count ->
+    [one] 1 message is deleted for good.
+   *[other] { $count } messages are deleted for good.
 }

@@ -260,7 +260,12 @@ impl Queue {
                 tracing::info!(job = %course.job.id, "a bulk job goes on");
             }
             let page = self.page(&course.job, &query).await?;
-            self.act_on_page(&mut course, &query, page).await?;
+            match self.act_on_page(&mut course, &query, page).await {
+                Ok(()) => {}
+                // Whoever takes it back has ended it; nothing of the page was done.
+                Err(StoreError::Conflict(_)) if self.is_ended(course.job.id).await? => break,
+                Err(error) => return Err(error),
+            }
             if course.job.ended.is_some() {
                 let (done, refused) = (course.job.done, course.job.refused);
                 tracing::info!(job = %course.job.id, done, refused, "a bulk job is done");
@@ -268,6 +273,11 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    async fn is_ended(&self, id: JobId) -> Result<bool, StoreError> {
+        let job = self.job(id).await?;
+        Ok(job.is_none_or(|job| job.ended.is_some()))
     }
 
     /// A job is nobody's hurry: what is left of the disk is for deliveries, and for what frees some.

@@ -83,6 +83,10 @@ async fn the_page_tells_of_a_certificate_in_both_languages() {
         for wanted in words {
             assert!(page.text.contains(wanted), "{lang} {wanted}: {}", page.text);
         }
+        // It never ends, and is not well for that: nobody who verifies takes it.
+        assert!(page.text.contains("class=\"tag warn\""), "{}", page.text);
+        assert!(!page.text.contains("class=\"tag good\""), "{}", page.text);
+        assert!(!page.text.contains("nterschrieben"), "{}", page.text);
         let record = format!("_25._tcp.{HOSTNAME}. IN TLSA 3 1 1 ");
         assert!(page.text.contains(&record), "{}", page.text);
         // Nothing is ordered, so there is no button for it.

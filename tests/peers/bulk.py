@@ -16,6 +16,7 @@ import subprocess
 import threading
 import time
 import unittest
+import urllib.parse
 
 import stand
 
@@ -101,7 +102,15 @@ class Bulk(unittest.TestCase):
         return ids
 
     def begin(self, server, verb="release"):
-        return self.asked(server, "/api/v1/jobs", {"verb": verb, "query": QUERY})
+        """As a careful caller does: it says how many it was told, and looks again when those have changed."""
+        path = "/api/v1/survey?" + urllib.parse.urlencode({"q": QUERY, "verb": verb})
+        for _ in range(200):
+            order = {"verb": verb, "query": QUERY, "number": self.asked(server, path)["count"]}
+            status, text = self.ask(server, "/api/v1/jobs", order)
+            if status != 409:
+                break
+        self.assertEqual(status, 202, text)
+        return json.loads(text)
 
     def progress(self, server, job):
         return self.asked(server, "/api/v1/jobs/" + job["id"])
@@ -257,7 +266,7 @@ class Bulk(unittest.TestCase):
                                      ("queue:quarantin", 2, ("column 7", "`quarantin`", "`quarantine`")),
                                      ("", 1, ("empty query",)), ("  ", 1, ("empty query",))):
             for more in ((), ("--dry-run",)):
-                status, text = ended(server, "queue", "release", "--where", query, *more)
+                status, text = ended(server, "queue", "release", "--where", query, *(more or ("--yes",)))
                 if more and wanted == 1 and query.strip():
                     self.assertEqual((status, "would act on 0 recipients" in text), (0, True), text)
                     continue
@@ -267,10 +276,13 @@ class Bulk(unittest.TestCase):
         self.assertEqual(server.cli("queue", "list", "--where", "status:held").count("@example.org: held"), 12)
         self.assertEqual(sink.count, 0)
         status, text = ended(server, "queue", "release", "--where", QUERY)
+        self.assertEqual(status, 1, text)
+        self.assertIn("there is no terminal to ask at; write --yes to do it", text)
+        status, text = ended(server, "queue", "release", "--where", QUERY, "--yes")
         self.assertEqual(status, 0, text)
         self.assertRegex(text, r"job [0-9A-F]{16}: release: 12 recipients")
         stand.wait_for("all mails", lambda: len(self.arrivals(sink)) == 12)
-        status, text = ended(server, "queue", "release", "--where", QUERY)
+        status, text = ended(server, "queue", "release", "--where", QUERY, "--yes")
         self.assertEqual(status, 1, text)
         self.assertIn("nothing matches; nothing was done", text)
 

@@ -1,6 +1,7 @@
 //! The holds pages as an administrator uses them, and as hostile mail would like to use them.
 //!
-//! Mails are held by a rule, as in a configuration. Not here: who may come in (`login`), links of digests (`links`).
+//! Mails are held by a rule, as in a configuration. Not here: who may come in (`login`), searching (`search`), jobs
+//! (`jobs`), links of digests (`links`).
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::browser::house;
 use super::login::administrator;
 use crate::house::House;
 
-const RULES: &str = "[[hold_rule]]\nmatch = { recipient = \"*@held.example\" }\nreason = \"to be looked at\"\n\
+pub(super) const RULES: &str = "[[hold_rule]]\nmatch = { recipient = \"*@held.example\" }\nreason = \"to be looked at\"\n\
      [[hold_rule]]\nmatch = { recipient = \"*@bad.example\" }\nqueue = \"bad\"\nreason = \"broken\"\n";
 
 const HOSTILE: &str = "From: \"<b>Boss</b>\" <boss@evil.example>\r\n\
@@ -20,13 +21,13 @@ const HOSTILE: &str = "From: \"<b>Boss</b>\" <boss@evil.example>\r\n\
      Content-Type: text/html\r\n\r\n\
      <p>Dear <b>you</b></p><script>alert(2)</script><img src=http://evil.example/x.png>\r\n";
 
-async fn held(house: &House, to: &str, text: &str) {
+pub(super) async fn held(house: &House, to: &str, text: &str) {
     house.submit("app@shop.example", &[to], text).await;
     house.until_place(to, |place| place.hold.is_some()).await;
 }
 
 /// The ids of the holds on a list, as the boxes have them.
-fn ids(text: &str) -> Vec<String> {
+pub(super) fn ids(text: &str) -> Vec<String> {
     text.split("name=\"id\" value=\"")
         .skip(1)
         .map(|rest| rest.chars().take(16).collect())

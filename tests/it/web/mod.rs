@@ -6,7 +6,9 @@
 pub mod browser;
 mod health;
 mod holds;
+mod jobs;
 pub mod login;
 mod raw;
+mod search;
 
 pub use browser::Browser;

@@ -16,6 +16,7 @@ use super::web::Site;
 use crate::base::clock::Wall;
 use crate::base::limit::{STATUS_COUNT_MAX, STATUS_WAITS_MAX};
 use crate::mail::date;
+use crate::net::permits::Stand;
 use crate::queue::Queue;
 use crate::queue::record::Message;
 use crate::queue::waits::Wait;
@@ -63,6 +64,9 @@ pub struct Status {
     /// `[[scanner]]`, in their order.
     #[serde(default)]
     pub scanners: Vec<ScannerState>,
+    /// Connections of each door that somebody has come to.
+    #[serde(default)]
+    pub connections: Vec<Connections>,
     /// Whole days until the first certificate ends; below zero: it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_days: Option<i64>,
@@ -146,6 +150,36 @@ impl ScannerState {
             trouble: health.failure.map(|(why, _)| why),
             failing: health.failing.map(date::rfc3339),
             answered: health.answered.map(date::rfc3339),
+        }
+    }
+}
+
+/// Connections of one door.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Connections {
+    /// smtp, https, http.
+    pub door: String,
+    /// That are open.
+    pub open: usize,
+    /// Of them trusted or logged in.
+    pub favoured: usize,
+    /// Places.
+    pub max: usize,
+    /// Idle ones that were closed for a new one, since the start.
+    pub made_room: u64,
+    /// That found no place, since the start.
+    pub turned_away: u64,
+}
+
+impl Connections {
+    fn of(stand: Stand) -> Self {
+        Self {
+            door: stand.door.to_owned(),
+            open: stand.open,
+            favoured: stand.favoured,
+            max: stand.max,
+            made_room: stand.made_room,
+            turned_away: stand.turned_away,
         }
     }
 }
@@ -236,6 +270,7 @@ async fn status(
         });
         let stands = site.scanners.stands().into_iter();
         status.scanners = stands.map(ScannerState::of).collect();
+        status.connections = site.places.stands().map(Connections::of).collect();
         let end = site.certs.valid_until();
         status.certificate_days = end.map(|end| days(end, queue.clock().wall().secs()));
         let certificates = views(&site).into_iter();

@@ -284,6 +284,7 @@ impl Server {
                 certs: self.certs.clone(),
                 clock: clock.clone(),
                 shutdown: shutdown.clone(),
+                permits: site.places.smtp.clone(),
             },
         ));
         Ok(())

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use super::control::Place;
-use crate::admin::status::{Certificate, ScannerState, Status};
+use crate::admin::status::{Certificate, Connections, ScannerState, Status};
 use crate::base::text::clean;
 
 /// What follows `postwerk status`.
@@ -103,6 +103,10 @@ fn printed(status: &Status) -> String {
     for (mark, text) in certificates(&status.certificates) {
         line(mark, "certificate", &text);
     }
+    for one in &status.connections {
+        let crowded = one.open.saturating_mul(10) >= one.max.saturating_mul(9);
+        line(crowded, "connections", &connections(one));
+    }
     for one in &status.scanners {
         line(one.trouble.is_some(), "scanner", &scanner(one));
     }
@@ -138,6 +142,21 @@ fn certificates(all: &[Certificate]) -> Vec<(bool, String)> {
         ));
     }
     lines
+}
+
+fn connections(one: &Connections) -> String {
+    let (door, open, max) = (&one.door, one.open, one.max);
+    let mut text = format!("{door} {open} of {max}");
+    for (count, what) in [
+        (one.favoured as u64, "trusted or logged in"),
+        (one.made_room, "idle ones made room since the start"),
+        (one.turned_away, "turned away since the start"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text
 }
 
 fn scanner(one: &ScannerState) -> String {
@@ -223,6 +242,22 @@ mod tests {
                 state("spam", Some("no answer\nwithin 30s"), None),
                 state("sign", None, None),
             ],
+            connections: vec![
+                Connections {
+                    door: "smtp".into(),
+                    open: 1_000,
+                    favoured: 12,
+                    max: 1_000,
+                    made_room: 40,
+                    turned_away: 3,
+                },
+                Connections {
+                    door: "https".into(),
+                    open: 3,
+                    max: 512,
+                    ..Connections::default()
+                },
+            ],
             certificate_days: Some(63),
             certificates: vec![
                 Certificate {
@@ -252,6 +287,8 @@ mod tests {
 ! public url   https://mail.example.org:444 cannot be reached from here: connection refused
   certificate  mail.example.org 63 days left
 ! certificate  lists.example.org 5 days left; 3 orders in a row failed: the directory??is down
+! connections  smtp 1000 of 1000, 12 trusted or logged in, 40 idle ones made room since the start, 3 turned away since the start
+  connections  https 3 of 512
   scanner      clam (clamd, 127.0.0.1:3310) answered at 2026-11-21T07:00:00.000Z
 ! scanner      spam (clamd, 127.0.0.1:3310) fails since 2026-11-21T08:00:00.000Z; mails are held: no answer?within 30s
   scanner      sign (clamd, 127.0.0.1:3310) not asked yet

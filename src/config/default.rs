@@ -87,6 +87,8 @@ impl Default for LimitsConf {
             connections: 1_000,
             // An app server with a pool of workers is one address; a quarter leaves room for others.
             connections_per_address: 250,
+            // Half, so that who rents a network is not alone.
+            connections_per_network: 500,
             recipients: limit::RECIPIENTS_MAX,
             errors: limit::ERRORS_MAX,
             command_timeout: limit::COMMAND_TIMEOUT,

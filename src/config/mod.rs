@@ -390,6 +390,8 @@ pub struct LimitsConf {
     pub connections: usize,
     /// Of one address.
     pub connections_per_address: usize,
+    /// Of strangers of one network (/24, /56).
+    pub connections_per_network: usize,
     /// Of a transaction.
     pub recipients: usize,
     /// Of a session.

@@ -164,6 +164,11 @@ pub(super) fn limits(at: &Section<'_, '_>) -> LimitsConf {
             100_000,
             other.connections_per_address,
         ),
+        connections_per_network: number(
+            "connections_per_network",
+            100_000,
+            other.connections_per_network,
+        ),
         recipients: number("recipients", limit::RECIPIENTS_MAX, other.recipients),
         errors: u32::try_from(errors).unwrap_or(other.errors),
         command_timeout: positive(at, "command_timeout", other.command_timeout),
@@ -186,6 +191,18 @@ pub(super) fn limits(at: &Section<'_, '_>) -> LimitsConf {
             "write less, or raise `connections`",
         );
         at.warn("connections_per_address", fault);
+    }
+    if conf.connections_per_network < conf.connections_per_address
+        && at.has("connections_per_network")
+    {
+        let fault = Fault::new(
+            format!(
+                "a network cannot have less than one of its addresses, and that is {}",
+                conf.connections_per_address
+            ),
+            "write more, or lower `connections_per_address`",
+        );
+        at.warn("connections_per_network", fault);
     }
     conf
 }

@@ -1,19 +1,14 @@
-//! Listening sockets, and permits for what comes in.
+//! Listening sockets, and what comes in by them.
 //!
-//! A connection is served only with a permit: so many in all, so many of one address. Without one it is told so and
-//! closed at once, so that one address cannot use up what others need. When the system has no descriptors left, the
-//! loop waits instead of spinning; what is open goes on.
-//! Not here: what is spoken on a connection (`receive`).
+//! When the system has no descriptors left, the loop waits instead of spinning; what is open goes on.
+//! Not here: whether a connection finds a place (`permits`), and what is spoken on it (`receive`).
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::limiter::peer_key;
 use crate::base::clock::Clock;
 use crate::base::limit::{ACCEPT_PAUSE, LISTEN_BACKLOG};
 use crate::base::repeats::Repeats;
@@ -113,94 +108,9 @@ fn of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Counts what is open; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Permits(Arc<Mutex<Open>>);
-
-#[derive(Debug, Default)]
-struct Open {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// Held as long as the connection is open.
-#[derive(Debug)]
-pub struct Permit {
-    permits: Permits,
-    key: IpAddr,
-}
-
-/// Why there is no permit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Busy {
-    /// Too many in all.
-    All,
-    /// Too many of this address.
-    Address,
-}
-
-impl Permits {
-    /// A permit for one connection of `ip`.
-    pub fn take(&self, ip: IpAddr, max: usize, max_of_address: usize) -> Result<Permit, Busy> {
-        let key = peer_key(ip);
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.all >= max {
-            return Err(Busy::All);
-        }
-        let mine = open.by_address.entry(key).or_default();
-        if *mine >= max_of_address {
-            return Err(Busy::Address);
-        }
-        *mine += 1;
-        open.all += 1;
-        Ok(Permit {
-            permits: self.clone(),
-            key,
-        })
-    }
-
-    /// Connections that are open.
-    pub fn open(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).all
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut open = self
-            .permits
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        if let Some(mine) = open.by_address.get_mut(&self.key) {
-            *mine = mine.saturating_sub(1);
-            if *mine == 0 {
-                open.by_address.remove(&self.key);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const TWO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
-
-    #[test]
-    fn one_address_cannot_take_what_others_need() {
-        let permits = Permits::default();
-        let first = permits.take(ONE, 3, 2).unwrap();
-        let second = permits.take(ONE, 3, 2).unwrap();
-        assert_eq!(permits.take(ONE, 3, 2).unwrap_err(), Busy::Address);
-        let third = permits.take(TWO, 3, 2).unwrap();
-        assert_eq!(permits.take(TWO, 3, 2).unwrap_err(), Busy::All);
-        drop((first, second, third));
-        assert_eq!(permits.open(), 0);
-        assert!(permits.0.lock().unwrap().by_address.is_empty());
-    }
 
     #[tokio::test]
     async fn a_taken_port_is_named() {

@@ -8,5 +8,6 @@ pub mod https;
 pub mod limiter;
 pub mod line;
 pub mod listen;
+pub mod permits;
 pub mod plain;
 pub mod tls;

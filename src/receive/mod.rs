@@ -24,9 +24,11 @@ use crate::base::limit::{FILES_SPARE, LOGIN_SPAN};
 use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
-use crate::config::{Config, ListenerConf, ListenerTls, Shared};
+use crate::config::{Config, ListenerConf, ListenerTls, SaslRule, Shared};
 use crate::net::limiter::Limiter;
-use crate::net::listen::{self, Busy, ListenError, Permit, Permits};
+use crate::net::listen::{self, ListenError};
+use crate::net::permits::{Busy, Permit, Permits, Standing, Terms};
+use crate::policy;
 use crate::queue::Queue;
 use crate::scan::Scanners;
 
@@ -49,6 +51,8 @@ pub struct Context {
     pub clock: Clock,
     /// The signal to stop.
     pub shutdown: Shutdown,
+    /// Places of all listeners together.
+    pub permits: Permits,
 }
 
 /// Open listening sockets.
@@ -108,7 +112,7 @@ pub async fn run(listeners: Listeners, context: Context) {
         clock: context.clock,
         shutdown: context.shutdown,
         scanners: context.scanners,
-        permits: Permits::default(),
+        permits: context.permits,
         budget: header::Budget::new(),
         rates: Limiter::new(1, LOGIN_SPAN),
         files: files(),
@@ -142,10 +146,10 @@ async fn serve(hall: Arc<Hall>, own: Arc<ListenerConf>, nth: usize, socket: TcpL
             .filter(|listener| listener.bind == own.bind)
             .nth(nth)
             .map_or_else(|| Arc::clone(&own), |listener| Arc::new(listener.clone()));
-        let max = conf.limits.connections.min(hall.files);
+        let standing = standing(&listener, peer);
         match hall
             .permits
-            .take(peer.ip(), max, conf.limits.connections_per_address)
+            .take(peer.ip(), standing, terms(&conf, hall.files))
         {
             Ok(permit) => {
                 let session = session(Arc::clone(&hall), conf, listener, stream, peer, permit);
@@ -153,6 +157,27 @@ async fn serve(hall: Arc<Hall>, own: Arc<ListenerConf>, nth: usize, socket: TcpL
             }
             Err(busy) => turn_away(&conf, &listener, &stream, busy),
         }
+    }
+}
+
+fn terms(conf: &Config, files: usize) -> Terms {
+    let limits = &conf.limits;
+    Terms {
+        all: limits.connections.min(files),
+        of_network: limits
+            .connections_per_network
+            .max(limits.connections_per_address),
+        of_address: limits.connections_per_address,
+    }
+}
+
+fn standing(listener: &ListenerConf, peer: SocketAddr) -> Standing {
+    if policy::trusts(&listener.trust, peer.ip()) {
+        return Standing::Favoured;
+    }
+    match listener.auth {
+        SaslRule::Required => Standing::Caller,
+        SaslRule::Optional | SaslRule::Off => Standing::Stranger,
     }
 }
 
@@ -165,10 +190,10 @@ async fn session(
     permit: Permit,
 ) {
     let guard = hall.shutdown.guard();
-    driver::Driver::new(hall, conf, listener, stream, peer)
+    driver::Driver::new(hall, conf, listener, stream, (peer, permit))
         .run()
         .await;
-    drop((permit, guard));
+    drop(guard);
 }
 
 /// The reply fits the empty send buffer of a new connection, so it needs no waiting and no task.
@@ -178,6 +203,7 @@ fn turn_away(conf: &Config, listener: &ListenerConf, stream: &TcpStream, busy: B
     }
     let why = match busy {
         Busy::All => "Too many connections; try again later",
+        Busy::Network => "Too many connections from your network; try again later",
         Busy::Address => "Too many connections from your address; try again later",
     };
     let line = format!("421 4.7.0 {} {why}\r\n", conf.server.hostname);

@@ -59,6 +59,7 @@ fn house(change: impl FnOnce(&mut Config)) -> House {
         scanners: Scanners::new(Arc::clone(&conf), clock.clone()),
         conf,
         certs,
+        permits: Permits::new("smtp", clock.clone()),
         clock,
         shutdown: shutdown.clone(),
     };

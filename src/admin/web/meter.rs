@@ -106,13 +106,7 @@ impl Meter {
         let sent = number.and_then(|record| record.value.as_ref().try_into().ok());
         digests.inc_by(sent.map_or(0, |sent| u64::from(u32::from_be_bytes(sent))));
         registry.register("digest_sent", "Digests that were sent, ever", digests);
-        let wrong = Counter::<u64>::default();
-        wrong.inc_by(site.accounts.failures());
-        registry.register(
-            "auth_failures",
-            "Wrong names and passwords since the start",
-            wrong,
-        );
+        register_guests(&mut registry, site);
         let mut text = String::new();
         encode(&mut text, &registry)
             .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
@@ -192,6 +186,49 @@ fn register_certificates(registry: &mut Registry, site: &Site) {
         "cert_expiry_seconds",
         "Seconds until a certificate ends; below zero: it has ended",
         ends,
+    );
+}
+
+/// Who came and could not come in.
+fn register_guests(registry: &mut Registry, site: &Site) {
+    let wrong = Counter::<u64>::default();
+    wrong.inc_by(site.accounts.failures());
+    registry.register(
+        "auth_failures",
+        "Wrong names and passwords since the start",
+        wrong,
+    );
+    let throttled = Counters::default();
+    for (bound, count) in site.accounts.throttled() {
+        let labels = vec![("bound", bound.word().to_owned())];
+        throttled.get_or_create(&labels).inc_by(count);
+    }
+    registry.register(
+        "auth_throttled",
+        "Logins that nobody looked at, because too many had failed of this",
+        throttled,
+    );
+    let (open, places) = (Gauges::default(), Gauges::default());
+    let (made_room, turned_away) = (Counters::default(), Counters::default());
+    for stand in site.places.stands() {
+        let labels = vec![("door", stand.door.to_owned())];
+        let whole = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        open.get_or_create(&labels).set(whole(stand.open));
+        places.get_or_create(&labels).set(whole(stand.max));
+        made_room.get_or_create(&labels).inc_by(stand.made_room);
+        turned_away.get_or_create(&labels).inc_by(stand.turned_away);
+    }
+    registry.register("connections", "Connections that are open", open);
+    registry.register("connections_max", "Places for connections", places);
+    registry.register(
+        "connections_made_room",
+        "Idle connections that were closed for a new one",
+        made_room,
+    );
+    registry.register(
+        "connections_turned_away",
+        "Connections that found no place",
+        turned_away,
     );
 }
 

@@ -78,11 +78,13 @@ impl Endpoint {
             site.clone(),
             router::router(site.clone()).merge(more),
             self.plain,
+            site.places.pages.clone(),
         ));
         let pages = serve::run(pages, self.pages);
         match self.redirects {
             Some(socket) => {
-                let door = serve::Door::new(site.clone(), redirect::router(site), true);
+                let places = site.places.redirects.clone();
+                let door = serve::Door::new(site.clone(), redirect::router(site), true, places);
                 tokio::join!(pages, serve::run(Arc::new(door), socket));
             }
             None => pages.await,

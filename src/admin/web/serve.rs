@@ -34,11 +34,13 @@ use super::visit::Visit;
 use crate::base::clock::Clock;
 use crate::base::limit::{
     HANDSHAKE_TIMEOUT, LINGER, WEB_ANSWER_TIMEOUT, WEB_BODY_MAX, WEB_BODY_TIMEOUT,
-    WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_OF_ADDRESS, WEB_FIELDS_MAX, WEB_HEAD_MAX, WEB_STREAMS_MAX,
+    WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_OF_ADDRESS, WEB_CONNECTIONS_OF_NETWORK, WEB_FIELDS_MAX,
+    WEB_HEAD_MAX, WEB_STREAMS_MAX,
 };
 use crate::base::repeats::Repeats;
 use crate::certs::Certs;
-use crate::net::listen::{self, Permits};
+use crate::net::listen;
+use crate::net::permits::{Permit, Permits, Standing, Terms};
 use crate::net::tls;
 
 /// One listening socket and what it serves.
@@ -51,20 +53,21 @@ pub(super) struct Door {
 }
 
 /// How a client is connected.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     peer: SocketAddr,
+    permit: Permit,
     tls: bool,
     h2: bool,
 }
 
 impl Door {
-    pub(super) fn new(site: Site, router: Router, plain: bool) -> Self {
+    pub(super) fn new(site: Site, router: Router, plain: bool, permits: Permits) -> Self {
         Self {
             site,
             router,
             plain,
-            permits: Permits::default(),
+            permits,
         }
     }
 }
@@ -80,38 +83,44 @@ pub(super) async fn run(door: Arc<Door>, socket: TcpListener) {
             () = &mut stop => return,
             next = listen::next(&socket, &door.site.clock, &repeats) => next,
         };
-        // All clients of a proxy come from one address.
-        let proxy = door
-            .site
-            .conf
-            .load()
-            .admin
-            .trust_proxy
-            .iter()
-            .any(|net| net.contains(peer.ip()));
-        let of_address = if proxy {
-            WEB_CONNECTIONS_MAX
-        } else {
-            WEB_CONNECTIONS_OF_ADDRESS
-        };
+        let (standing, terms) = places(&door.site, peer);
         // Without a permit the connection is closed without a word: a handshake would cost what is short.
-        let Ok(permit) = door
-            .permits
-            .take(peer.ip(), WEB_CONNECTIONS_MAX, of_address)
-        else {
+        let Ok(permit) = door.permits.take(peer.ip(), standing, terms) else {
             continue;
         };
         let (door, guard) = (Arc::clone(&door), door.site.shutdown.guard());
         tokio::spawn(async move {
-            connection(&door, stream, peer).await;
-            drop((permit, guard));
+            connection(&door, stream, peer, permit).await;
+            drop(guard);
         });
     }
 }
 
-async fn connection(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
+/// All clients of a proxy come from one address.
+fn places(site: &Site, peer: SocketAddr) -> (Standing, Terms) {
+    let proxies = &site.conf.load().admin.trust_proxy;
+    let terms = Terms {
+        all: WEB_CONNECTIONS_MAX,
+        of_network: WEB_CONNECTIONS_OF_NETWORK,
+        of_address: WEB_CONNECTIONS_OF_ADDRESS,
+    };
+    if proxies.iter().any(|net| net.contains(peer.ip())) {
+        let of_address = WEB_CONNECTIONS_MAX;
+        return (
+            Standing::Favoured,
+            Terms {
+                of_address,
+                ..terms
+            },
+        );
+    }
+    (Standing::Stranger, terms)
+}
+
+async fn connection(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr, permit: Permit) {
     let line = Line {
         peer,
+        permit,
         tls: !door.plain,
         h2: false,
     };
@@ -121,6 +130,7 @@ async fn connection(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
     let shaken = tokio::select! {
         biased;
         () = door.site.shutdown.wait() => return,
+        () = line.permit.leaving() => return,
         shaken = door.site.clock.timeout(HANDSHAKE_TIMEOUT, shake(&door.site.certs, stream)) => shaken,
     };
     match shaken {
@@ -156,11 +166,12 @@ where
 {
     let pulse = Pulse::default();
     let service = {
-        let (door, pulse) = (Arc::clone(door), pulse.clone());
+        let (door, pulse, line) = (Arc::clone(door), pulse.clone(), line.clone());
         service_fn(move |request| {
-            let (door, busy) = (Arc::clone(&door), pulse.begin());
+            let (door, busy, line) = (Arc::clone(&door), pulse.begin(), line.clone());
             async move {
-                let response = answer(&door, line, request).await;
+                let response = answer(&door, &line, request).await;
+                line.permit.served();
                 drop(busy);
                 Ok::<_, Infallible>(response)
             }
@@ -188,6 +199,7 @@ where
         ended = serving.as_mut() => Some(ended),
         () = pulse.idle(&site.clock) => None,
         () = site.shutdown.wait() => None,
+        () = line.permit.leaving() => None,
     };
     if let Some(Err(error)) = &ended {
         tracing::debug!(%peer, %error, "a connection to the endpoint broke off");
@@ -208,15 +220,18 @@ where
     }
 }
 
-async fn answer(door: &Door, line: Line, request: Request<Incoming>) -> Response {
+async fn answer(door: &Door, line: &Line, request: Request<Incoming>) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut visit = Visit::of(&door.site.conf.load(), &parts.headers, line.peer, line.tls);
     if let Some(host) = parts.uri.authority() {
         visit.host = Some(host.to_string());
     }
+    visit.permit = Some(line.permit.clone());
     let lang = visit.lang;
-    let mut response = match whole(door, &parts, body).await {
+    let mut response = match whole(door, line, &parts, body).await {
         Ok(body) => {
+            // A request that has come whole is answered; one that drips is as good as idle.
+            let _work = line.permit.begin();
             parts.extensions.insert(visit);
             let service = TowerToHyperService::new(door.router.clone());
             let work = service.call(Request::from_parts(parts, Body::from(body)));
@@ -242,7 +257,12 @@ async fn answer(door: &Door, line: Line, request: Request<Incoming>) -> Response
 }
 
 /// The body, or why the request is refused.
-async fn whole(door: &Door, parts: &Parts, body: Incoming) -> Result<Bytes, StatusCode> {
+async fn whole(
+    door: &Door,
+    line: &Line,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<Bytes, StatusCode> {
     let hosts = parts.headers.get_all(header::HOST).iter().count();
     // RFC 9112 section 3.2: a request without Host, or with two, is answered 400.
     if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
@@ -261,6 +281,7 @@ async fn whole(door: &Door, parts: &Parts, body: Incoming) -> Result<Bytes, Stat
     let read = tokio::select! {
         biased;
         () = door.site.shutdown.wait() => return Err(StatusCode::SERVICE_UNAVAILABLE),
+        () = line.permit.leaving() => return Err(StatusCode::SERVICE_UNAVAILABLE),
         read = door.site.clock.timeout(WEB_BODY_TIMEOUT, reading) => read,
     };
     match read {

@@ -93,6 +93,9 @@ pub async fn session(
         return Ok(None);
     };
     let found = read(site.queue.store(), SESSION, secret).await?;
+    if let (Some(_), Some(permit)) = (&found, &visit.permit) {
+        permit.favour();
+    }
     Ok(found.map(|(key, _, _)| Session {
         by: ADMIN.to_owned(),
         token: token_of(secret),

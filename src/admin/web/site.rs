@@ -19,8 +19,20 @@ use crate::digest::Digests;
 use crate::digest::desk::Desk;
 use crate::digest::key::Keys;
 use crate::net::limiter::Limiter;
+use crate::net::permits::{Permits, Stand};
 use crate::queue::Queue;
 use crate::scan::Scanners;
+
+/// Places for connections, by door.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Of all listeners.
+    pub smtp: Permits,
+    /// Of `[admin] bind`.
+    pub pages: Permits,
+    /// Of `[admin] http_bind`.
+    pub redirects: Permits,
+}
 
 /// The state of the endpoint's handlers.
 #[derive(Clone, Debug)]
@@ -53,6 +65,8 @@ pub struct Site {
     pub shutdown: Shutdown,
     /// Login links that are not valid, by address.
     pub(super) wrong_logins: Arc<Limiter>,
+    /// Who may be connected.
+    pub places: Places,
     /// What the log was told of pages lately.
     pub(super) repeats: Arc<Repeats>,
 }
@@ -70,6 +84,7 @@ impl Site {
     ) -> Self {
         Self {
             conf: Arc::clone(queue.conf()),
+            places: Places::new(queue.clock()),
             clock: queue.clock().clone(),
             repeats: Arc::new(Repeats::new(queue.clock().clone())),
             desk: Desk::new(queue.clone(), keys.clone()),
@@ -85,5 +100,24 @@ impl Site {
             shutdown,
             wrong_logins: Arc::new(Limiter::new(WRONG_LINKS_MAX, WRONG_LINKS_SPAN)),
         }
+    }
+}
+
+impl Places {
+    fn new(clock: &Clock) -> Self {
+        let of = |door| Permits::new(door, clock.clone());
+        Self {
+            smtp: of("smtp"),
+            pages: of("https"),
+            redirects: of("http"),
+        }
+    }
+
+    /// Of each door that somebody has come to.
+    pub fn stands(&self) -> impl Iterator<Item = Stand> {
+        let all = [&self.smtp, &self.pages, &self.redirects];
+        all.into_iter()
+            .map(Permits::stand)
+            .filter(|stand| stand.max > 0)
     }
 }

@@ -12,6 +12,7 @@ use axum::http::header::{self, HeaderName};
 use crate::base::lang::Lang;
 use crate::base::text;
 use crate::config::Config;
+use crate::net::permits::Permit;
 
 /// A request's sender; every handler finds it as an extension.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Visit {
     pub tls: bool,
     /// What the client called us, with the port.
     pub host: Option<String>,
+    /// Its connection's place, if it came by one.
+    pub permit: Option<Permit>,
 }
 
 /// Characters of a User-Agent that are kept.
@@ -51,6 +54,7 @@ impl Visit {
             lang: wish.unwrap_or(conf.digest.lang),
             tls,
             host: host.map(str::to_owned),
+            permit: None,
         }
     }
 }

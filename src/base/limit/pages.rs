@@ -158,6 +158,9 @@ pub const WEB_CONNECTIONS_MAX: usize = 512;
 /// Of one address: a browser opens 6, and an office may sit behind one address.
 pub const WEB_CONNECTIONS_OF_ADDRESS: usize = 64;
 
+/// Of one network (/24, /56): half, so that no other is turned away.
+pub const WEB_CONNECTIONS_OF_NETWORK: usize = 256;
+
 /// From the handshake to the end of the first request's head: a phone on a bad line needs seconds.
 pub const WEB_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 

@@ -152,6 +152,20 @@ pub const LISTEN_BACKLOG: i32 = 1_024;
 /// Wait when no connection can be accepted because descriptors ran out; shorter would spin, longer would be felt.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Of so many places one is kept for who is trusted or logged in: their connections are few and long.
+pub const PLACES_KEPT_PART: usize = 10;
+
+/// With fewer places none is kept: one of three would be a third.
+pub const PLACES_KEPT_FROM: usize = 4;
+
+/// Of so many places one may be that of a connection which was told to go and has not closed yet; it has a newcomer
+/// already, and reads and closes within milliseconds.
+pub const PLACES_LEAVING_PART: usize = 5;
+
+/// Who has not said EHLO, finished its handshake or asked for a page after it makes room before all others: a phone on a
+/// bad line needs seconds.
+pub const WORDLESS_MAX: Duration = Duration::from_secs(5);
+
 /// Failed logins of one session before 421.
 pub const LOGIN_FAILURES_MAX: u32 = 5;
 

@@ -20,6 +20,7 @@ impl Driver {
         let (name, password) = (&login.name, login.password.reveal());
         match self.hall.accounts.log_in(caller, name, password).await {
             Ok(accounts::Login::Right(account)) => {
+                self.permit.favour();
                 self.reception.login(account, login.mechanism);
                 Answer::Yes
             }

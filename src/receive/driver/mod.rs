@@ -27,6 +27,7 @@ use crate::mail::envelope::{Envelope, MailFrom, RcptTo};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::net::limiter::peer_key;
 use crate::net::line::Found;
+use crate::net::permits::{Permit, Work};
 use crate::policy::Verdict;
 use crate::queue::{NewMail, Origin, Source};
 use crate::smtp::command::Recipient;
@@ -40,6 +41,7 @@ pub(super) struct Driver {
     session: Session,
     reception: Reception,
     peer: SocketAddr,
+    permit: Permit,
     tls: Option<String>,
     failures: u32,
     mail: Option<Box<Mail>>,
@@ -55,6 +57,8 @@ struct Mail {
     too_fast: bool,
     deadline: Mono,
     text: Option<Text>,
+    /// Nobody's newcomer ends it.
+    work: Work,
 }
 
 /// How a wait for octets ended.
@@ -80,7 +84,7 @@ impl Driver {
         conf: Arc<Config>,
         listener: Arc<ListenerConf>,
         stream: TcpStream,
-        peer: SocketAddr,
+        (peer, permit): (SocketAddr, Permit),
     ) -> Self {
         let offer = offer(&conf, &listener, peer);
         let implicit = listener.tls == ListenerTls::Implicit;
@@ -91,6 +95,7 @@ impl Driver {
             session: Session::new(Arc::new(offer), implicit),
             reception: Reception::new(conf, listener, peer.ip()),
             peer,
+            permit,
             tls: None,
             failures: 0,
             mail: None,
@@ -160,6 +165,7 @@ impl Driver {
             }
             // Nothing can be said in the middle of a handshake.
             () = hall.shutdown.wait() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            () = self.permit.leaving() => return Err(io::ErrorKind::ConnectionAborted.into()),
         };
         line::tls_from(self.peer, &facts);
         self.tls = Some(facts);
@@ -176,6 +182,9 @@ impl Driver {
                 sent.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
             }
             () = hall.shutdown.wait() => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = self.permit.leaving(), if self.mail.is_none() => {
+                Err(io::ErrorKind::ConnectionAborted.into())
+            }
         }
     }
 
@@ -187,6 +196,9 @@ impl Driver {
             let (left, end) = self.whole();
             if left.is_zero() {
                 return Ok(Some(self.session.end(end)));
+            }
+            if self.mail.is_none() && self.permit.is_leaving() {
+                return Ok(Some(self.session.end(End::Crowded)));
             }
             match self.wire.buffer.take_line(self.session.line_max()) {
                 Found::Line { text, more } => return Ok(Some(self.session.line(text, more))),
@@ -217,6 +229,7 @@ impl Driver {
                 Err(_) => Ok(Waited::Over(end)),
             },
             () = hall.shutdown.wait() => Ok(Waited::Over(End::Shutdown)),
+            () = self.permit.leaving(), if self.mail.is_none() => Ok(Waited::Over(End::Crowded)),
         }
     }
 
@@ -243,7 +256,10 @@ impl Driver {
     /// Finds the answer to what the session asks; none when the client is gone meanwhile.
     async fn find(&mut self, ask: Ask) -> io::Result<Option<Step>> {
         let answer = match ask {
-            Ask::Hello(_) => Answer::Yes,
+            Ask::Hello(_) => {
+                self.permit.greeted();
+                Answer::Yes
+            }
             Ask::Mail(from) => self.mail(from),
             Ask::Rcpt(to) => self.rcpt(to),
             Ask::Data => self.data(),
@@ -267,6 +283,7 @@ impl Driver {
         };
         if let Answer::Queued(_) = answer {
             self.served = self.hall.clock.mono();
+            self.permit.served();
         }
         Ok(Some(self.session.answer(answer)))
     }
@@ -308,6 +325,7 @@ impl Driver {
             too_fast,
             deadline: now + self.reception.conf().limits.transaction_timeout,
             text: None,
+            work: self.permit.begin(),
         }));
         Answer::Yes
     }
@@ -375,6 +393,8 @@ impl Driver {
             recipients,
             too_fast,
             text,
+            // Until the mail is taken or refused.
+            work: _work,
             ..
         } = *mail;
         let text = text.unwrap_or_else(|| Text::chunked(&self.reception, self.source()));

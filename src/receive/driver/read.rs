@@ -97,6 +97,10 @@ impl Driver {
                     Ok(read) => Ok(if read? == 0 { Waited::Gone } else { Waited::Filled }),
                     Err(_) => Ok(Waited::Over(end)),
                 },
+                // Octets that belong to no mail.
+                () = self.permit.leaving(), if self.mail.is_none() => {
+                    return Ok(Waited::Over(End::Crowded));
+                }
                 () = hall.shutdown.wait(), if stop.is_none() => {
                     let most = hall.conf.load().queue.stop_timeout.min(STOP_TEXT_TIMEOUT);
                     *stop = Some(hall.clock.mono() + most);

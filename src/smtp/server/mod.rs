@@ -90,6 +90,8 @@ pub enum End {
     Unused,
     /// The transaction took too long.
     Slow,
+    /// All places are taken, and it does nothing with its own.
+    Crowded,
     /// We stop.
     Shutdown,
 }

@@ -202,6 +202,11 @@ impl Session {
                 (4, 4, 2),
                 format!("{name} The transaction took too long; closing"),
             ),
+            End::Crowded => reply(
+                421,
+                (4, 7, 0),
+                format!("{name} Too many connections, and this one is idle; closing"),
+            ),
             End::Shutdown => reply(
                 421,
                 (4, 3, 2),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::file::{Fault, Section, Span, Value};
-use super::kind::{list, placed, string};
+use super::kind::{list, placed, string, whole};
 use super::secret::{self, Purpose};
 use super::value::{parsed, socket};
 use super::{AdminConf, Network, PublicUrl};
@@ -26,6 +26,7 @@ pub(super) fn admin(at: &Section<'_, '_>, folder: &Path) -> AdminConf {
         .then(|| secret::read(at, "metrics_token", folder, Purpose::Shown))
         .flatten();
     let trust: Vec<(Network, Span)> = at.get("trust_proxy", networks).unwrap_or_default();
+    let connections = at.get("connections", whole(limit::WEB_CONNECTIONS_MIN..=100_000));
     at.finish();
     if let Some(token) = &metrics_token
         && token.reveal().len() < limit::METRICS_TOKEN_MIN
@@ -49,6 +50,7 @@ pub(super) fn admin(at: &Section<'_, '_>, folder: &Path) -> AdminConf {
         public_url,
         metrics_token,
         trust_proxy: trust.into_iter().map(|(network, _)| network).collect(),
+        connections,
     }
 }
 

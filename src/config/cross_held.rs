@@ -96,6 +96,7 @@ impl All<'_, '_, '_> {
                 ("http_bind", conf.http_bind.is_some()),
                 ("metrics_token", conf.metrics_token.is_some()),
                 ("trust_proxy", !conf.trust_proxy.is_empty()),
+                ("connections", conf.connections.is_some()),
             ]
             .into_iter()
             .filter_map(|(key, written)| written.then_some(key))

@@ -31,6 +31,8 @@ pub struct AdminConf {
     pub metrics_token: Option<Secret>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trust_proxy: Vec<Network>,
+    /// Connections in all; none: `WEB_CONNECTIONS_MAX`.
+    pub connections: Option<usize>,
 }
 
 /// `https://mail.example.com:444/`: scheme, host and port; a path is refused.

@@ -57,3 +57,6 @@
 //!   ends with that batch: a crash in the middle is one failed try with its back-off, never a loop. Dates, failures,
 //!   reloads and people only change this record, and meet the same floor (one order a minute, eight a day, and what a
 //!   directory asked to wait). The URL of the order under way stands in it, so that the next try goes on with it.
+//! * **Where an account logged in from** is one record, `f/<account>` (owner `accounts`): at most 64 places with the time of
+//!   their day's first login, so that a program that logs in for each mail writes once a day. It is no due record: it only
+//!   gives room in a throttle, and is swept when another account's begins.

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::base::clock::Clock;
-use crate::base::limit::{ACCEPT_PAUSE, LISTEN_BACKLOG};
+use crate::base::limit::{ACCEPT_PAUSE, FILES_SPARE, LISTEN_BACKLOG};
 use crate::base::repeats::Repeats;
 
 /// Why a listener could not start.
@@ -96,6 +96,14 @@ pub async fn next(
             }
         }
     }
+}
+
+/// Files that may be open for connections, of all kinds together.
+pub fn files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let all = limit.current.unwrap_or(u64::MAX);
+    let all = usize::try_from(all).unwrap_or(usize::MAX);
+    all.saturating_sub(FILES_SPARE)
 }
 
 fn of_one_connection(error: &io::Error) -> bool {

@@ -6,26 +6,22 @@
 //! Not here: what follows the section (`text`), and what its fields mean for policy (`judge`).
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use memchr::memchr;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::budget::{Budget, Loan};
 use crate::base::clock::Wall;
-use crate::base::limit::{HEADER_BUDGET, HEADER_FREE, HEADER_MAX};
+use crate::base::limit::{HEADER_FREE, HEADER_MAX};
 use crate::mail::date;
 use crate::mail::results::claims;
-
-/// Shared memory for long header sections.
-#[derive(Clone, Debug)]
-pub(super) struct Budget(Arc<Semaphore>);
+use crate::queue::Source;
 
 /// A section that is still arriving.
 #[derive(Debug, Default)]
 pub(super) struct Gather {
     bytes: Vec<u8>,
     line_start: usize,
-    loan: Option<OwnedSemaphorePermit>,
+    loan: Option<Loan>,
 }
 
 /// A complete section: fields, each with its CRLF, and no empty line.
@@ -36,7 +32,7 @@ pub(super) struct Header {
     spilled: Vec<u8>,
     /// The empty line came, or something follows that needs one.
     separated: bool,
-    _loan: Option<OwnedSemaphorePermit>,
+    _loan: Option<Loan>,
 }
 
 /// Which fields are ours alone, because a scanner of ours writes them.
@@ -70,7 +66,8 @@ pub(super) enum Gathered {
 ///
 /// None: its header section is longer than `HEADER_MAX`.
 pub fn completed(content: &[u8], id: &str, hostname: &str, now: Wall) -> Option<Vec<u8>> {
-    let (mut header, used) = match Gather::default().push(content, &Budget::new()).ok()? {
+    let gathered = Gather::default().push(content, &Budget::new(), &Source::Own);
+    let (mut header, used) = match gathered.ok()? {
         Gathered::Done(header, used) => (header, used),
         Gathered::More(gather) => (gather.finish(), content.len()),
     };
@@ -80,27 +77,19 @@ pub fn completed(content: &[u8], id: &str, hostname: &str, now: Wall) -> Option<
     Some(whole)
 }
 
-impl Budget {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(HEADER_BUDGET)))
-    }
-
-    fn borrow(&self) -> Result<OwnedSemaphorePermit, HeaderFault> {
-        let octets = u32::try_from(HEADER_MAX - HEADER_FREE).unwrap_or(u32::MAX);
-        Arc::clone(&self.0)
-            .try_acquire_many_owned(octets)
-            .map_err(|_| HeaderFault::NoMemory)
-    }
-}
-
 impl Gather {
     /// Adds decoded text.
-    pub(super) fn push(mut self, text: &[u8], budget: &Budget) -> Result<Gathered, HeaderFault> {
+    pub(super) fn push(
+        mut self,
+        text: &[u8],
+        budget: &Budget,
+        source: &Source,
+    ) -> Result<Gathered, HeaderFault> {
         let mut used = 0;
         while let Some(rest) = text.get(used..).filter(|rest| !rest.is_empty()) {
             let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
             let part = rest.get(..end).unwrap_or_default();
-            self.grow(part, budget)?;
+            self.grow(part, budget, source)?;
             used += end;
             if !part.ends_with(b"\n") {
                 break;
@@ -139,13 +128,13 @@ impl Gather {
         }
     }
 
-    fn grow(&mut self, part: &[u8], budget: &Budget) -> Result<(), HeaderFault> {
+    fn grow(&mut self, part: &[u8], budget: &Budget, source: &Source) -> Result<(), HeaderFault> {
         let len = self.bytes.len() + part.len();
         if len > HEADER_MAX {
             return Err(HeaderFault::TooLong);
         }
         if len > HEADER_FREE && self.loan.is_none() {
-            self.loan = Some(budget.borrow()?);
+            self.loan = Some(budget.borrow(source).ok_or(HeaderFault::NoMemory)?);
         }
         self.bytes.extend_from_slice(part);
         Ok(())
@@ -277,7 +266,7 @@ mod tests {
         let mut gather = Gather::default();
         let mut at = 0;
         for piece in text.chunks(size) {
-            match gather.push(piece, &budget).unwrap() {
+            match gather.push(piece, &budget, &Source::Own).unwrap() {
                 Gathered::More(more) => gather = more,
                 Gathered::Done(header, used) => return (header, text[at + used..].to_vec()),
             }
@@ -404,15 +393,15 @@ mod tests {
     #[test]
     fn a_long_section_borrows_and_a_longer_one_is_refused() {
         let budget = Budget::new();
-        let before = budget.0.available_permits();
+        let before = budget.left();
         let line = [b"X: ", [b'a'; 995].as_slice(), b"\r\n"].concat();
         let mut gather = Gather::default();
         let mut fault = None;
         for n in 0..HEADER_MAX / line.len() + 2 {
             if n == HEADER_FREE / line.len() + 1 {
-                assert!(budget.0.available_permits() < before);
+                assert!(budget.left() < before);
             }
-            match gather.push(&line, &budget) {
+            match gather.push(&line, &budget, &Source::Own) {
                 Ok(Gathered::More(more)) => gather = more,
                 Ok(Gathered::Done(..)) => panic!("no empty line came"),
                 Err(found) => {
@@ -422,6 +411,6 @@ mod tests {
             }
         }
         assert_eq!(fault, Some(HeaderFault::TooLong));
-        assert_eq!(budget.0.available_permits(), before);
+        assert_eq!(budget.left(), before);
     }
 }

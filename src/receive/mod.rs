@@ -5,6 +5,7 @@
 //! disk, and never before. At a stop listeners close first; idle sessions get 421, a text that is coming in may end.
 //! Not here: the order of a dialog (`smtp::server`), and who may send what (`policy`).
 
+mod budget;
 mod driver;
 mod header;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
 use crate::base::clock::Clock;
-use crate::base::limit::{FILES_SPARE, LOGIN_SPAN};
+use crate::base::limit::LOGIN_SPAN;
 use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
 use crate::certs::Certs;
@@ -33,6 +34,8 @@ use crate::queue::Queue;
 use crate::scan::Scanners;
 
 pub use header::completed;
+
+use budget::Budget;
 
 /// What receiving needs.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ struct Hall {
     clock: Clock,
     shutdown: Shutdown,
     permits: Permits,
-    budget: header::Budget,
+    budget: Budget,
     /// Mails by account.
     rates: Limiter,
     /// Connections that the limit of open files allows.
@@ -113,9 +116,10 @@ pub async fn run(listeners: Listeners, context: Context) {
         shutdown: context.shutdown,
         scanners: context.scanners,
         permits: context.permits,
-        budget: header::Budget::new(),
+        budget: Budget::new(),
         rates: Limiter::new(1, LOGIN_SPAN),
-        files: files(),
+        // The store and deliveries need theirs.
+        files: (listen::files() / 2).max(1),
     });
     let mut tasks = JoinSet::new();
     let mut binds = Vec::new();
@@ -209,12 +213,4 @@ fn turn_away(conf: &Config, listener: &ListenerConf, stream: &TcpStream, busy: B
     let line = format!("421 4.7.0 {} {why}\r\n", conf.server.hostname);
     // A client that is gone already needs no reply.
     drop(stream.try_write(line.as_bytes()));
-}
-
-/// Half of the files that may be open: the store and deliveries need theirs.
-fn files() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let all = limit.current.unwrap_or(u64::MAX);
-    let all = usize::try_from(all).unwrap_or(usize::MAX);
-    (all.saturating_sub(FILES_SPARE) / 2).max(1)
 }

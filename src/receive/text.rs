@@ -167,7 +167,7 @@ async fn keep(
     source: &Source,
 ) -> Place {
     match place {
-        Place::Header(gather) => match gather.push(text, &hall.budget) {
+        Place::Header(gather) => match gather.push(text, &hall.budget, source) {
             Ok(Gathered::More(gather)) => Place::Header(gather),
             Ok(Gathered::Done(header, used)) => {
                 let place = begin(header, hall, reception, source.clone()).await;

@@ -55,6 +55,7 @@ mod mx;
 mod open_relay;
 mod pace;
 mod pause;
+mod places;
 mod relay;
 mod reload;
 mod retry;

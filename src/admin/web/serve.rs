@@ -33,9 +33,9 @@ use super::site::Site;
 use super::visit::Visit;
 use crate::base::clock::Clock;
 use crate::base::limit::{
-    HANDSHAKE_TIMEOUT, LINGER, WEB_ANSWER_TIMEOUT, WEB_BODY_MAX, WEB_BODY_TIMEOUT,
-    WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_OF_ADDRESS, WEB_CONNECTIONS_OF_NETWORK, WEB_FIELDS_MAX,
-    WEB_HEAD_MAX, WEB_STREAMS_MAX,
+    HANDSHAKE_TIMEOUT, LINGER, WEB_ADDRESS_PART, WEB_ANSWER_TIMEOUT, WEB_BODY_MAX,
+    WEB_BODY_TIMEOUT, WEB_CONNECTIONS_MAX, WEB_CONNECTIONS_OF_BROWSER, WEB_FIELDS_MAX,
+    WEB_HEAD_MAX, WEB_NETWORK_PART, WEB_STREAMS_MAX,
 };
 use crate::base::repeats::Repeats;
 use crate::certs::Certs;
@@ -98,14 +98,17 @@ pub(super) async fn run(door: Arc<Door>, socket: TcpListener) {
 
 /// All clients of a proxy come from one address.
 fn places(site: &Site, peer: SocketAddr) -> (Standing, Terms) {
-    let proxies = &site.conf.load().admin.trust_proxy;
+    let admin = &site.conf.load().admin;
+    let all = admin.connections.unwrap_or(WEB_CONNECTIONS_MAX);
+    // Sessions have half of the files, and there may be two doors here.
+    let all = all.min(listen::files() / 4).max(1);
     let terms = Terms {
-        all: WEB_CONNECTIONS_MAX,
-        of_network: WEB_CONNECTIONS_OF_NETWORK,
-        of_address: WEB_CONNECTIONS_OF_ADDRESS,
+        all,
+        of_network: (all / WEB_NETWORK_PART).max(WEB_CONNECTIONS_OF_BROWSER),
+        of_address: (all / WEB_ADDRESS_PART).max(WEB_CONNECTIONS_OF_BROWSER),
     };
-    if proxies.iter().any(|net| net.contains(peer.ip())) {
-        let of_address = WEB_CONNECTIONS_MAX;
+    if admin.trust_proxy.iter().any(|net| net.contains(peer.ip())) {
+        let of_address = all;
         return (
             Standing::Favoured,
             Terms {

@@ -152,14 +152,20 @@ pub const PREVIEW_READ_MAX: usize = 512 << 10;
 /// month's holiday still learns what became of it.
 pub const LINK_MEMORY: Duration = Duration::from_secs(30 * 86_400);
 
-/// Connections to the HTTPS endpoint at once: each takes up to 60 KiB with its TLS.
+/// Connections to the HTTPS endpoint at once when nobody says: each takes up to 60 KiB with its TLS.
 pub const WEB_CONNECTIONS_MAX: usize = 512;
 
-/// Of one address: a browser opens 6, and an office may sit behind one address.
-pub const WEB_CONNECTIONS_OF_ADDRESS: usize = 64;
+/// The least that can be said: a few browsers and what looks after the server.
+pub const WEB_CONNECTIONS_MIN: usize = 32;
+
+/// One address has this part of them: a browser opens 6, and an office may sit behind one address.
+pub const WEB_ADDRESS_PART: usize = 8;
+
+/// And never less than a browser opens.
+pub const WEB_CONNECTIONS_OF_BROWSER: usize = 6;
 
 /// Of one network (/24, /56): half, so that no other is turned away.
-pub const WEB_CONNECTIONS_OF_NETWORK: usize = 256;
+pub const WEB_NETWORK_PART: usize = 2;
 
 /// From the handshake to the end of the first request's head: a phone on a bad line needs seconds.
 pub const WEB_HEAD_TIMEOUT: Duration = Duration::from_secs(15);

@@ -31,6 +31,9 @@ pub const HEADER_FREE: usize = 64 << 10;
 /// Shared by all sessions for headers above `HEADER_FREE`; empty: 452 4.3.1.
 pub const HEADER_BUDGET: usize = 16 << 20;
 
+/// One peer has no more than this part of it: twenty long headers at once are a list server's busy minute.
+pub const HEADER_SHARE_OF_PEER: usize = 4;
+
 /// Mails of full size that one peer may have unfinished at once: a large provider that sends twenty attachments of the
 /// largest kind in the same minutes. What is above gets 452 4.3.1.
 pub const STAGED_MESSAGES_OF_PEER: u64 = 20;

@@ -115,7 +115,8 @@ impl Control {
         if let Some(site) = context.site.clone() {
             router = router
                 .merge(super::certs::api::router(site.clone()))
-                .merge(super::report::router(site));
+                .merge(super::report::router(site.clone()))
+                .merge(super::web::free_metrics(site));
         }
         if let Some(digests) = context.digests.clone() {
             router = router.merge(super::digests::router(digests));

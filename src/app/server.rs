@@ -185,16 +185,17 @@ impl Server {
         };
         let site = server.site(accounts.clone());
         server.begin(accounts, listeners, &site).await?;
+        // The control socket tells the counts too.
+        let meter = site.meter.clone();
+        server
+            .tasks
+            .spawn(meter.run(site.queue.events().clone(), server.shutdown.clone()));
         if let Some(endpoint) = endpoint {
             let reach = site.reach.clone();
             let (own, clock) = (Arc::clone(&site.conf), site.clock.clone());
             server
                 .tasks
                 .spawn(reach.run(own, clock, server.shutdown.clone()));
-            let meter = site.meter.clone();
-            server
-                .tasks
-                .spawn(meter.run(site.queue.events().clone(), server.shutdown.clone()));
             let (visits, clock) = (Arc::clone(&site.visits), site.clock.clone());
             let stop = server.shutdown.clone();
             server

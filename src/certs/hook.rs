@@ -1,32 +1,36 @@
 //! Runs the program of dns-01: `HOOK add NAME VALUE`, `HOOK remove NAME VALUE`.
 //!
-//! No shell, nothing on standard input, and a bound in time after which its whole process group is killed. What it writes
-//! to standard error becomes the error's text, cut and cleaned.
+//! No shell, nothing on standard input, and a bound in time after which its whole process group is killed. Of the
+//! server's environment, in which its secrets stand, it gets only what every program needs, and `[acme] hook_env`. What
+//! it writes to standard error becomes the error's text, cut, cleaned, and without these values.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::base::clock::Clock;
 use crate::base::text::clean_bytes;
+use crate::config::AcmeConf;
 use crate::net::plain;
 
 /// Runs it once; an error says what went wrong, in words.
 pub(super) async fn run(
     program: &Path,
+    acme: &AcmeConf,
     verb: &'static str,
     name: &str,
     value: &str,
     clock: &Clock,
-    span: Duration,
 ) -> Result<(), String> {
-    let shown = program.display();
+    let (shown, span) = (program.display(), acme.hook_timeout);
     let mut child = Command::new(program)
         .args([verb, name, value])
+        .env_clear()
+        .envs(environment(acme))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -58,14 +62,26 @@ pub(super) async fn run(
         }
     };
     guard.forget();
-    ended(status, &said).map_err(|why| format!("the hook {shown} {verb} {name} {why}"))
+    ended(status, &said, acme).map_err(|why| format!("the hook {shown} {verb} {name} {why}"))
 }
 
-fn ended(status: ExitStatus, said: &[u8]) -> Result<(), String> {
+/// What the program finds: what every program needs, then what is written for it, which wins.
+fn environment(acme: &AcmeConf) -> Vec<(OsString, OsString)> {
+    let passed = PASSED.iter().filter_map(|name| {
+        let value = std::env::var_os(name)?;
+        Some((OsString::from(name), value))
+    });
+    let path = (OsString::from("PATH"), OsString::from(PATH));
+    let written = acme.hook_env.iter();
+    let written = written.map(|(name, secret)| (name.into(), secret.reveal().into()));
+    std::iter::once(path).chain(passed).chain(written).collect()
+}
+
+fn ended(status: ExitStatus, said: &[u8], acme: &AcmeConf) -> Result<(), String> {
     if status.success() {
         return Ok(());
     }
-    let said = clean_bytes(said.trim_ascii(), SHOWN_MAX);
+    let said = clean_bytes(&veiled(said.trim_ascii(), acme), SHOWN_MAX);
     let said = if said.is_empty() {
         "it said nothing on standard error".to_owned()
     } else {
@@ -75,6 +91,17 @@ fn ended(status: ExitStatus, said: &[u8]) -> Result<(), String> {
         Some(code) => format!("returned {code}: {said}"),
         None => format!("was killed: {said}"),
     })
+}
+
+/// Programs that trace what they do show what they were given.
+fn veiled(said: &[u8], acme: &AcmeConf) -> Vec<u8> {
+    let mut text = String::from_utf8_lossy(said).into_owned();
+    for (_, secret) in &acme.hook_env {
+        if secret.reveal().len() >= VEILED_MIN {
+            text = text.replace(secret.reveal(), "***");
+        }
+    }
+    text.into_bytes()
 }
 
 /// An order that is given up leaves no program behind.
@@ -96,6 +123,12 @@ impl Drop for KillGroup {
     }
 }
 
+/// Where programs are, if the server was not told.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// What every program needs, as the server has it; nothing in these is a secret.
+const PASSED: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+/// A shorter value is part of ordinary words.
+const VEILED_MIN: usize = 6;
 /// Octets of standard error that are kept.
 const SAID_MAX: u64 = 16 << 10;
 /// Characters of it in an error.

@@ -215,10 +215,9 @@ impl Ordering<'_> {
             return Err(Failure::new(Kind::Broken, "[acme] hook is not set"));
         };
         let name = format!("_acme-challenge.{name}");
-        let (clock, span) = (&self.tools.clock, self.acme.hook_timeout);
         // Noted before: a program that failed may have written it.
         self.certs.answers().place_txt(&name, value);
-        hook::run(program, "add", &name, value, clock, span)
+        hook::run(program, self.acme, "add", &name, value, &self.tools.clock)
             .await
             .map_err(|why| Failure::new(Kind::Validation, why))
     }

@@ -341,8 +341,7 @@ impl Certs {
         let Some(acme) = &conf.tls.acme else { return };
         let Some(program) = &acme.hook else { return };
         for (name, value) in records {
-            let span = acme.hook_timeout;
-            let removed = hook::run(program, "remove", &name, &value, &tools.clock, span).await;
+            let removed = hook::run(program, acme, "remove", &name, &value, &tools.clock).await;
             if let Err(why) = removed {
                 tracing::warn!(%name, why, "a TXT record of a validation may be left behind; it does no harm");
             }

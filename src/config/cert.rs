@@ -263,6 +263,7 @@ fn acme_conf(at: &Section<'_, '_>, folder: &Path) -> Option<AcmeConf> {
         }
     };
     let hook = text("hook").map(|path| folder.join(path));
+    let hook_env = secret::table(at, "hook_env", folder);
     let root = text("root").map(|path| folder.join(path));
     let hook_timeout = at.get("hook_timeout", span).unwrap_or(HOOK_TIMEOUT);
     let profile = (!is_blank(at, "profile"))
@@ -272,6 +273,10 @@ fn acme_conf(at: &Section<'_, '_>, folder: &Path) -> Option<AcmeConf> {
     let new_key = at.get("new_key", flag).unwrap_or(false);
     at.finish();
     check_hook(at, challenge, hook.as_deref(), hook_timeout);
+    if hook.is_none() && !hook_env.is_empty() {
+        let fault = Fault::new("it is not used", "write hook = \"PROGRAM\" too");
+        at.warn("hook_env", fault);
+    }
     if let Some(Err(why)) = root.as_ref().map(|path| pem::read_chain(path)) {
         at.fault("root", Fault::new(why.what(), why.remedy()));
     }
@@ -280,6 +285,7 @@ fn acme_conf(at: &Section<'_, '_>, folder: &Path) -> Option<AcmeConf> {
         contact: contact??,
         challenge,
         hook,
+        hook_env,
         hook_timeout,
         root,
         profile,

@@ -12,7 +12,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::kind::not;
-use super::problem::{Problem, Severity, veil_login};
+use super::mask::{Mask, veil_login};
+use super::problem::{Problem, Severity};
 use crate::base::text;
 
 /// Octets of the file.
@@ -36,7 +37,7 @@ pub(super) type Faults = Vec<Fault>;
 pub(super) struct Notes<'i> {
     file: &'i Path,
     text: &'i str,
-    found: RefCell<Vec<(usize, Problem)>>,
+    found: RefCell<Vec<(Span, Problem)>>,
     /// Where the file stops being TOML: what is missing may stand in the part that could not be read, and behind a
     /// torn header keys stand where nobody wrote them.
     torn: Option<usize>,
@@ -123,13 +124,9 @@ impl<'i> Notes<'i> {
         };
         for error in syntax {
             let at = error.span().unwrap_or_default();
-            let what = format!("this is no TOML: {}", error.message().replace('\n', ", "));
-            notes.note(
-                Severity::Error,
-                &at,
-                "",
-                Fault::new(what, "see https://toml.io"),
-            );
+            let what = format!("{NO_TOML}{}", error.message().replace('\n', ", "));
+            let fault = Fault::new(what, "see https://toml.io");
+            notes.note(Severity::Error, &at, "", fault);
         }
         notes
     }
@@ -139,25 +136,27 @@ impl<'i> Notes<'i> {
         let mut problem = Problem::at(self.file, self.text, at, severity);
         key.clone_into(&mut problem.key);
         problem.text = veil_login(&text::clean(&fault.text, TEXT_MAX));
-        problem.remedy = text::clean(&fault.remedy, TEXT_MAX);
+        problem.remedy = veil_login(&text::clean(&fault.remedy, TEXT_MAX));
         let mut found = self.found.borrow_mut();
         // A line that is no TOML says nothing more that can be trusted.
         let torn_here =
-            |(_, other): &(usize, Problem)| other.key.is_empty() && other.line == problem.line;
+            |(_, other): &(Span, Problem)| other.key.is_empty() && other.line == problem.line;
         if !(self.torn.is_some() && found.iter().any(torn_here)) {
-            found.push((at.start, problem));
+            found.push((at.clone(), problem));
         }
     }
 
     /// All, in the order of the file.
     pub(super) fn into_problems(self) -> Vec<Problem> {
+        let asked = self.asked.take();
+        let mask = Mask::new(asked.iter().map(|(_, key)| *key));
         let missing = self.missing.take();
         let mut meant = Vec::new();
         for strange in self.strange.take() {
             let near = text::nearest(&strange.word, strange.known.iter().copied());
             meant.extend(near.map(|near| (strange.section.clone(), near)));
-            let fault = Fault::new("unknown key", self.remedy(&strange, near));
-            let key = joined(&strange.section, &text::clean(&strange.word, KEY_MAX));
+            let fault = Fault::new("unknown key", remedy(&asked, &strange, near));
+            let key = joined(&strange.section, &mask.key(&strange.word));
             self.note(Severity::Error, &strange.at, &key, fault);
         }
         for one in missing {
@@ -170,21 +169,15 @@ impl<'i> Notes<'i> {
             self.note(Severity::Error, &one.at, &key, fault);
         }
         let mut found = self.found.into_inner();
-        found.sort_by_key(|(at, _)| *at);
-        found.into_iter().map(|(_, problem)| problem).collect()
-    }
-
-    /// What was probably meant by a strange key; else where it belongs; else what is known there.
-    fn remedy(&self, strange: &Strange, near: Option<&str>) -> String {
-        if let Some(near) = near {
-            return format!("did you mean `{near}`?");
-        }
-        let asked = self.asked.borrow();
-        let home = asked.iter().find(|(_, key)| *key == strange.word);
-        if let Some((title, _)) = home.filter(|(title, _)| !title.is_empty()) {
-            return format!("move it to {title}");
-        }
-        format!("remove it (known here: {})", strange.known.join(", "))
+        found.sort_by_key(|(at, _)| at.start);
+        let shown = found.into_iter().map(|(at, mut problem)| {
+            problem.show(self.text, &at, &mask);
+            if let Some(said) = problem.text.strip_prefix(NO_TOML) {
+                problem.text = format!("{NO_TOML}{}", mask.syntax(said));
+            }
+            problem
+        });
+        shown.collect()
     }
 }
 
@@ -377,6 +370,18 @@ impl<'n, 'i> Section<'n, 'i> {
     }
 }
 
+/// What was probably meant by a strange key; else where it belongs; else what is known there.
+fn remedy(asked: &[(String, &'static str)], strange: &Strange, near: Option<&str>) -> String {
+    if let Some(near) = near {
+        return format!("did you mean `{near}`?");
+    }
+    let home = asked.iter().find(|(_, key)| *key == strange.word);
+    if let Some((title, _)) = home.filter(|(title, _)| !title.is_empty()) {
+        return format!("move it to {title}");
+    }
+    format!("remove it (known here: {})", strange.known.join(", "))
+}
+
 fn joined(section: &str, key: &str) -> String {
     if section.is_empty() || key.is_empty() {
         format!("{section}{key}")
@@ -399,5 +404,7 @@ fn as_table<'v, 'i>(value: &'v DeValue<'i>) -> Option<&'v DeTable<'i>> {
 
 /// Characters of a wrong word that are repeated.
 pub(super) const KEY_MAX: usize = 60;
+/// How the text about what the parser refused begins.
+const NO_TOML: &str = "this is no TOML: ";
 /// Characters of a text about a mistake; parts of the file stand in it.
 const TEXT_MAX: usize = 500;

@@ -16,6 +16,7 @@ mod held;
 mod index;
 mod kind;
 mod load;
+mod mask;
 pub mod pem;
 pub mod problem;
 mod rspamd;

@@ -75,9 +75,11 @@ pub struct AcmeConf {
     pub challenge: Challenge,
     /// The program of `dns-01`.
     pub hook: Option<PathBuf>,
+    /// What it finds in its environment besides the few things that every program needs.
+    pub hook_env: Vec<(String, Secret)>,
     /// How long one call of it may take.
     pub hook_timeout: Duration,
-    /// PEM with the roots that the directory's own certificate chains to; none: the system's.
+    /// PEM with roots that the directory's own certificate may chain to, beside the system's.
     pub root: Option<PathBuf>,
     /// Of the directory.
     pub profile: Option<String>,

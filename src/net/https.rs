@@ -75,7 +75,7 @@ pub enum HttpsError {
 }
 
 impl Https {
-    /// Verifies by the system's roots, or by those of a PEM file.
+    /// Verifies by the system's roots, and by those of a PEM file besides.
     ///
     /// # Errors
     /// TLS cannot be set up.
@@ -127,7 +127,10 @@ impl Https {
             host: name.clone(),
             source,
         })?;
-        let proof = Proof::Name(self.roots.as_deref());
+        let proof = self
+            .roots
+            .as_deref()
+            .map_or(Proof::Name(None), Proof::Beside);
         let stream = self.tls.connect(stream, &host, proof).await;
         let stream = stream.map_err(|source| HttpsError::Tls {
             host: name.clone(),

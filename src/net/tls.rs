@@ -28,6 +28,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 use super::plain;
 use crate::mail::mailbox::Host;
 
+mod either;
 mod named;
 
 /// Makes TLS connections; clones share sessions and roots.
@@ -38,8 +39,11 @@ struct Shared {
     provider: Arc<CryptoProvider>,
     unverified: Arc<ClientConfig>,
     /// Read at first use: most servers never need the system's roots, and they take milliseconds and memory.
-    verified: Mutex<HashMap<Roots, Arc<ClientConfig>>>,
+    verified: Mutex<HashMap<(Roots, Beside), Arc<ClientConfig>>>,
 }
+
+/// Whether a file's roots stand beside the system's instead of in their place.
+type Beside = bool;
 
 /// Which roots; a file that changed is read again, and what was verified by the old ones is not verified by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +78,8 @@ pub enum Proof<'a> {
     Nothing,
     /// That it is the host, by the system's roots, or by those of a PEM file.
     Name(Option<&'a Path>),
+    /// That it is the host, by the system's roots or by those of a PEM file.
+    Beside(&'a Path),
 }
 
 /// Why there is no TLS.
@@ -122,7 +128,8 @@ impl ClientTls {
     {
         let config = match proof {
             Proof::Nothing => Arc::clone(&self.0.unverified),
-            Proof::Name(roots) => self.verified(roots)?,
+            Proof::Name(roots) => self.verified(roots, false)?,
+            Proof::Beside(roots) => self.verified(Some(roots), true)?,
         };
         let name = server_name(host).map_err(TlsFault::Handshake)?;
         TlsConnector::from(config)
@@ -131,9 +138,14 @@ impl ClientTls {
             .map_err(TlsFault::Handshake)
     }
 
-    fn verified(&self, roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsFault> {
-        let key = Roots::of(roots);
-        let known = |map: &HashMap<Roots, Arc<ClientConfig>>| map.get(&key).map(Arc::clone);
+    fn verified(
+        &self,
+        roots: Option<&Path>,
+        beside: Beside,
+    ) -> Result<Arc<ClientConfig>, TlsFault> {
+        let key = (Roots::of(roots), beside);
+        let known =
+            |map: &HashMap<(Roots, Beside), Arc<ClientConfig>>| map.get(&key).map(Arc::clone);
         if let Some(config) = known(
             &self
                 .0
@@ -144,32 +156,32 @@ impl ClientTls {
             return Ok(config);
         }
         // Two that come at once both read; one result is kept.
-        let made = Arc::new(self.make(roots)?);
+        let made = Arc::new(self.make(roots, beside)?);
         let mut map = self
             .0
             .verified
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        map.retain(|old, _| match (old, &key) {
-            (Roots::File(old, _), Roots::File(new, _)) => old != new,
+        map.retain(|(old, was), _| match (old, &key.0) {
+            (Roots::File(old, _), Roots::File(new, _)) => old != new || *was != beside,
             (Roots::System | Roots::File(..), _) => true,
         });
         map.insert(key, Arc::clone(&made));
         Ok(made)
     }
 
-    fn make(&self, roots: Option<&Path>) -> Result<ClientConfig, TlsFault> {
+    fn make(&self, roots: Option<&Path>, beside: Beside) -> Result<ClientConfig, TlsFault> {
         let provider = &self.0.provider;
         let verifier: Arc<dyn ServerCertVerifier> = match roots {
-            None => Arc::new(
-                rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(|error| {
-                    tracing::error!(%error, "the system's roots of trust cannot be read");
-                    TlsFault::Roots {
-                        from: "the system".to_owned(),
-                        why: "it gives none; install the package ca-certificates".to_owned(),
-                    }
-                })?,
-            ),
+            None => from_system(provider)?,
+            Some(path) if beside => {
+                let own = Arc::new(from_file(path, provider)?);
+                match from_system(provider) {
+                    Ok(system) => Arc::new(either::Either::new(system, own)),
+                    // A machine without roots still has those that are named.
+                    Err(_) => own,
+                }
+            }
             Some(path) => Arc::new(from_file(path, provider)?),
         };
         Ok(builder(provider)?
@@ -177,6 +189,19 @@ impl ClientTls {
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth())
     }
+}
+
+/// By the system's roots.
+fn from_system(provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsFault> {
+    let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(provider));
+    let verifier = verifier.map_err(|error| {
+        tracing::error!(%error, "the system's roots of trust cannot be read");
+        TlsFault::Roots {
+            from: "the system".to_owned(),
+            why: "it gives none; install the package ca-certificates".to_owned(),
+        }
+    })?;
+    Ok(Arc::new(verifier))
 }
 
 /// By the certificates of a PEM file.
@@ -394,6 +419,46 @@ mod tests {
         assert!(
             matches!(result, Err(TlsFault::Roots { .. })),
             "got {result:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn roots_beside_others_take_what_either_takes_and_nothing_else() {
+        let (one, two, none) = (peer("mx.example"), peer("mx.example"), peer("mx.example"));
+        let folder = tempfile::tempdir().unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let file = |name: &str, peer: &Peer| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, &peer.certificate).unwrap();
+            path
+        };
+        let verifier = |path: &Path| Arc::new(from_file(path, &provider).unwrap());
+        let (first, second) = (file("one.pem", &one), file("two.pem", &two));
+        let both = either::Either::new(verifier(&first), verifier(&second));
+        let name = ServerName::try_from("mx.example").unwrap();
+        for (case, peer, taken) in [
+            ("first", &one, true),
+            ("second", &two, true),
+            ("no", &none, false),
+        ] {
+            let path = file("peer.pem", peer);
+            let leaf = CertificateDer::pem_file_iter(&path)
+                .unwrap()
+                .next()
+                .unwrap();
+            let result = both.verify_server_cert(&leaf.unwrap(), &[], &name, &[], UnixTime::now());
+            assert_eq!(result.is_ok(), taken, "case: {case}: {result:?}");
+        }
+        // And so it is asked: a file beside the system's roots still counts by itself.
+        assert!(
+            shake(&one, "mx.example", Proof::Beside(&first))
+                .await
+                .is_ok()
+        );
+        assert!(
+            shake(&two, "mx.example", Proof::Beside(&first))
+                .await
+                .is_err()
         );
     }
 

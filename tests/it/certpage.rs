@@ -165,7 +165,7 @@ async fn a_certificate_that_ends_soon_is_told_everywhere() {
     assert_eq!(ready.status, StatusCode::OK);
     let detail = format!("{HOSTNAME}: 5 days left; lists.example.org: 4 days left");
     assert!(ready.text.contains(&detail), "{}", ready.text);
-    let metrics = browser.get("/metrics").await.text;
+    let metrics = house.metrics().await;
     for line in [
         "postwerk_cert_expiry_seconds{name=\"lists.example.org\"} 360000\n",
         "postwerk_cert_renewals_total{result=\"renewed\"} 0\n",

@@ -143,7 +143,7 @@ async fn each_scanner_is_shown_asked_and_counted() {
     ] {
         assert_eq!(page.contains(text), text != "PONG", "{text} in {page}");
     }
-    let metrics = browser.get("/metrics").await.text;
+    let metrics = house.metrics().await;
     for text in [
         "postwerk_scan_total{scanner=\"clam\",result=\"clean\"} 1",
         "postwerk_scan_total{scanner=\"clam\",result=\"infected\"} 1",

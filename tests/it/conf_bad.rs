@@ -49,6 +49,21 @@ fn a_broken_configuration_says_what_is_wrong_and_what_to_write() {
 }
 
 #[test]
+fn no_secret_is_ever_told() {
+    for case in cases() {
+        let path = case.join("postwerk.toml");
+        let problems = match config::load(&path) {
+            Ok((_, warnings)) => Problems(warnings),
+            Err(problems) => problems,
+        };
+        let json = problems.0.iter().map(config::Problem::to_json);
+        let brief = problems.0.iter().map(config::Problem::brief);
+        let all: String = json.chain(brief).chain([problems.to_string()]).collect();
+        assert!(!all.contains("hunter"), "{}: {all}", path.display());
+    }
+}
+
+#[test]
 fn no_mistake_is_told_without_a_place_and_a_remedy() {
     for case in cases() {
         let path = case.join("postwerk.toml");

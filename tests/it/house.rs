@@ -170,6 +170,16 @@ impl House {
             .expect("submitted")
     }
 
+    /// What `/metrics` says at the control socket.
+    pub async fn metrics(&self) -> String {
+        let place = postwerk::cli::control::Place {
+            config: "unused".into(),
+            data: Some(self.dir.path().join("data")),
+        };
+        let client = place.client().expect("a socket");
+        client.get("/metrics").await.expect("metrics").body
+    }
+
     /// The next event of this kind; those before it are passed over.
     pub async fn told(&mut self, kind: EventKind) -> Event {
         self.told_nth(kind, 1).await

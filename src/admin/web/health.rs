@@ -1,8 +1,8 @@
 //! `/livez`, `/readyz` and `/metrics`.
 //!
 //! `/livez` says that the process answers; `/readyz` that it can do its work, one JSON line a component. `/metrics` is
-//! for this machine, or for who has `[admin] metrics_token`: it says how much mail there is, which is nobody else's
-//! business. A request that came by way of a proxy is not this machine's, wherever the proxy stands.
+//! for who has `[admin] metrics_token`, on this machine too: whoever may connect to loopback is not yet whoever may know
+//! how much mail there is. At the control socket, which has a mode, it is free.
 //! Not here: what is counted (`meter`).
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -13,10 +13,10 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use serde::Serialize;
 
-use super::page::refusal;
 use super::site::Site;
 use super::visit::Visit;
 use crate::admin::certs::views;
+use crate::admin::problem::Problem;
 use crate::base::text::clean;
 use crate::config::OnFailure;
 use crate::scan::ScannerStand;
@@ -25,6 +25,11 @@ use crate::store::{Key, Room};
 /// Certificates with trouble that are named.
 const TROUBLES_MAX: usize = 5;
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a path that nobody may ask says to who set it up.
+const UNSET: &str = "metrics need [admin] metrics_token; at the control socket they need none\n";
+
+const WRONG: &str = "Authorization: Bearer TOKEN is needed, with [admin] metrics_token\n";
 
 /// Characters of a detail.
 const DETAIL_MAX: usize = 300;
@@ -153,13 +158,32 @@ async fn metrics(
     Extension(visit): Extension<Visit>,
     headers: HeaderMap,
 ) -> Response {
-    if !is_near(&visit) && !has_token(&site, &headers) {
-        return refusal(visit.lang, StatusCode::FORBIDDEN);
+    if site.conf.load().admin.metrics_token.is_none() {
+        if site.meter.is_first_refusal() {
+            tracing::warn!(
+                "/metrics was asked for and there is no [admin] metrics_token: write one, or ask at the control socket"
+            );
+        }
+        return (StatusCode::NOT_FOUND, UNSET).into_response();
+    }
+    if !has_token(&site, &headers) {
+        let wanted = [(header::WWW_AUTHENTICATE, "Bearer")];
+        return (StatusCode::UNAUTHORIZED, wanted, WRONG).into_response();
     }
     match site.meter.text(&site).await {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
         Err(error) => super::login::broken(visit.lang, &error),
     }
+}
+
+/// `/metrics` at the control socket.
+pub fn free_router(site: Site) -> Router {
+    Router::new().route("/metrics", get(free)).with_state(site)
+}
+
+async fn free(State(site): State<Site>) -> Result<Response, Problem> {
+    let text = site.meter.text(&site).await?;
+    Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
 fn has_token(site: &Site, headers: &HeaderMap) -> bool {

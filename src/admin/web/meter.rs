@@ -5,7 +5,7 @@
 //! Not here: who may read them (`health`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use axum::http::StatusCode;
 use prometheus_client::encoding::text::encode;
@@ -28,6 +28,7 @@ pub struct Meter(Arc<Counts>);
 struct Counts {
     events: [AtomicU64; KINDS.len()],
     requests: [AtomicU64; 5],
+    refused: AtomicBool,
 }
 
 const KINDS: [(EventKind, &str); 11] = [
@@ -49,6 +50,11 @@ type Gauges = Family<Labels, Gauge<i64, AtomicI64>>;
 type Counters = Family<Labels, Counter>;
 
 impl Meter {
+    /// Whether nobody was told yet that a token is needed: one line in the log is enough for a start.
+    pub(super) fn is_first_refusal(&self) -> bool {
+        !self.0.refused.swap(true, Ordering::Relaxed)
+    }
+
     /// Counts events until the signal to stop.
     pub async fn run(self, events: Events, shutdown: Shutdown) {
         let mut events = events.subscribe();

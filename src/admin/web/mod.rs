@@ -25,6 +25,7 @@ use std::sync::Arc;
 use axum::Router;
 use tokio::net::TcpListener;
 
+pub use health::free_router as free_metrics;
 pub(crate) use login::{broken, foreign};
 pub use meter::Meter;
 pub use page::{Page, Words, page, plain, refusal};

@@ -112,6 +112,57 @@ async fn a_hook_writes_and_removes_the_record_of_a_wildcard() {
 }
 
 #[tokio::test]
+async fn a_hook_finds_what_is_written_for_it_and_nothing_of_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let (hook, log, token) = (
+        dir.path().join("hook"),
+        dir.path().join("log"),
+        dir.path().join("token"),
+    );
+    std::fs::write(&token, "geheim-4711\n").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let text = format!(
+        "#!/bin/sh\nenv >{}\necho \"refused $ZONE_TOKEN\" >&2\nexit 1\n",
+        log.display()
+    );
+    std::fs::write(&hook, text).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let more = format!(
+        "hook = \"{}\"\nhook_env = {{ ZONE = \"example.org\", ZONE_TOKEN = \"file:{}\" }}\n",
+        hook.display(),
+        token.display()
+    );
+    let scene = Scene::start("dns-01", &more, |_| {}).await;
+    let stand = scene.settled().await;
+    let found = std::fs::read_to_string(&log).unwrap();
+    for line in ["ZONE=example.org", "ZONE_TOKEN=geheim-4711"] {
+        assert!(found.lines().any(|one| one == line), "{line} in {found}");
+    }
+    // What a shell adds by itself is all that may stand beside it.
+    let shell = ["PWD", "OLDPWD", "SHLVL", "_"];
+    let passed = [
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "TMPDIR",
+        "ZONE",
+        "ZONE_TOKEN",
+    ];
+    for line in found.lines() {
+        let (name, _) = line.split_once('=').unwrap();
+        assert!(shell.contains(&name) || passed.contains(&name), "{line}");
+    }
+    assert!(
+        std::env::var_os("CARGO_MANIFEST_DIR").is_some(),
+        "there was more"
+    );
+    let why = stand.last_error.unwrap();
+    assert!(why.contains("refused ***"), "{why}");
+}
+
+#[tokio::test]
 async fn a_hook_that_fails_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let hook = dir.path().join("hook");

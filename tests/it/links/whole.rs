@@ -38,11 +38,16 @@ async fn opening_it_sends_nothing_and_its_button_mails_the_rest_once_a_minute() 
     let mails = remote.mails(1).await;
     assert!(mails[0].to[0].contains(ANNA), "{:?}", mails[0].to);
     let text = String::from_utf8_lossy(&mails[0].text.as_bytes()).into_owned();
-    assert!(text.contains("Zwetschge") && !text.contains("Erbse"), "{text}");
+    assert!(
+        text.contains("Zwetschge") && !text.contains("Erbse"),
+        "{text}"
+    );
     let soon = press(&mut browser, &path, "more").await;
     assert_eq!(soon.status, 429, "{}", soon.text);
     assert!(soon.text.contains("Eben erst"), "{}", soon.text);
-    house.clock.jump(house.clock.wall() + Duration::from_secs(61));
+    house
+        .clock
+        .jump(house.clock.wall() + Duration::from_secs(61));
     let all = press(&mut browser, &path, "more").await;
     assert!(all.text.contains("nicht mehr Nachrichten"), "{}", all.text);
     assert_eq!(open(&house).await.len(), 2, "nothing was decided");

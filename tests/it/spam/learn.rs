@@ -106,8 +106,7 @@ async fn both_verdicts_are_learned_once_and_counted_and_the_mail_stays() {
     ] {
         assert!(page.contains(text), "{text} in {page}");
     }
-    browser.fields.clear();
-    let metrics = browser.get("/metrics").await.text;
+    let metrics = house.metrics().await;
     for class in ["ham", "spam"] {
         let line = format!("postwerk_scan_learned_total{{scanner=\"spam\",class=\"{class}\"}} 1");
         assert!(metrics.contains(&line), "{line} in {metrics}");
@@ -134,12 +133,12 @@ async fn no_other_page_presses_these_buttons() {
 
 #[tokio::test]
 async fn a_wrong_password_is_told_and_nothing_is_counted() {
-    let (_house, _peer, mut browser, path) = held(Some("wrong")).await;
+    let (house, _peer, mut browser, path) = held(Some("wrong")).await;
     let page = report(&mut browser, &path, "ham").await;
     assert_eq!(page.status, StatusCode::BAD_GATEWAY);
     assert!(page.text.contains("has learned nothing"), "{}", page.text);
     assert!(!page.text.contains("Reported as"), "{}", page.text);
-    let metrics = browser.get("/metrics").await.text;
+    let metrics = house.metrics().await;
     assert!(!metrics.contains("scan_learned_total{"), "{metrics}");
 }
 

@@ -62,14 +62,14 @@ async fn metrics_count_what_happened_and_are_not_for_everybody() {
     let mut browser = Browser::of(&house, true);
     let held = "postwerk_hold_messages{queue=\"quarantine\",reason=\"rule\"} 1";
     crate::until("the counts", || {
-        let mut browser = browser.clone();
+        let house = &house;
         async move {
-            let text = browser.get("/metrics").await.text;
+            let text = house.metrics().await;
             text.contains(held) && text.contains("postwerk_messages_received_total 1")
         }
     })
     .await;
-    let metrics = browser.get("/metrics").await;
+    let metrics = house.metrics().await;
     for name in [
         "postwerk_deliveries_total{status=\"delivered\"} 0",
         "postwerk_digest_sent_total",
@@ -79,26 +79,46 @@ async fn metrics_count_what_happened_and_are_not_for_everybody() {
         "postwerk_admin_requests_total{status=\"2xx\"}",
         "# EOF",
     ] {
-        assert!(metrics.text.contains(name), "{name} in {}", metrics.text);
+        assert!(metrics.contains(name), "{name} in {metrics}");
     }
-    assert!(!metrics.text.contains("held.example"), "{}", metrics.text);
+    assert!(!metrics.contains("held.example"), "{metrics}");
     let proxied = ("x-forwarded-for".to_owned(), "127.0.0.1".to_owned());
     for (token, wanted) in [
-        (None, StatusCode::FORBIDDEN),
-        (Some("Bearer falsch"), StatusCode::FORBIDDEN),
-        (Some("Bearer "), StatusCode::FORBIDDEN),
+        (None, StatusCode::UNAUTHORIZED),
+        (Some("Bearer falsch"), StatusCode::UNAUTHORIZED),
+        (Some("Bearer "), StatusCode::UNAUTHORIZED),
+        (Some("Basic geheim"), StatusCode::UNAUTHORIZED),
         (Some("Bearer geheim"), StatusCode::OK),
     ] {
-        browser.fields = vec![proxied.clone()];
-        browser
-            .fields
-            .extend(token.map(|token| ("authorization".to_owned(), token.to_owned())));
-        assert_eq!(
-            browser.get("/metrics").await.status,
-            wanted,
-            "case: {token:?}"
+        // From this machine and by way of a proxy alike.
+        for fields in [vec![], vec![proxied.clone()]] {
+            browser.fields = fields;
+            browser
+                .fields
+                .extend(token.map(|token| ("authorization".to_owned(), token.to_owned())));
+            let answer = browser.get("/metrics").await;
+            assert_eq!(answer.status, wanted, "case: {token:?}");
+            let told = answer.text.contains("postwerk_");
+            assert_eq!(told, wanted == StatusCode::OK, "case: {token:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_metrics_are_told_at_the_socket_only() {
+    let house = house(true, "", |_| ()).await;
+    let mut browser = Browser::of(&house, true);
+    for token in ["Bearer ", "Bearer x"] {
+        browser.fields = vec![("authorization".to_owned(), token.to_owned())];
+        let answer = browser.get("/metrics").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert!(
+            answer.text.contains("[admin] metrics_token"),
+            "{}",
+            answer.text
         );
     }
+    assert!(house.metrics().await.contains("# EOF"));
 }
 
 #[tokio::test]

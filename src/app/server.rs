@@ -456,6 +456,7 @@ impl Server {
         let Self {
             conf,
             store,
+            scanners,
             clock,
             shutdown,
             finish,
@@ -464,6 +465,7 @@ impl Server {
         } = self;
         let bound = conf.load().queue.stop_timeout + STOP_GRACE;
         shutdown.begin();
+        scanners.stop();
         drop(shutdown);
         let all = async {
             while tasks.join_next().await.is_some() {}

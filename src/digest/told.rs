@@ -50,7 +50,10 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
     let wanted = match hold.reason {
         HoldReason::Attachment => true,
         // Those of other scanners say their cause.
-        HoldReason::Scanner => !hold.params.contains_key("scanner"),
+        HoldReason::Scanner => {
+            let scanner = hold.params.get("scanner");
+            scanner.is_none_or(|name| name == crate::mail::found::ATTACHMENTS)
+        }
         HoldReason::Operator
         | HoldReason::Loop
         | HoldReason::BrokenMime
@@ -71,9 +74,12 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
     }
     let value = |name| Some(file_name(hold.params.get(name)?, SHOWN_MAX));
     let (name, bound, media) = (value("name"), value("bound"), value("type"));
+    let method = value("method");
     let key = match hold.params.get("kind").map(String::as_str) {
         Some("encrypted") => "why-encrypted",
         Some("damaged") => "why-damaged",
+        Some("packed") => "why-packed",
+        Some("busy") => "why-busy",
         Some(_) | None if bound.is_some() && name.is_some() => "why-bound",
         Some(_) | None if bound.is_some() => "why-bound-mail",
         Some(_) | None if media.is_some() => "why-blocked",
@@ -81,7 +87,12 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
         Some(_) | None => return None,
     };
     let media = media.as_deref().map(kind);
-    let args = [("name", &name), ("bound", &bound), ("type", &media)];
+    let args = [
+        ("name", &name),
+        ("bound", &bound),
+        ("type", &media),
+        ("method", &method),
+    ];
     let args = args
         .iter()
         .filter_map(|(key, value)| Some((*key, Arg::Text(value.as_deref()?))));
@@ -321,6 +332,17 @@ mod tests {
             (
                 unseen().with("name", "a.zip").with("kind", "damaged"),
                 "Beschädigtes Archiv, Prüfung nicht möglich: a.zip",
+            ),
+            (
+                unseen()
+                    .with("name", "a.zip")
+                    .with("kind", "packed")
+                    .with("method", "lzma"),
+                "Prüfung nicht möglich, mit lzma gepackt: a.zip",
+            ),
+            (
+                unseen().with("scanner", "attachments").with("kind", "busy"),
+                "Noch nicht geprüft, zu viele andere Nachrichten; es wird von selbst wiederholt",
             ),
             (
                 unseen().with("name", "a.zip").with("bound", "X = 2"),

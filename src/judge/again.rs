@@ -1,4 +1,5 @@
-//! What was held because a scanner failed is requeued when that scanner answers again.
+//! What was held because a scanner failed is requeued when that scanner answers again; what found no place for the look
+//! into its attachments, a few at a time.
 //!
 //! The cards of such holds are due as Recheck work, in one group a scanner. Before each handful the scanner is asked
 //! whether it answers; if not, its group snoozes, and nothing is written. The pace is `[checks] when_back_rate`. A mail
@@ -8,9 +9,9 @@
 use std::time::Duration;
 
 use crate::base::clock::micros;
-use crate::base::limit::RECHECK_PAUSE;
+use crate::base::limit::{LOOK_AGAIN_COUNT, LOOK_AGAIN_SPAN, RECHECK_PAUSE};
 use crate::base::shutdown::Shutdown;
-
+use crate::mail::found::ATTACHMENTS;
 use crate::queue::Queue;
 use crate::queue::hold::{Card, card_key, hold_of_key};
 use crate::queue::verbs::{Actor, Undecided, Verb};
@@ -45,6 +46,11 @@ async fn again(queue: &Queue, scanners: &Scanners, claimed: &[Claimed]) -> Failu
     let conf = queue.conf().load_full();
     let scanner = conf.scanners.iter().find(|one| one.name == name);
     let pause = match (scanner, conf.checks.when_back) {
+        // The look is our own, and needs no answer: only fewer at once.
+        _ if name == ATTACHMENTS => {
+            failures.extend(requeue(queue, &cards).await);
+            pace(cards.len(), LOOK_AGAIN_COUNT, LOOK_AGAIN_SPAN)
+        }
         // Who takes a scanner away decides about its mails by hand.
         (None, _) | (_, None) => UNASKED,
         (Some(scanner), Some((count, span))) => match scanners.ping(scanner).await {

@@ -18,13 +18,13 @@ use crate::mail::found::{ATTACHMENTS, Unseen};
 use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason, SCANNER};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::precedence::is_bulk;
-use crate::mail::reply::Reply;
+use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::mail::structure::Structure;
 use crate::mail::trace::count_received;
 use crate::policy::{self, Client, Moment, Permit, Place, RuleFacts, TextFacts, Verdict};
 use crate::queue::Origin;
 use crate::queue::record::{MessageId, Worked};
-use crate::scan::{Body, ScanMail, Scanners};
+use crate::scan::{Body, Looked, ScanMail, Scanners, Trouble};
 
 /// What a header section says that policy asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,7 +164,7 @@ pub(super) async fn judge(
             Stage::Mime => course.simple(Check::Mime, facts),
             Stage::Account => course.simple(Check::Account, facts),
             Stage::Rate => course.simple(Check::Rate, facts),
-            Stage::Attachments => course.attachments(scanners, content).await,
+            Stage::Attachments => course.attachments(scanners, content).await?,
             Stage::Scanners => course.scanners(scanners, content).await?,
             Stage::Rules => course.rules(content),
         }
@@ -237,13 +237,21 @@ impl<'a> Course<'a> {
         }
     }
 
-    async fn attachments(&mut self, scanners: &Scanners, content: &Content<'_>) {
+    async fn attachments(
+        &mut self,
+        scanners: &Scanners,
+        content: &Content<'_>,
+    ) -> Result<(), Reply> {
         let id = content.id.to_string();
         let mail = asked_about(content, &id, &[]);
         let bare = content.structure.attachments.is_empty() && !content.structure.cut;
         let Some(looked) = Box::pin(scanners.attachments(self.conf, &mail, bare)).await else {
-            return;
+            return Ok(());
         };
+        if self.answered && matches!(looked, Looked::Failed(Trouble::Stopping)) {
+            // The client still has it.
+            return Err(stopping());
+        }
         let found = policy::attachments(&self.conf.attachments, &looked);
         if found.checked {
             self.saw(ATTACHMENTS, Check::Attachments);
@@ -253,6 +261,7 @@ impl<'a> Course<'a> {
         if let Some(hold) = found.hold {
             self.hold(&hold);
         }
+        Ok(())
     }
 
     async fn scanners(&mut self, scanners: &Scanners, content: &Content<'_>) -> Result<(), Reply> {
@@ -385,6 +394,11 @@ impl<'a> Course<'a> {
         }
         self.saw(Check::Rules.word(), Check::Rules);
     }
+}
+
+fn stopping() -> Reply {
+    let text = "The server is stopping; try again later";
+    Reply::new(451, Some(EnhancedStatus(4, 3, 2)), text)
 }
 
 /// As scanners are asked about it.

@@ -67,6 +67,10 @@ async fn judge(queue: &Queue, scanners: &Scanners, claimed: &Claimed) -> Result<
         // The server stops.
         Err(_) => return Ok(()),
     };
+    if scanners.is_stopping() {
+        // A look may have been broken off. The claim ends with the process, and the next start judges.
+        return Ok(());
+    }
     let before = work.before().cloned();
     let conf = queue.conf().load_full();
     let keep = Keep {

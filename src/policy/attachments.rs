@@ -5,10 +5,10 @@
 //! Not here: looking into them (`mail::archive`).
 
 use crate::config::AttachmentsConf;
-use crate::mail::archive::{Blocked, Bound, Findings, Stopped};
+use crate::mail::archive::{Blocked, Bound, Findings, Packed, Stopped};
 use crate::mail::found::{ATTACHMENTS, Unseen, Why};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason, SCANNER};
-use crate::scan::Looked;
+use crate::scan::{Looked, Trouble};
 
 /// What it means.
 #[derive(Debug)]
@@ -32,15 +32,7 @@ pub fn attachments(conf: &AttachmentsConf, looked: &Looked) -> Attachments {
             unseen: unseen(Why::Excepted, why),
             said: Some(format!("attachments: not looked at: {why}")),
         },
-        Looked::Failed(trouble) => {
-            let cause = format!("attachments: {trouble}");
-            Attachments {
-                hold: Some(Hold::new(HoldQueue::Bad, HoldReason::Scanner, &cause)),
-                checked: false,
-                unseen: unseen(Why::Failed, &trouble.to_string()),
-                said: Some(cause),
-            }
-        }
+        Looked::Failed(trouble) => of_trouble(trouble),
         Looked::Found(findings) => {
             let hold = hold(conf, findings);
             let said = hold.as_ref().map(|hold| hold.cause.clone());
@@ -60,6 +52,21 @@ pub fn attachments(conf: &AttachmentsConf, looked: &Looked) -> Attachments {
     }
 }
 
+fn of_trouble(trouble: &Trouble) -> Attachments {
+    let cause = format!("{ATTACHMENTS}: {trouble}");
+    let mut hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, &cause);
+    // What only the moment is to blame for is looked at again by itself; any other fault comes again.
+    if matches!(trouble, Trouble::Crowded(_) | Trouble::Stopping) {
+        hold = hold.with(SCANNER, ATTACHMENTS).with("kind", "busy");
+    }
+    Attachments {
+        hold: Some(hold),
+        checked: false,
+        unseen: unseen(Why::Failed, &trouble.to_string()),
+        said: Some(cause),
+    }
+}
+
 fn unseen(why: Why, cause: &str) -> Option<Unseen> {
     Some(Unseen {
         by: ATTACHMENTS.to_owned(),
@@ -74,6 +81,8 @@ fn is_partly(findings: &Findings) -> Option<&'static str> {
         None
     } else if findings.stopped.is_some() {
         Some("it could not look at all of the mail")
+    } else if findings.packed.is_some() {
+        Some("an entry is packed by a method that is not unpacked")
     } else {
         let damaged = findings.damaged.as_ref();
         damaged.map(|_| "a damaged archive cannot be looked into")
@@ -92,6 +101,13 @@ fn hold(conf: &AttachmentsConf, findings: &Findings) -> Option<Hold> {
         let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Attachment, cause);
         let hold = hold.with(SCANNER, ATTACHMENTS);
         return Some(hold.with("name", path).with("kind", "encrypted"));
+    }
+    if let Some(packed) = findings.packed.as_ref().filter(|_| conf.hold_damaged) {
+        let Packed { path, method } = packed;
+        let cause = format!("{path}: packed by a method that is not unpacked: {method}");
+        let hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, cause);
+        let hold = hold.with("name", path).with("method", method);
+        return Some(hold.with("kind", "packed"));
     }
     let path = findings.damaged.as_ref().filter(|_| conf.hold_damaged)?;
     let cause = format!("{path}: the archive is damaged and cannot be looked into");
@@ -118,7 +134,9 @@ fn of_stopped(stopped: &Stopped) -> Hold {
     let Stopped { path, bound } = stopped;
     let what = match bound {
         Bound::Ratio | Bound::Total | Bound::Depth | Bound::Entries => "archive bomb",
-        Bound::Held | Bound::Parts | Bound::Levels | Bound::Header => "not looked into",
+        Bound::Held | Bound::Names | Bound::Work | Bound::Parts | Bound::Levels | Bound::Header => {
+            "not looked into"
+        }
     };
     let place = if path.is_empty() { "the mail" } else { path };
     let cause = format!("{what}: {place}: {bound}");
@@ -161,6 +179,20 @@ mod tests {
             blocked: Some(blocked),
             ..hard.clone()
         };
+        let packed = Findings {
+            packed: Some(Packed {
+                path: path(),
+                method: "lzma",
+            }),
+            ..soft.clone()
+        };
+        let spent = Findings {
+            stopped: Some(Stopped {
+                path: String::new(),
+                bound: Bound::Work,
+            }),
+            ..Findings::default()
+        };
         let lax = AttachmentsConf {
             hold_encrypted: false,
             ..AttachmentsConf::default()
@@ -193,9 +225,39 @@ mod tests {
                 &soft,
                 "bad scanner: a.zip > b.exe: the archive is damaged and cannot be looked into",
             ),
+            (
+                &lax,
+                &packed,
+                "bad scanner: a.zip > b.exe: packed by a method that is not unpacked: lzma",
+            ),
+            (
+                &strict,
+                &spent,
+                "bad scanner: not looked into: the mail: too much work to look into (bound ARCHIVE_WORK_MAX = 2000000000)",
+            ),
         ] {
             assert_eq!(told(conf, findings).as_deref(), Some(wanted));
         }
         assert_eq!(told(&strict, &Findings::default()), None);
+    }
+
+    #[test]
+    fn only_what_the_moment_is_to_blame_for_is_looked_at_again_by_itself() {
+        let minute = std::time::Duration::from_secs(60);
+        for (trouble, again) in [
+            (Trouble::Crowded(minute), true),
+            (Trouble::Stopping, true),
+            (Trouble::Unread("disk".to_owned()), false),
+            (Trouble::Unable("a fault".to_owned()), false),
+        ] {
+            let judged = attachments(
+                &AttachmentsConf::default(),
+                &Looked::Failed(trouble.clone()),
+            );
+            let hold = judged.hold.expect("held");
+            assert!(!judged.checked && hold.queue == HoldQueue::Bad);
+            let wanted = again.then_some(ATTACHMENTS);
+            assert_eq!(hold.failed_scanner(), wanted, "case: {trouble}");
+        }
     }
 }

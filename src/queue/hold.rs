@@ -13,12 +13,13 @@ use super::record::{HoldId, Kept, Message, MessageId, Parcel, Slot, decode, enco
 pub use super::shelf::{CardPage, Shelf};
 use super::shelf::{ended_terms, terms};
 use crate::base::clock::micros;
-use crate::base::limit::{LINK_MEMORY, RECHECK_AFTER, WHEN_BACK_TRIES};
+use crate::base::limit::{LINK_MEMORY, LOOK_TRIES, RECHECK_AFTER, WHEN_BACK_TRIES};
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Fact, Held};
 use crate::journal::line;
 use crate::mail::attachment::Attachment;
 use crate::mail::encoded_word::decoded;
+use crate::mail::found::ATTACHMENTS;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::state::State;
@@ -311,12 +312,17 @@ impl Queue {
 
     /// When what a scanner's failure held is requeued by itself. All of one scanner wait together.
     fn recheck(&self, card: &Card) -> Option<Due> {
-        self.conf.load().checks.when_back?;
-        let tries = card.hold.tries();
+        let (scanner, tries) = (card.hold.failed_scanner()?, card.hold.tries());
+        let most = if scanner == ATTACHMENTS {
+            LOOK_TRIES
+        } else {
+            self.conf.load().checks.when_back?;
+            WHEN_BACK_TRIES
+        };
         let after = RECHECK_AFTER.saturating_mul(1 << tries.min(WHEN_BACK_TRIES));
-        (tries < WHEN_BACK_TRIES).then_some(Due {
+        (tries < most).then(|| Due {
             work: Work::Recheck,
-            group: Group(card.hold.failed_scanner()?.as_bytes().into()),
+            group: Group(scanner.as_bytes().into()),
             band: Band::Bulk,
             after,
         })

@@ -222,6 +222,8 @@ impl State {
             Trouble::TooLarge(..)
             | Trouble::Unfit(_)
             | Trouble::Busy(..)
+            | Trouble::Stopping
+            | Trouble::Crowded(_)
             | Trouble::Paused(_)
             | Trouble::Unread(_) => {
                 if let (true, Some(pause)) = (trial, &mut self.pause) {

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
-use crate::base::limit::{LOOKS_MAX, NEW_BODIES_MAX, SCAN_PING_TIMEOUT};
+use crate::base::limit::{NEW_BODIES_MAX, SCAN_PING_TIMEOUT};
 use crate::base::size::{ByteSize, show_span};
 use crate::config::{Config, OnFailure, Role, ScanException, ScannerConf, ScannerKind, Shared};
 use crate::mail::edit::{Edits, Field};
@@ -42,6 +42,7 @@ use rspamd::learn::{Class, Learned};
 use tally::Tally;
 
 pub use attachments::Looked;
+use attachments::Looks;
 
 /// What is asked about.
 pub struct ScanMail<'a> {
@@ -227,6 +228,12 @@ pub enum Trouble {
     /// All its connections were busy.
     #[error("all {0} connections to it were busy for {span}", span = show_span(*.1))]
     Busy(usize, Duration),
+    /// The server stops.
+    #[error("the server is stopping")]
+    Stopping,
+    /// No place to look into attachments became free.
+    #[error("too many other mails were being looked into for {}", show_span(*.0))]
+    Crowded(Duration),
     /// The breaker is open.
     #[error("it is left alone for now, because it failed before: {0}")]
     Paused(String),
@@ -245,6 +252,8 @@ impl Trouble {
             | Self::Garbage(_)
             | Self::Unable(_)
             | Self::Busy(..)
+            | Self::Stopping
+            | Self::Crowded(_)
             | Self::Paused(_) => true,
             Self::OverLimit(_) | Self::TooLarge(..) | Self::Unfit(_) | Self::Unread(_) => false,
         }
@@ -259,7 +268,7 @@ struct Inner {
     conf: Shared,
     clock: Clock,
     breakers: Mutex<HashMap<String, Arc<Breaker>>>,
-    looks: Semaphore,
+    looks: Looks,
     tally: Tally,
     /// Octets of new bodies that filters may still write.
     room: Arc<Semaphore>,
@@ -281,7 +290,7 @@ impl Scanners {
             conf,
             clock,
             breakers: Mutex::default(),
-            looks: Semaphore::new(LOOKS_MAX),
+            looks: Looks::default(),
             tally: Tally::default(),
             room: Arc::new(Semaphore::new(NEW_BODIES_MAX)),
         }))

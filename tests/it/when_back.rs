@@ -8,9 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use postwerk::journal::event::EventKind;
-use postwerk::mail::hold::{HoldQueue, HoldReason};
+use postwerk::mail::envelope::{Envelope, MailFrom, RcptTo};
+use postwerk::mail::found::ATTACHMENTS;
+use postwerk::mail::hold::{Hold, HoldQueue, HoldReason, SCANNER};
+use postwerk::mail::path::ReversePath;
 use postwerk::mail::state::State;
 use postwerk::queue::verbs::Verb;
+use postwerk::queue::{NewMail, Origin};
+use postwerk::store::Band;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -170,4 +175,46 @@ async fn on_demand_it_waits_for_a_person() {
         .until_place("b@example.org", |place| place.hold == BAD)
         .await;
     assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn what_found_no_place_for_its_look_goes_on_by_itself_three_times_and_needs_no_scanner() {
+    let remote = Remote::friendly().await;
+    let mut house = House::before(&remote, "[checks]\nwhen_back = \"keep\"\n").await;
+    let crowded = |tries: u32| {
+        let hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, "no place");
+        hold.with(SCANNER, ATTACHMENTS).with("tries", tries)
+    };
+    for (tries, words) in [(3, "for a person"), (2, "by itself")] {
+        let envelope = Envelope {
+            from: MailFrom::new(ReversePath::parse("a@sender.example").unwrap()),
+            recipients: vec![RcptTo::new("b@example.org".parse().unwrap())],
+        };
+        let mails = house.server.queue();
+        let mut body = mails.begin_body();
+        body.write(letter(words).as_bytes()).await.unwrap();
+        let mail = NewMail {
+            top: String::new(),
+            worked: Vec::new(),
+            said: Vec::new(),
+            held: NewMail::held_all(&envelope, Some(crowded(tries))),
+            body: body.finish(),
+            envelope,
+            origin: Origin::default(),
+            band: Band::Normal,
+            digest: None,
+        };
+        mails.accept(mail, None).await.unwrap();
+    }
+    house
+        .pass_until(EventKind::Delivered, Duration::from_secs(20), 200)
+        .await;
+    for _ in 0..100 {
+        house.pass(Duration::from_secs(60));
+    }
+    let mails = remote.mails(1).await;
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].text.contains("by itself"));
+    let places = house.places().await;
+    assert_eq!(places.iter().filter(|place| place.hold == BAD).count(), 1);
 }

@@ -97,8 +97,36 @@ pub const ARCHIVE_HELD_MAX: usize = 48 << 20;
 /// Mails whose attachments are looked into at once, each with up to `ARCHIVE_HELD_MAX`; the next one waits.
 pub const LOOKS_MAX: usize = 2;
 
-/// Octets that unpacking for one mail reads and writes: about two seconds of a core.
+/// Mails up to `LOOK_SMALL_MAX` that are looked into besides those: large ones do not stand in their way.
+pub const LOOKS_SMALL_MAX: usize = 1;
+
+/// Octets of a mail that has this place: most mails with a document are smaller.
+pub const LOOK_SMALL_MAX: u64 = 512 << 10;
+
+/// What a mail waits for its turn: a client waits ten minutes for its reply (RFC 5321 section 4.5.3.2.6).
+pub const LOOK_WAIT: Duration = Duration::from_secs(60);
+
+/// How often a mail that found no place is requeued by itself; then a person sees that there is too much of it.
+pub const LOOK_TRIES: u32 = 3;
+
+/// Such mails that are requeued in `LOOK_AGAIN_SPAN`: few enough that new mail finds a place.
+pub const LOOK_AGAIN_COUNT: u32 = 60;
+
+/// See `LOOK_AGAIN_COUNT`.
+pub const LOOK_AGAIN_SPAN: Duration = Duration::from_secs(60);
+
+/// Octets that unpacking for one mail reads and writes.
 pub const ARCHIVE_TOTAL_MAX: u64 = 512 << 20;
+
+/// Work that is done to look into one mail, in units of about a nanosecond of an old core (`mail::archive::work` says what
+/// costs how much): two seconds, whatever is inside. A 37 MiB zip of documents needs a third of it.
+pub const ARCHIVE_WORK_MAX: u64 = 2_000_000_000;
+
+/// What a mail above 50 MiB may cost, for each of its octets: as much as one of 50 MiB.
+pub const ARCHIVE_WORK_PER_OCTET: u64 = 40;
+
+/// Names of one part or entry. Fields, directories and headers that disagree give four or five.
+pub const ARCHIVE_NAMES_MAX: usize = 1_000;
 
 /// Octets that come out of one archive for each that is in it: deflate reaches 1,032, real tables and logs 50.
 pub const ARCHIVE_RATIO_MAX: u64 = 200;

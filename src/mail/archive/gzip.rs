@@ -8,6 +8,7 @@ use std::mem;
 use super::inflate::{Inflate, Step};
 use super::look::Look;
 use super::member::Member;
+use super::work::{OCTET, RECORD, cost};
 
 /// A gzip file that comes by.
 #[derive(Debug)]
@@ -110,6 +111,8 @@ impl Gzip {
     }
 
     fn header(&mut self, bytes: &[u8], look: &mut Look) -> usize {
+        // What is there of it is read from its begin each time.
+        look.charge(RECORD + cost(self.header.len() + bytes.len(), OCTET));
         let before = self.header.len();
         self.header.extend_from_slice(bytes);
         match header(&self.header) {
@@ -124,9 +127,9 @@ impl Gzip {
             Header::Whole(end, name) => {
                 self.header.clear();
                 self.place = Place::Body;
+                self.inflate.reset(look);
                 if self.member.is_some() {
                     look.names(name.as_slice());
-                    self.inflate.reset();
                 } else {
                     let names = self.names.iter().cloned().chain(name).collect();
                     self.member = Some(Box::new(Member::new(names, look)));

@@ -1,18 +1,24 @@
-//! Deflated octets (RFC 1951) into a member, a small buffer at a time.
+//! Deflated octets (RFC 1951) into a member, one window at a time.
 //!
-//! Each step is charged, read and written alike: a stream of empty blocks costs time and gives nothing.
+//! Octets are charged as they are read and written, and each block for its tables: a stream of empty blocks costs time
+//! and gives nothing.
 
 use std::fmt;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::look::{Look, Room};
 use super::member::Member;
+use super::work::{BLOCK, OCTET, STREAM};
 
 /// One deflated stream.
 pub(super) struct Inflate {
-    state: Decompress,
-    out: Box<[u8]>,
+    state: Box<DecompressorOxide>,
+    /// What came out last: what comes next may repeat it.
+    window: Box<[u8]>,
+    /// Where the next octet goes.
+    at: usize,
     wrote: u64,
 }
 
@@ -30,8 +36,9 @@ pub(super) enum Step {
 impl Default for Inflate {
     fn default() -> Self {
         Self {
-            state: Decompress::new(false),
-            out: vec![0; OUT].into_boxed_slice(),
+            state: Box::default(),
+            window: vec![0; WINDOW].into_boxed_slice(),
+            at: 0,
             wrote: 0,
         }
     }
@@ -39,8 +46,10 @@ impl Default for Inflate {
 
 impl Inflate {
     /// For a new stream of the same archive.
-    pub(super) fn reset(&mut self) {
-        self.state.reset(false);
+    pub(super) fn reset(&mut self, look: &mut Look) {
+        look.charge(STREAM);
+        self.state.init();
+        self.at = 0;
     }
 
     /// Takes octets of the stream; says how many of them belong to it.
@@ -51,32 +60,48 @@ impl Inflate {
         member: &mut Member,
         look: &mut Look,
     ) -> (usize, Step) {
-        let mut used = 0;
-        loop {
+        let (mut used, mut given) = (0, self.at);
+        while !look.is_over() {
             let rest = input.get(used..).unwrap_or_default();
-            let before = (self.state.total_in(), self.state.total_out());
-            let status = self
-                .state
-                .decompress(rest, &mut self.out, FlushDecompress::None);
-            let read = count(self.state.total_in() - before.0);
-            let wrote = count(self.state.total_out() - before.1);
+            // In small steps, so that little is done before it is charged.
+            let rest = rest.get(..STEP).unwrap_or(rest);
+            let (status, read, wrote) =
+                decompress(&mut self.state, rest, &mut self.window, self.at, FLAGS);
+            // One at least, so that it ends whatever the decoder says.
+            look.charge(OCTET);
             used += read;
+            self.at += wrote;
             self.wrote += wrote as u64;
-            look.work(read, wrote, self.wrote, room);
-            if look.is_over() {
-                return (used, Step::More);
+            look.unpacked(read, wrote, self.wrote, room);
+            let block = status == TINFLStatus::BlockBoundary;
+            if block {
+                look.charge(BLOCK);
             }
-            member.feed(self.out.get(..wrote).unwrap_or_default(), look);
-            match status {
-                Ok(Status::StreamEnd) => return (used, Step::End),
-                Ok(Status::Ok | Status::BufError) => {}
-                Err(_) => return (used, Step::Broken),
+            let starved = status == TINFLStatus::NeedsMoreInput;
+            let full = status == TINFLStatus::HasMoreOutput;
+            let more = block || full || starved && used < input.len();
+            if more && self.at < WINDOW {
+                continue;
             }
-            let full = wrote == self.out.len();
-            if look.is_over() || !full && (used >= input.len() || read + wrote == 0) {
-                return (used, Step::More);
+            let new = self.window.get(given..self.at).unwrap_or_default();
+            if !look.is_over() {
+                member.feed(new, look);
+            }
+            if self.at == WINDOW {
+                self.at = 0;
+            }
+            given = self.at;
+            if status == TINFLStatus::Done {
+                return (used, Step::End);
+            }
+            if !(block || full || starved) {
+                return (used, Step::Broken);
+            }
+            if !more {
+                break;
             }
         }
+        (used, Step::More)
     }
 }
 
@@ -88,9 +113,10 @@ impl fmt::Debug for Inflate {
     }
 }
 
-fn count(octets: u64) -> usize {
-    usize::try_from(octets).unwrap_or(usize::MAX)
-}
-
-/// Octets that come out at once.
-const OUT: usize = 32 << 10;
+/// Octets that come out at once, and that a stream may refer back to.
+const WINDOW: usize = 32 << 10;
+/// Octets that are read at once.
+const STEP: usize = 4 << 10;
+const FLAGS: u32 = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
+    | inflate_flags::TINFL_FLAG_IGNORE_ADLER32
+    | inflate_flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY;

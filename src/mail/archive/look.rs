@@ -3,8 +3,11 @@
 //! Whoever unpacks asks here before each step and stops when the look is over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Blocked, Bound, Bounds, Findings, Rules, Stopped};
+use super::work::{DEFLATED_OCTET, ENTRY, INFLATED_OCTET, NAME, NAME_OCTET, OCTET, PATTERN, cost};
+use super::{Blocked, Bound, Bounds, Findings, Packed, Rules, Stopped};
+use crate::base::limit::{ARCHIVE_NAMES_MAX, ARCHIVE_WORK_PER_OCTET};
 use crate::mail::structure::name;
 
 /// One look.
@@ -16,7 +19,14 @@ pub(super) struct Look {
     path: Vec<String>,
     depth: usize,
     held: usize,
+    /// Octets that unpacking read and wrote.
+    unpacked: u64,
+    /// What was charged.
     worked: u64,
+    /// What may be, for octets that came of the mail.
+    octets: u64,
+    /// Nobody waits for the findings any more.
+    cancel: Arc<AtomicBool>,
     pub(super) found: Findings,
 }
 
@@ -25,40 +35,83 @@ pub(super) struct Look {
 pub(super) struct Room(u64);
 
 impl Look {
-    pub(super) fn new(rules: Arc<Rules>, bounds: Bounds) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, bounds: Bounds, cancel: Arc<AtomicBool>) -> Self {
         Self {
             rules,
             bounds,
             path: Vec::new(),
             depth: 0,
             held: 0,
+            unpacked: 0,
             worked: 0,
+            octets: 0,
+            cancel,
             found: Findings::default(),
         }
     }
 
     /// Nothing that follows counts.
     pub(super) fn is_over(&self) -> bool {
-        self.found.blocked.is_some() || self.found.stopped.is_some()
+        self.found.blocked.is_some() || self.found.stopped.is_some() || self.is_cancelled()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
     }
 
     pub(super) fn archives(&self) -> bool {
         self.rules.archives()
     }
 
-    /// Something begins that has a name, or several.
-    pub(super) fn enter(&mut self, names: &[String], declared: Option<&str>) {
-        self.found.looked += 1;
-        let shown = names.iter().find_map(|raw| name::of(raw));
-        let shown = shown.unwrap_or_else(|| declared.unwrap_or(UNNAMED).to_owned());
-        self.path.push(short(&shown));
-        if self.found.looked > self.bounds.entries {
-            self.stop(Bound::Entries);
+    /// What was charged so far.
+    pub(super) fn worked(&self) -> u64 {
+        self.worked
+    }
+
+    /// Octets of the mail come; a larger one may cost more.
+    pub(super) fn arrived(&mut self, octets: usize) {
+        self.octets = self.octets.saturating_add(octets as u64);
+    }
+
+    /// Work that is about to be done.
+    pub(super) fn charge(&mut self, units: u64) {
+        self.worked = self.worked.saturating_add(units);
+        let large = self.octets.saturating_mul(ARCHIVE_WORK_PER_OCTET);
+        if self.worked > self.bounds.work.max(large) {
+            self.stop(Bound::Work);
         }
+    }
+
+    /// Something begins that has a name, or several; says what is shown of it.
+    pub(super) fn enter(&mut self, names: &[String], declared: Option<&str>) -> String {
+        let shown = names.iter().find_map(|raw| self.cleaned(raw));
+        let shown = shown.unwrap_or_else(|| declared.unwrap_or(UNNAMED).to_owned());
+        let shown = short(&shown);
+        self.enter_again(&shown);
         self.names(names);
         if let Some(declared) = declared {
             self.media(declared);
         }
+        shown
+    }
+
+    /// What was entered before, with another content: its names were compared.
+    pub(super) fn enter_again(&mut self, shown: &str) {
+        self.found.looked += 1;
+        self.path.push(shown.to_owned());
+        self.charge(ENTRY);
+        if self.found.looked > self.bounds.entries {
+            self.stop(Bound::Entries);
+        }
+    }
+
+    /// A name as it is compared and shown.
+    fn cleaned(&mut self, raw: &str) -> Option<String> {
+        self.charge(cost(raw.len(), NAME_OCTET));
+        if self.is_over() {
+            return None;
+        }
+        name::of(raw)
     }
 
     pub(super) fn leave(&mut self) {
@@ -67,18 +120,28 @@ impl Look {
 
     /// Further names of what was entered.
     pub(super) fn names(&mut self, names: &[String]) {
+        if names.len() > ARCHIVE_NAMES_MAX {
+            self.stop(Bound::Names);
+        }
         for raw in names {
+            if self.is_over() {
+                return;
+            }
             // Some programs end a name at its first NUL.
             let first = raw.split('\0').next().filter(|first| *first != raw);
             for raw in [Some(raw.as_str()), first].into_iter().flatten() {
-                if let Some(name) = name::of(raw)
-                    && let Some(rule) = self.rules.of_name(&name)
-                {
-                    let rule = rule.to_owned();
+                self.charge(NAME);
+                let Some(name) = self.cleaned(raw) else {
+                    continue;
+                };
+                let rules = Arc::clone(&self.rules);
+                let (compared, rule) = rules.of_name(&name);
+                self.charge(cost(compared, PATTERN));
+                if let Some(rule) = rule {
                     if let Some(last) = self.path.last_mut() {
                         *last = short(&name);
                     }
-                    self.block(None, rule);
+                    self.block(None, rule.to_owned());
                     return;
                 }
             }
@@ -87,9 +150,11 @@ impl Look {
 
     /// What is entered declares itself, or is seen, to be of this type.
     pub(super) fn media(&mut self, media: &str) {
-        if let Some(rule) = self.rules.of_type(media) {
-            let rule = rule.to_owned();
-            self.block(Some(media.to_owned()), rule);
+        let rules = Arc::clone(&self.rules);
+        let (compared, rule) = rules.of_type(media);
+        self.charge(NAME.saturating_add(cost(compared, PATTERN)));
+        if let Some(rule) = rule {
+            self.block(Some(media.to_owned()), rule.to_owned());
         }
     }
 
@@ -113,6 +178,17 @@ impl Look {
         }
     }
 
+    /// What is entered is packed by this method, if it is one that is not unpacked.
+    pub(super) fn packed(&mut self, method: Option<&'static str>) {
+        if let Some(method) = method
+            && self.found.packed.is_none()
+            && !self.is_over()
+        {
+            let path = self.shown();
+            self.found.packed = Some(Packed { path, method });
+        }
+    }
+
     pub(super) fn damaged(&mut self) {
         if self.found.damaged.is_none() && !self.is_over() {
             self.found.damaged = Some(self.shown());
@@ -133,6 +209,7 @@ impl Look {
 
     /// Octets that are kept until an archive's end.
     pub(super) fn hold(&mut self, octets: usize) {
+        self.charge(cost(octets, OCTET));
         self.held = self.held.saturating_add(octets);
         if self.held > self.bounds.held {
             self.stop(Bound::Held);
@@ -153,14 +230,15 @@ impl Look {
     }
 
     /// Octets that unpacking read, and wrote so far in this archive.
-    pub(super) fn work(&mut self, read: usize, wrote: usize, all: u64, room: Room) {
+    pub(super) fn unpacked(&mut self, read: usize, wrote: usize, all: u64, room: Room) {
         let both = u64::try_from(read.saturating_add(wrote)).unwrap_or(u64::MAX);
-        self.worked = self.worked.saturating_add(both);
+        self.unpacked = self.unpacked.saturating_add(both);
         if all > room.0 {
             self.stop(Bound::Ratio);
-        } else if self.worked > self.bounds.total {
+        } else if self.unpacked > self.bounds.total {
             self.stop(Bound::Total);
         }
+        self.charge(cost(read, DEFLATED_OCTET).saturating_add(cost(wrote, INFLATED_OCTET)));
     }
 
     /// `a.zip > b.zip > c.exe`

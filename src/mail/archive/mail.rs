@@ -5,6 +5,7 @@
 use super::Bound;
 use super::look::Look;
 use super::member::Member;
+use super::work::{MAIL_OCTET, cost};
 use crate::mail::structure::{Event, Lost, Scan};
 
 /// The mail itself, or one that is attached or packed.
@@ -12,6 +13,8 @@ use crate::mail::structure::{Event, Lost, Scan};
 pub(super) struct Mail {
     scan: Scan,
     open: Option<Box<Member>>,
+    /// Of the scan's work.
+    charged: u64,
 }
 
 impl Default for Mail {
@@ -19,6 +22,7 @@ impl Default for Mail {
         Self {
             scan: Scan::watched(),
             open: None,
+            charged: 0,
         }
     }
 }
@@ -29,13 +33,23 @@ impl Mail {
             if look.is_over() {
                 return;
             }
+            look.charge(cost(piece.len(), MAIL_OCTET));
             self.scan.feed(piece);
+            self.charge(look);
             self.events(look);
         }
     }
 
+    /// What the scan did besides walking over the octets: never more than the piece is worth.
+    fn charge(&mut self, look: &mut Look) {
+        let worked = self.scan.worked();
+        look.charge(worked.saturating_sub(self.charged));
+        self.charged = worked;
+    }
+
     pub(super) fn finish(&mut self, look: &mut Look) {
         self.scan.end();
+        self.charge(look);
         self.events(look);
         // Only now, so that it does not matter how the mail was cut.
         match self.scan.lost() {

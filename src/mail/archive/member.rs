@@ -3,6 +3,7 @@
 //! The content decides what it is; only what no content shows is taken by its name.
 
 use std::mem;
+use std::sync::Arc;
 
 use super::gzip::Gzip;
 use super::look::Look;
@@ -17,11 +18,23 @@ use crate::mail::structure::sniff::media_type;
 /// What comes by now.
 #[derive(Debug)]
 pub(super) struct Member {
-    names: Vec<String>,
+    named: Arc<Named>,
     declared: Option<String>,
     /// Until it is known what it is.
     head: Vec<u8>,
     inside: Option<Inside>,
+}
+
+/// Names of one thing, read once: a zip may have a thousand of an entry, and as many contents for them.
+#[derive(Debug)]
+pub(super) struct Named {
+    names: Vec<String>,
+    /// As it stands in a path.
+    shown: String,
+    /// What one of its names says that it is.
+    mail: bool,
+    zip: bool,
+    tar: bool,
 }
 
 #[derive(Debug)]
@@ -51,14 +64,30 @@ impl Member {
         Self::begin(names, Some(declared), look)
     }
 
+    /// The same entry once more, for another content that somebody may see in it.
+    pub(super) fn again(named: &Arc<Named>, look: &mut Look) -> Self {
+        look.enter_again(&named.shown);
+        Self::of(Arc::clone(named), None)
+    }
+
     fn begin(names: Vec<String>, declared: Option<String>, look: &mut Look) -> Self {
-        look.enter(&names, declared.as_deref());
+        let shown = look.enter(&names, declared.as_deref());
+        let named = Named::new(names, shown, look);
+        Self::of(Arc::new(named), declared)
+    }
+
+    fn of(named: Arc<Named>, declared: Option<String>) -> Self {
         Self {
-            names,
+            named,
             declared,
             head: Vec::new(),
             inside: None,
         }
+    }
+
+    /// Its names, for `again`.
+    pub(super) fn named(&self) -> Arc<Named> {
+        Arc::clone(&self.named)
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], look: &mut Look) {
@@ -145,7 +174,7 @@ impl Member {
             Some("application/vnd.ms-tnef") => return Inside::Tnef(Kept::default()),
             Some("application/x-ole-storage") => return Inside::Plain(Plain::ole()),
             Some("application/gzip") if archives => {
-                return Inside::Gzip(Box::new(Gzip::new(&self.names)));
+                return Inside::Gzip(Box::new(Gzip::new(&self.named.names)));
             }
             Some("application/x-tar") if archives => return Inside::Tar(Box::default()),
             Some(_) if head.starts_with(b"PK") && archives => {
@@ -153,15 +182,15 @@ impl Member {
             }
             Some(_) | None => {}
         }
-        if self.claims(MAILS, &["message/rfc822", "message/global"]) {
+        if self.named.mail || self.declares(&["message/rfc822", "message/global"]) {
             return Inside::Mail(Box::default());
         }
         // Something may stand before it: a program that unpacks itself, or octets that are to mislead.
-        if archives && self.claims(ZIPS, ZIP_TYPES) {
+        if archives && (self.named.zip || self.declares(ZIP_TYPES)) {
             return Inside::Zip(Kept::default());
         }
-        if archives && self.claims(&[".tar"], &["application/x-tar"]) && super::tar::is_header(head)
-        {
+        let tar = self.named.tar || self.declares(&["application/x-tar"]);
+        if archives && tar && super::tar::is_header(head) {
             return Inside::Tar(Box::default());
         }
         let declared = self.declared.as_deref().unwrap_or_default();
@@ -171,14 +200,36 @@ impl Member {
         Inside::Plain(Plain::default())
     }
 
-    /// By one of its names, or by what it declares.
-    fn claims(&self, endings: &[&str], types: &[&str]) -> bool {
-        let named = self.names.iter().any(|name| {
-            let name = name.to_ascii_lowercase();
-            endings.iter().any(|ending| name.ends_with(ending))
-        });
+    fn declares(&self, types: &[&str]) -> bool {
         let declared = self.declared.as_deref();
-        named || declared.is_some_and(|declared| types.contains(&declared))
+        declared.is_some_and(|declared| types.contains(&declared))
+    }
+}
+
+impl Named {
+    fn new(names: Vec<String>, shown: String, look: &Look) -> Self {
+        let mut named = Self {
+            names,
+            shown,
+            mail: false,
+            zip: false,
+            tar: false,
+        };
+        // Names of a look that is over are not worth reading.
+        if look.is_over() {
+            return named;
+        }
+        for name in &named.names {
+            let ends = |ending: &&str| {
+                let from = name.len().checked_sub(ending.len());
+                let end = from.and_then(|from| name.get(from..));
+                end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
+            };
+            named.mail |= MAILS.iter().any(ends);
+            named.zip |= ZIPS.iter().any(ends);
+            named.tar |= TARS.iter().any(ends);
+        }
+        named
     }
 }
 
@@ -244,6 +295,7 @@ impl Kept {
 }
 
 const MAILS: &[&str] = &[".eml"];
+const TARS: &[&str] = &[".tar"];
 /// What is a zip by its name, whatever stands at its begin.
 const ZIPS: &[&str] = &[
     ".zip", ".jar", ".apk", ".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xlsb", ".xltx",

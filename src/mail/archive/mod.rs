@@ -1,8 +1,9 @@
 //! Looks into the attachments of a mail while it streams by: names and contents that are blocked, archives in archives.
 //!
-//! Pure, and hostile input is the rule: every octet is charged against a named bound, nothing is allocated because a
-//! file says so, and the findings do not depend on how the octets are cut. Zip, gzip, tar, TNEF, uuencode and mails are
-//! looked into; of 7z, rar, xz, bzip2, cab and disk images only name and type count. What is found first ends the look.
+//! Pure, and hostile input is the rule: every step is charged to one account of work before it is done (`work`), nothing
+//! is allocated because a file says so, and the findings do not depend on how the octets are cut; only where in a mail
+//! its account is spent does. Zip, gzip, tar, TNEF, uuencode and mails are looked into; of 7z, rar, xz, bzip2, cab and
+//! disk images only name and type count. What is found first ends the look.
 //! Not here: what becomes of a mail with findings (`policy`), and on which thread it is looked at (`scan`).
 
 mod gzip;
@@ -11,21 +12,26 @@ mod look;
 mod mail;
 mod member;
 mod office;
+mod pattern;
 mod rule;
 mod tar;
 #[cfg(test)]
 mod tests;
 mod tnef;
 mod uu;
+mod work;
 mod zip;
+mod zip_mark;
 mod zip_record;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::base::limit::{
-    ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_HELD_MAX, ARCHIVE_RATIO_FREE,
-    ARCHIVE_RATIO_MAX, ARCHIVE_TOTAL_MAX, MIME_DEPTH_MAX, MIME_HEADER_MAX, MIME_PARTS_MAX,
+    ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_HELD_MAX, ARCHIVE_NAMES_MAX,
+    ARCHIVE_RATIO_FREE, ARCHIVE_RATIO_MAX, ARCHIVE_TOTAL_MAX, ARCHIVE_WORK_MAX, MIME_DEPTH_MAX,
+    MIME_HEADER_MAX, MIME_PARTS_MAX,
 };
 use look::Look;
 use mail::Mail;
@@ -42,8 +48,19 @@ pub struct Findings {
     pub encrypted: Option<String>,
     /// The path of the first archive that cannot be read to its end.
     pub damaged: Option<String>,
+    /// The first entry whose content is packed by a method that is not unpacked.
+    pub packed: Option<Packed>,
     /// Parts, attachments and entries that were looked at.
     pub looked: usize,
+}
+
+/// An entry whose content nobody saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// As of `Blocked`.
+    pub path: String,
+    /// The method: `lzma`.
+    pub method: &'static str,
 }
 
 /// What is blocked.
@@ -79,6 +96,10 @@ pub enum Bound {
     Depth,
     /// `ARCHIVE_ENTRIES_MAX`
     Entries,
+    /// `ARCHIVE_NAMES_MAX`
+    Names,
+    /// `ARCHIVE_WORK_MAX`
+    Work,
     /// `MIME_PARTS_MAX`
     Parts,
     /// `MIME_DEPTH_MAX`
@@ -102,6 +123,8 @@ pub struct Bounds {
     pub depth: usize,
     /// Entries of all archives.
     pub entries: usize,
+    /// Units of work.
+    pub work: u64,
 }
 
 /// Looks into one mail that is fed to it.
@@ -120,6 +143,7 @@ impl Default for Bounds {
             free: ARCHIVE_RATIO_FREE,
             depth: ARCHIVE_DEPTH_MAX,
             entries: ARCHIVE_ENTRIES_MAX,
+            work: ARCHIVE_WORK_MAX,
         }
     }
 }
@@ -132,14 +156,20 @@ impl Inspector {
 
     /// With other bounds.
     pub fn bounded(rules: Arc<Rules>, bounds: Bounds) -> Self {
+        Self::cancelled_by(rules, bounds, Arc::default())
+    }
+
+    /// Ends soon after `cancel` is set, with findings that mean nothing.
+    pub fn cancelled_by(rules: Arc<Rules>, bounds: Bounds, cancel: Arc<AtomicBool>) -> Self {
         Self {
-            look: Look::new(rules, bounds),
+            look: Look::new(rules, bounds, cancel),
             mail: Mail::default(),
         }
     }
 
     /// Takes the next octets of the mail. They are worked on at once: up to seconds for the worst of mails.
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.look.arrived(bytes.len());
         self.mail.feed(bytes, &mut self.look);
     }
 
@@ -149,14 +179,20 @@ impl Inspector {
     }
 
     /// The mail has ended.
-    pub fn finish(mut self) -> Findings {
+    pub fn finish(self) -> Findings {
+        self.finish_counted().0
+    }
+
+    /// The same, and how many units of work it took.
+    pub fn finish_counted(mut self) -> (Findings, u64) {
         self.mail.finish(&mut self.look);
+        let worked = self.look.worked();
         let mut found = self.look.found;
         if found.blocked.is_some() || found.stopped.is_some() {
             // They came by or not, as the octets were cut; they do not count any more.
-            (found.encrypted, found.damaged) = (None, None);
+            (found.encrypted, found.damaged, found.packed) = (None, None, None);
         }
-        found
+        (found, worked)
     }
 }
 
@@ -167,6 +203,7 @@ impl Findings {
             && self.stopped.is_none()
             && self.encrypted.is_none()
             && self.damaged.is_none()
+            && self.packed.is_none()
     }
 }
 
@@ -179,6 +216,8 @@ impl Bound {
             Self::Ratio => "ARCHIVE_RATIO_MAX",
             Self::Depth => "ARCHIVE_DEPTH_MAX",
             Self::Entries => "ARCHIVE_ENTRIES_MAX",
+            Self::Names => "ARCHIVE_NAMES_MAX",
+            Self::Work => "ARCHIVE_WORK_MAX",
             Self::Parts => "MIME_PARTS_MAX",
             Self::Levels => "MIME_DEPTH_MAX",
             Self::Header => "MIME_HEADER_MAX",
@@ -194,6 +233,8 @@ impl Bound {
             Self::Ratio => ARCHIVE_RATIO_MAX,
             Self::Depth => of(ARCHIVE_DEPTH_MAX),
             Self::Entries => of(ARCHIVE_ENTRIES_MAX),
+            Self::Names => of(ARCHIVE_NAMES_MAX),
+            Self::Work => ARCHIVE_WORK_MAX,
             Self::Parts => of(MIME_PARTS_MAX),
             Self::Levels => of(MIME_DEPTH_MAX),
             Self::Header => of(MIME_HEADER_MAX),
@@ -208,6 +249,8 @@ impl Bound {
             Self::Ratio => "unpacks to far more than it is",
             Self::Depth => "too many archives inside each other",
             Self::Entries => "too many entries",
+            Self::Names => "too many names for one part or entry",
+            Self::Work => "too much work to look into",
             Self::Parts => "too many parts",
             Self::Levels => "too many mails and multiparts inside each other",
             Self::Header => "a part with a header that is too long",

@@ -6,6 +6,7 @@
 use memchr::memmem;
 
 use super::look::Look;
+use super::work::{OCTET, cost};
 
 /// A file whose octets come by.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ impl Plain {
 
     pub(super) fn feed(&mut self, bytes: &[u8], look: &mut Look) {
         if self.ole {
+            // Twice, and the seam.
+            look.charge(cost(bytes.len() + LONGEST, 3 * OCTET));
             self.search(bytes, look);
         } else {
             self.image(bytes, look);

@@ -3,9 +3,12 @@
 //! Long names stand in entries of their own, before the one they name (GNU), or among its extended fields (POSIX pax).
 //! Not looked at: what links point to, and where entries would be put.
 
+use super::Bound;
 use super::look::Look;
 use super::member::Member;
+use super::work::{NAME, NAME_OCTET, OCTET, RECORD, cost};
 use super::zip_record::text;
+use crate::base::limit::ARCHIVE_NAMES_MAX;
 
 /// A tar file that comes by.
 #[derive(Debug, Default)]
@@ -86,6 +89,7 @@ impl Tar {
         if self.header.len() < BLOCK {
             return room;
         }
+        look.charge(RECORD + cost(BLOCK, OCTET));
         let header = std::mem::take(&mut self.header);
         // Two empty blocks are the end for some programs, and not for others.
         if header.iter().all(|byte| *byte == 0) {
@@ -119,6 +123,7 @@ impl Tar {
                     text(octets.split(|byte| *byte == 0).next().unwrap_or_default())
                 };
                 names.push(field(0, 100));
+                names.dedup();
                 Content::Member(Box::new(Member::new(names, look)))
             }
         };
@@ -139,16 +144,31 @@ impl Tar {
             Content::Member(mut member) => member.finish(look),
             Content::Name(octets) => {
                 let first = octets.split(|byte| *byte == 0).next();
-                self.names.push(text(first.unwrap_or_default()));
+                self.name(first.unwrap_or_default(), look);
             }
-            Content::Fields(octets) => self.fields(&octets),
+            Content::Fields(octets) => self.fields(&octets, look),
             Content::Skip => {}
         }
     }
 
+    /// One more name of the next entry. Programs differ in which of them they take; a thousand are for none.
+    fn name(&mut self, octets: &[u8], look: &mut Look) {
+        look.charge(NAME + cost(octets.len(), NAME_OCTET));
+        if self.names.len() >= ARCHIVE_NAMES_MAX {
+            look.stop(Bound::Names);
+        }
+        if !look.is_over() {
+            self.names.push(text(octets));
+        }
+    }
+
     /// `30 path=name\n`: the length counts itself.
-    fn fields(&mut self, mut octets: &[u8]) {
-        while let Some(blank) = memchr::memchr(b' ', octets) {
+    fn fields(&mut self, mut octets: &[u8], look: &mut Look) {
+        // However often a size is said or a name is.
+        look.charge(cost(octets.len(), NAME_OCTET));
+        while !look.is_over()
+            && let Some(blank) = memchr::memchr(b' ', octets)
+        {
             let (digits, _) = octets.split_at(blank);
             let length = std::str::from_utf8(digits).ok();
             let Some(length) = length.and_then(|digits| digits.parse::<usize>().ok()) else {
@@ -159,7 +179,7 @@ impl Tar {
             };
             let field = field.strip_suffix(b"\n").unwrap_or(field);
             if let Some(name) = field.strip_prefix(b"path=") {
-                self.names.push(text(name));
+                self.name(name, look);
             } else if let Some(size) = field.strip_prefix(b"size=") {
                 let size = std::str::from_utf8(size).ok();
                 self.size = size.and_then(|size| size.parse().ok());

@@ -7,6 +7,8 @@ mod corpus;
 mod mangled;
 mod packed;
 mod parts;
+mod spent;
+mod worst;
 
 use super::*;
 use corpus::{EXE, mail, zipped};
@@ -30,6 +32,7 @@ const SMALL: Bounds = Bounds {
     free: 1 << 20,
     depth: 12,
     entries: 500,
+    work: u64::MAX,
 };
 
 fn cut_at(text: &[u8], size: usize, rules: &Arc<Rules>, bounds: Bounds) -> Findings {
@@ -53,6 +56,25 @@ fn look(text: &[u8]) -> Findings {
 /// The path of what is blocked in a mail with this one file.
 fn blocked(name: &str, file: &[u8]) -> Option<String> {
     look(&mail(name, file)).blocked.map(|blocked| blocked.path)
+}
+
+/// A winmail.dat with one attachment that has all these names, in the order of their worth, and so many contents.
+fn tnef_of(names: &[String], contents: usize) -> Vec<u8> {
+    let mut file = b"\x78\x9f\x3e\x22\x01\0".to_vec();
+    let mut attribute = |id: u32, data: &[u8]| {
+        file.push(2);
+        file.extend(id.to_le_bytes());
+        file.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+        file.extend_from_slice(data);
+        file.extend([0; 2]);
+    };
+    for name in names {
+        attribute(0x0001_8010, format!("{name}\0").as_bytes());
+    }
+    for _ in 0..contents {
+        attribute(0x0006_800f, b"text");
+    }
+    file
 }
 
 #[test]

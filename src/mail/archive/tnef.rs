@@ -4,14 +4,22 @@
 //! it is TNEF again.
 //! Not looked at: the mail's own properties, and check sums.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::Bound;
 use super::look::Look;
-use super::member::Member;
+use super::member::{Member, Named};
+use super::work::{NAME, NAME_OCTET, RECORD, cost};
 use super::zip_record::text;
+use crate::base::limit::{ARCHIVE_ENTRIES_MAX, ARCHIVE_NAMES_MAX};
 
 /// One attachment, as far as it is known.
 #[derive(Debug, Default)]
 struct Attached<'a> {
+    /// What is shown stands last.
     names: Vec<String>,
+    known: HashSet<String>,
     contents: Vec<&'a [u8]>,
 }
 
@@ -20,20 +28,21 @@ pub(super) fn look_into(bytes: &[u8], look: &mut Look) {
     let mut rest = bytes.get(6..).unwrap_or_default();
     let mut open: Option<Attached<'_>> = None;
     while let Some((id, data, behind)) = attribute(rest) {
+        look.charge(RECORD);
+        if look.is_over() {
+            return;
+        }
         match id {
             BEGIN => {
                 end(open.take(), look);
                 open = Some(Attached::default());
             }
-            TITLE => open.get_or_insert_default().names.push(title(data)),
-            DATA => open.get_or_insert_default().contents.push(data),
-            PROPERTIES => properties(data, open.get_or_insert_default()),
+            TITLE => open.get_or_insert_default().title(data, look),
+            DATA => open.get_or_insert_default().content(data, look),
+            PROPERTIES => properties(data, open.get_or_insert_default(), look),
             _ => {}
         }
         rest = behind;
-        if look.is_over() {
-            return;
-        }
     }
     end(open, look);
     // Fewer octets than an attribute's head are padding.
@@ -43,14 +52,59 @@ pub(super) fn look_into(bytes: &[u8], look: &mut Look) {
 }
 
 fn end(attached: Option<Attached<'_>>, look: &mut Look) {
-    let Some(Attached { names, contents }) = attached else {
+    let Some(Attached {
+        mut names,
+        contents,
+        ..
+    }) = attached
+    else {
         return;
     };
+    names.reverse();
+    let mut known: Option<Arc<Named>> = None;
     for content in contents {
         if look.is_over() {
             return;
         }
-        Member::new(names.clone(), look).whole(content, look);
+        let member = match &known {
+            Some(named) => Member::again(named, look),
+            None => Member::new(std::mem::take(&mut names), look),
+        };
+        known = Some(member.named());
+        member.whole(content, look);
+    }
+}
+
+impl<'a> Attached<'a> {
+    fn name(&mut self, name: String, look: &mut Look) {
+        if self.names.len() >= ARCHIVE_NAMES_MAX {
+            look.stop(Bound::Names);
+        } else if self.known.insert(name.clone()) {
+            self.names.push(name);
+        }
+    }
+
+    fn title(&mut self, data: &[u8], look: &mut Look) {
+        let octets = data.split(|byte| *byte == 0).next().unwrap_or_default();
+        look.charge(NAME + cost(octets.len(), NAME_OCTET));
+        if !look.is_over() {
+            self.name(text(octets), look);
+        }
+    }
+
+    fn wide(&mut self, data: &[u8], look: &mut Look) {
+        look.charge(NAME + cost(data.len(), NAME_OCTET));
+        if !look.is_over() {
+            self.name(wide(data), look);
+        }
+    }
+
+    fn content(&mut self, data: &'a [u8], look: &mut Look) {
+        if self.contents.len() >= ARCHIVE_ENTRIES_MAX {
+            look.stop(Bound::Entries);
+        } else {
+            self.contents.push(data);
+        }
     }
 }
 
@@ -63,41 +117,22 @@ fn attribute(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     Some((id, data, bytes.get(end + 2..).unwrap_or_default()))
 }
 
-fn title(data: &[u8]) -> String {
-    text(data.split(|byte| *byte == 0).next().unwrap_or_default())
-}
-
 /// The attachment's MAPI properties: its long name, and its content if that is an object.
-fn properties<'a>(data: &'a [u8], attached: &mut Attached<'a>) {
+fn properties<'a>(data: &'a [u8], attached: &mut Attached<'a>, look: &mut Look) {
     let Some(count) = u32_at(data, 0) else {
         return;
     };
     let mut rest = data.get(4..).unwrap_or_default();
     for _ in 0..count.min(PROPERTIES_MAX) {
-        let Some((id, values, behind)) = property(rest) else {
+        let Some(behind) = property(rest, attached, look) else {
             return;
         };
-        for (kind, value) in values {
-            match id {
-                // Readers show the long one.
-                LONG_NAME | SHORT_NAME if kind == WIDE => attached.names.insert(0, wide(value)),
-                LONG_NAME | SHORT_NAME => attached.names.insert(0, title(value)),
-                // An object has the id of its interface before it.
-                OBJECT if kind == AS_OBJECT => {
-                    attached.contents.extend(value.get(16..));
-                }
-                OBJECT => attached.contents.push(value),
-                _ => {}
-            }
-        }
         rest = behind;
     }
 }
 
-type Property<'a> = (u32, Vec<(u32, &'a [u8])>, &'a [u8]);
-
-/// Type, id, maybe a name, and the values, each filled up to four octets.
-fn property(bytes: &[u8]) -> Option<Property<'_>> {
+/// Type, id, maybe a name, and the values, each filled up to four octets; what follows them.
+fn property<'a>(bytes: &'a [u8], attached: &mut Attached<'a>, look: &mut Look) -> Option<&'a [u8]> {
     let tag = u32_at(bytes, 0)?;
     let (kind, id) = (tag & 0xffff, tag >> 16);
     let mut at = 4;
@@ -121,8 +156,11 @@ fn property(bytes: &[u8]) -> Option<Property<'_>> {
     } else {
         1
     };
-    let mut values = Vec::new();
     for _ in 0..count {
+        look.charge(RECORD);
+        if look.is_over() {
+            return None;
+        }
         let (length, full) = match fixed {
             Some(length) => (length, length),
             None => {
@@ -131,10 +169,23 @@ fn property(bytes: &[u8]) -> Option<Property<'_>> {
                 (usize::try_from(length).ok()?, filled(length)?)
             }
         };
-        values.push((kind, bytes.get(at..at.checked_add(length)?)?));
+        let value = bytes.get(at..at.checked_add(length)?)?;
         at = at.checked_add(full)?;
+        match id {
+            // Readers show the long one.
+            LONG_NAME | SHORT_NAME if kind == WIDE => attached.wide(value, look),
+            LONG_NAME | SHORT_NAME => attached.title(value, look),
+            // An object has the id of its interface before it.
+            OBJECT if kind == AS_OBJECT => {
+                if let Some(object) = value.get(16..) {
+                    attached.content(object, look);
+                }
+            }
+            OBJECT => attached.content(value, look),
+            _ => {}
+        }
     }
-    Some((id, values, bytes.get(at..).unwrap_or_default()))
+    Some(bytes.get(at..).unwrap_or_default())
 }
 
 fn filled(length: u32) -> Option<usize> {

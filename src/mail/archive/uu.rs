@@ -2,9 +2,12 @@
 //!
 //! `begin 644 name` starts one, `end` ends it.
 
+use std::mem;
+
 use super::look::Look;
 use super::member::Member;
 use super::office::Plain;
+use super::work::{LINE, OCTET, cost};
 
 /// A text that comes by.
 #[derive(Debug, Default)]
@@ -13,11 +16,14 @@ pub(super) struct Text {
     /// It may be no text at all: what says nothing of itself is declared to be one.
     plain: Plain,
     open: Option<Box<Member>>,
+    /// Octets of it, until they are worth a call: a line has up to 63.
+    octets: Vec<u8>,
 }
 
 impl Text {
     pub(super) fn feed(&mut self, mut bytes: &[u8], look: &mut Look) {
         self.plain.feed(bytes, look);
+        look.charge(cost(bytes.len(), OCTET));
         while !bytes.is_empty() && !look.is_over() {
             let end = memchr::memchr(b'\n', bytes);
             let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
@@ -36,7 +42,8 @@ impl Text {
     }
 
     fn end_line(&mut self, look: &mut Look) {
-        let line = std::mem::take(&mut self.line);
+        look.charge(LINE + cost(self.line.len(), OCTET));
+        let line = mem::take(&mut self.line);
         self.take(line.trim_ascii_end(), look);
         self.line = line;
         self.line.clear();
@@ -52,12 +59,18 @@ impl Text {
         if line == b"end" {
             self.close(look);
         } else if let Some(open) = &mut self.open {
-            open.feed(&decoded(line), look);
+            decode(line, &mut self.octets);
+            if self.octets.len() >= OCTETS {
+                open.feed(&self.octets, look);
+                self.octets.clear();
+            }
         }
     }
 
     fn close(&mut self, look: &mut Look) {
+        let octets = mem::take(&mut self.octets);
         if let Some(mut open) = self.open.take() {
+            open.feed(&octets, look);
             open.finish(look);
         }
     }
@@ -74,22 +87,22 @@ fn begin(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// The first character says how many octets there are; blanks at the end may have been lost.
-fn decoded(line: &[u8]) -> Vec<u8> {
+fn decode(line: &[u8], out: &mut Vec<u8>) {
     let Some((length, text)) = line.split_first() else {
-        return Vec::new();
+        return;
     };
     let value = |at: Option<&u8>| at.map_or(0, |b| b.wrapping_sub(b' ') & 0x3f);
-    let length = usize::from(value(Some(length)));
-    let mut out = Vec::with_capacity(length + 2);
+    let end = out.len() + usize::from(value(Some(length)));
     let mut groups = text.chunks(4);
-    while out.len() < length {
+    while out.len() < end {
         let group = groups.next().unwrap_or_default();
         let [a, b, c, d] = [0, 1, 2, 3].map(|n| value(group.get(n)));
         out.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
     }
-    out.truncate(length);
-    out
+    out.truncate(end);
 }
 
 /// Octets of a line that count: 61 of a file, more in a name.
 const LINE_MAX: usize = 400;
+/// Octets of a file that are given on at once.
+const OCTETS: usize = 4 << 10;

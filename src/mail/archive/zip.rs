@@ -3,28 +3,38 @@
 //! Programs find entries by the directory at the end, or by walking from header to header; files that mean to mislead
 //! say different things in each. So both ways are gone, and what differs is looked at twice. Octets before, between and
 //! behind the entries do not hide any.
-//! Not here: methods other than stored and deflated; of such entries only the names count.
+//! Each octet is searched a bounded number of times, whatever the records say of each other.
+//! Not here: methods other than stored and deflated; of such entries the names count, and that they hide their content.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use memchr::memmem;
 
 use super::Bound;
 use super::inflate::{Inflate, Step};
 use super::look::{Look, Room};
-use super::member::Member;
-use super::zip_record::{CENTRAL, DESCRIPTOR, Directory, LOCAL, Record, directories};
-use crate::base::limit::ARCHIVE_ENTRIES_MAX;
+use super::member::{Member, Named};
+use super::work::{NAME_OCTET, OCTET, RECORD, cost};
+use super::zip_mark::Marks;
+use super::zip_record::{
+    CENTRAL, DEFLATED, DESCRIPTOR, Directory, LOCAL, Record, STORED, directories,
+};
+use crate::base::limit::{ARCHIVE_ENTRIES_MAX, ARCHIVE_NAMES_MAX};
 
 /// One file.
 struct Zip<'a> {
     bytes: &'a [u8],
-    /// Central headers by where their local one stands.
-    central: BTreeMap<usize, Vec<Record>>,
+    /// Central headers by where their local one stands, and where they do.
+    central: BTreeMap<usize, BTreeMap<usize, Record>>,
     /// Where contents began that were looked at, with their method, and if stored their length.
     seen: BTreeSet<(usize, u16, usize)>,
     room: Room,
     inflate: Inflate,
+    locals: Marks<'a>,
+    /// What ends a content whose size nobody knows.
+    descriptors: Marks<'a>,
+    centrals: Marks<'a>,
     /// Octets that stored entries gave.
     stored: u64,
 }
@@ -37,8 +47,16 @@ pub(super) fn look_into(bytes: &[u8], look: &mut Look) {
         seen: BTreeSet::new(),
         room: look.room(bytes.len() as u64),
         inflate: Inflate::default(),
+        locals: Marks::new(bytes, LOCAL),
+        descriptors: Marks::new(bytes, DESCRIPTOR),
+        centrals: Marks::new(bytes, CENTRAL),
         stored: 0,
     };
+    // The end records are searched for, and maybe the first central one.
+    look.charge(cost(bytes.len(), 3 * OCTET));
+    if look.is_over() {
+        return;
+    }
     let ends = directories(bytes);
     for directory in ends.iter().flatten() {
         zip.read(*directory, look);
@@ -64,8 +82,12 @@ impl Zip<'_> {
         let mut at = directory.at;
         let mut count = 0;
         while let Some(record) = Record::central(self.bytes, at) {
+            look.charge(RECORD);
             at = record.end;
             count += 1;
+            if look.is_over() {
+                return;
+            }
             if count > ARCHIVE_ENTRIES_MAX {
                 look.stop(Bound::Entries);
                 return;
@@ -73,9 +95,7 @@ impl Zip<'_> {
             let local = record.local.wrapping_add(directory.shift);
             let local = usize::try_from(local).unwrap_or(usize::MAX);
             let all = self.central.entry(local).or_default();
-            if !all.iter().any(|own| own.at == record.at) {
-                all.push(record);
-            }
+            all.insert(record.at, record);
         }
     }
 
@@ -83,11 +103,10 @@ impl Zip<'_> {
     fn walk(&mut self, look: &mut Look) -> bool {
         let (mut at, mut walked) = (0, false);
         while !look.is_over() {
-            let rest = self.bytes.get(at..).unwrap_or_default();
-            let Some(found) = memmem::find(rest, LOCAL) else {
+            at = self.locals.next(at, look);
+            if at >= self.bytes.len() {
                 break;
-            };
-            at += found;
+            }
             let Some(local) = Record::local(self.bytes, at) else {
                 at += LOCAL.len();
                 continue;
@@ -109,47 +128,68 @@ impl Zip<'_> {
                 self.entry(local, &named, look);
                 continue;
             }
-            for record in named {
-                let mut member = Member::new(record.names(self.bytes), look);
+            for record in named.into_values() {
+                let names = self.names([&record].into_iter(), look);
+                let mut member = Member::new(names, look);
                 look.damaged();
                 member.finish(look);
             }
         }
     }
 
-    /// One entry and the central headers that mean it; where its content ends.
-    fn entry(&mut self, local: Record, named: &[Record], look: &mut Look) -> usize {
-        let mut names = local.names(self.bytes);
-        for record in named {
+    /// Each name once, first those of the first.
+    fn names<'r>(&self, records: impl Iterator<Item = &'r Record>, look: &mut Look) -> Vec<String> {
+        let (mut names, mut known) = (Vec::new(), HashSet::new());
+        for record in records {
+            look.charge(RECORD + cost(record.length(), NAME_OCTET));
+            // One above the bound is enough to be seen.
+            if look.is_over() || names.len() > ARCHIVE_NAMES_MAX {
+                break;
+            }
             for name in record.names(self.bytes) {
-                if !names.contains(&name) {
+                if known.insert(name.clone()) {
                     names.push(name);
                 }
             }
         }
-        let packed = named.iter().map(|record| record.packed);
-        let mut member = Some(Member::new(names.clone(), look));
+        names
+    }
+
+    /// One entry and the central headers that mean it; where its content ends.
+    fn entry(&mut self, local: Record, named: &BTreeMap<usize, Record>, look: &mut Look) -> usize {
+        let names = self.names([&local].into_iter().chain(named.values()), look);
+        let packed = named.values().map(|record| record.packed).max();
+        let mut member = Some(Member::new(names, look));
+        let known = member.as_ref().map(Member::named);
+        for record in [&local].into_iter().chain(named.values()) {
+            let described = local.flags & DESCRIBED != 0;
+            if record.packed > 0 || described && packed.is_none_or(|packed| packed > 0) {
+                look.packed(record.strange());
+            }
+        }
         let mut end = local.end;
-        for (n, record) in [&local].into_iter().chain(named).enumerate() {
+        for (n, record) in [&local].into_iter().chain(named.values()).enumerate() {
+            look.charge(RECORD);
             if look.is_over() {
                 return end;
             }
             if local.is_encrypted() || record.is_encrypted() {
                 look.encrypted();
-                let size = packed.clone().max().unwrap_or_default().max(record.packed);
+                let size = packed.unwrap_or_default().max(record.packed);
                 end = end.max(self.end_of(local.end, size));
                 continue;
             }
             let size = match record.packed {
                 // It stands behind the content, where nobody can find it without knowing it.
-                0 if n == 0 && local.flags & DESCRIBED != 0 => packed.clone().max(),
+                0 if n == 0 && local.flags & DESCRIBED != 0 => packed,
                 size => Some(size),
             };
-            let Some(stop) = self.range(local.end, record.method, size) else {
+            let Some(stop) = self.range(local.end, record.method, size, look) else {
                 continue;
             };
-            let own = member.take();
-            let own = own.unwrap_or_else(|| Member::new(names.clone(), look));
+            let Some(own) = member.take().or_else(|| again(known.as_ref(), look)) else {
+                return end;
+            };
             end = end.max(self.content(own, local.end, stop, record.method, look));
         }
         if let Some(mut member) = member {
@@ -159,13 +199,18 @@ impl Zip<'_> {
     }
 
     /// The end of a content that was not looked at yet; a deflated one knows itself where it ends.
-    fn range(&mut self, from: usize, method: u16, size: Option<u64>) -> Option<usize> {
+    fn range(
+        &mut self,
+        from: usize,
+        method: u16,
+        size: Option<u64>,
+        look: &mut Look,
+    ) -> Option<usize> {
         let stop = match (method, size) {
             (STORED, Some(size)) => self.end_of(from, size),
             (STORED, None) => {
-                let rest = self.bytes.get(from..).unwrap_or_default();
-                let ends = [DESCRIPTOR, CENTRAL].map(|mark| memmem::find(rest, mark));
-                from + ends.into_iter().flatten().min().unwrap_or(rest.len())
+                let descriptor = self.descriptors.next(from, look);
+                descriptor.min(self.centrals.next(from, look))
             }
             (DEFLATED, _) => self.bytes.len(),
             (_, _) => return None,
@@ -190,11 +235,11 @@ impl Zip<'_> {
         let content = self.bytes.get(from..stop).unwrap_or_default();
         if method == STORED {
             self.stored += content.len() as u64;
-            look.work(0, content.len(), self.stored, self.room);
+            look.unpacked(0, content.len(), self.stored, self.room);
             member.whole(content, look);
             return stop;
         }
-        self.inflate.reset();
+        self.inflate.reset(look);
         let (used, step) = self.inflate.feed(content, self.room, &mut member, look);
         member.finish(look);
         if step != Step::End {
@@ -206,7 +251,9 @@ impl Zip<'_> {
     }
 }
 
-const STORED: u16 = 0;
-const DEFLATED: u16 = 8;
+fn again(known: Option<&Arc<Named>>, look: &mut Look) -> Option<Member> {
+    known.map(|named| Member::again(named, look))
+}
+
 /// Size and check sum stand behind the content.
 const DESCRIBED: u16 = 8;

@@ -97,6 +97,31 @@ impl Record {
         })
     }
 
+    /// What its method is called, if it is not unpacked (4.4.5). What a password opens says so itself.
+    pub(super) fn strange(&self) -> Option<&'static str> {
+        if self.is_encrypted() {
+            return None;
+        }
+        Some(match self.method {
+            STORED | DEFLATED | AES => return None,
+            1 => "shrink",
+            2..=5 => "reduce",
+            6 => "implode",
+            9 => "deflate64",
+            12 => "bzip2",
+            14 => "lzma",
+            20 | 93 => "zstd",
+            95 => "xz",
+            98 => "ppmd",
+            7 | 10 | 11 | 13 | 15..=19 | 21..=92 | 94 | 96 | 97 | 100.. => "unknown",
+        })
+    }
+
+    /// Octets of it.
+    pub(super) fn length(&self) -> usize {
+        self.end.saturating_sub(self.at)
+    }
+
     /// Its name, and the one that some programs prefer to it (4.6.9).
     pub(super) fn names(&self, bytes: &[u8]) -> Vec<String> {
         let own = bytes.get(self.name.0..self.name.1).unwrap_or_default();
@@ -214,6 +239,8 @@ const LOCATOR: &[u8] = b"PK\x06\x07";
 pub(super) const DESCRIPTOR: &[u8] = b"PK\x07\x08";
 /// A number that stands in an extra field.
 const WIDE: u64 = 0xffff_ffff;
+pub(super) const STORED: u16 = 0;
+pub(super) const DEFLATED: u16 = 8;
 const AES: u16 = 99;
 /// End records that are tried; an honest file has one.
 const ENDS_MAX: usize = 64;

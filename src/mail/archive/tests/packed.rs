@@ -183,3 +183,73 @@ fn a_damaged_archive_is_told_after_all_that_can_be_read() {
         assert!(look(&mail("a.zip", file)).is_clear());
     }
 }
+
+#[test]
+fn what_is_packed_by_a_method_that_is_not_unpacked_is_told_after_its_names() {
+    for (method, word) in [
+        (1, "shrink"),
+        (6, "implode"),
+        (9, "deflate64"),
+        (12, "bzip2"),
+        (14, "lzma"),
+        (93, "zstd"),
+        (95, "xz"),
+        (98, "ppmd"),
+        (77, "unknown"),
+    ] {
+        // Either header may say it, and a program may believe either.
+        for (own, listed) in [(method, method), (0, method), (method, 0), (8, method)] {
+            let mut file = ByHand::default();
+            let at = file.local(b"inner.zip", 0, own, &[7; 40]);
+            file.central(b"inner.zip", 0, listed, 40, at);
+            let other = file.clone();
+            let found = look(&mail("a.zip", &file.finish()));
+            let packed = found.packed.expect(word);
+            assert_eq!(
+                (packed.path.as_str(), packed.method),
+                ("a.zip > inner.zip", word),
+                "case: {own} {listed}"
+            );
+            let mut file = other;
+            let at = file.local(b"setup.exe", 0, method, &[7; 40]);
+            file.central(b"setup.exe", 0, method, 40, at);
+            assert!(look(&mail("a.zip", &file.finish())).blocked.is_some());
+        }
+    }
+    // A directory, or a file of nothing, hides nothing.
+    let mut file = ByHand::default();
+    let at = file.local(b"folder/", 0, 14, b"");
+    file.central(b"folder/", 0, 14, 0, at);
+    assert!(look(&mail("a.zip", &file.finish())).is_clear());
+}
+
+#[test]
+fn the_last_name_of_a_thousand_counts_and_one_more_ends_the_look() {
+    let names = |count: usize| -> Vec<String> {
+        let each = (1..count).map(|n| format!("{n}.txt"));
+        each.chain(["setup.exe".to_owned()]).collect()
+    };
+    let zip = |names: &[String]| {
+        let mut file = ByHand::default();
+        let at = file.local(names[0].as_bytes(), 0, 0, b"x");
+        for name in names {
+            file.central(name.as_bytes(), 0, 0, 1, at);
+        }
+        file.finish()
+    };
+    let rules = super::rules();
+    for (name, few, many) in [
+        ("a.zip", zip(&names(1_000)), zip(&names(1_002))),
+        (
+            "winmail.dat",
+            super::tnef_of(&names(1_000), 1),
+            super::tnef_of(&names(1_002), 1),
+        ),
+    ] {
+        let found = super::cut_at(&mail(name, &few), 65_024, &rules, super::SMALL);
+        assert!(found.blocked.is_some(), "{name}: {found:?}");
+        let found = super::cut_at(&mail(name, &many), 65_024, &rules, super::SMALL);
+        let bound = found.stopped.map(|stopped| stopped.bound);
+        assert_eq!(bound, Some(super::Bound::Names), "{name}");
+    }
+}

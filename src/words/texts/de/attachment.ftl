@@ -2,5 +2,7 @@
 why-blocked = Nicht zugelassener Anhang: { $name } ({ $type })
 why-encrypted = Nur mit einem Passwort zu öffnen: { $name }
 why-damaged = Beschädigtes Archiv, Prüfung nicht möglich: { $name }
+why-packed = Prüfung nicht möglich, mit { $method } gepackt: { $name }
+why-busy = Noch nicht geprüft, zu viele andere Nachrichten; es wird von selbst wiederholt
 why-bound = Prüfung nicht möglich, { $name } überschreitet eine Grenze ({ $bound })
 why-bound-mail = Prüfung nicht möglich, die Nachricht überschreitet eine Grenze ({ $bound })

@@ -2,5 +2,7 @@
 why-blocked = Attachment of a kind that is not let through: { $name } ({ $type })
 why-encrypted = Only a password opens it: { $name }
 why-damaged = Could not be checked, the archive is damaged: { $name }
+why-packed = Could not be checked, packed by { $method }: { $name }
+why-busy = Not checked yet, too many other messages; it is tried again by itself
 why-bound = Could not be checked, { $name } exceeds a bound ({ $bound })
 why-bound-mail = Could not be checked, the message exceeds a bound ({ $bound })

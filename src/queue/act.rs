@@ -14,7 +14,6 @@ use super::record::{
 };
 use super::verbs::{ActError, Actor, Target, Undecided, Verb};
 use crate::base::clock::micros;
-use crate::config::ReleaseRule;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Acted, Fact};
 use crate::journal::line;
@@ -247,7 +246,8 @@ impl Queue {
         } = stored;
         let (mut acted, mut rest) = (Vec::new(), Vec::new());
         let was_open = is_open(&parcel);
-        let is_barred = self.is_barred(&parcel, deed.step);
+        let kept = parcel.hold.as_ref();
+        let is_barred = kept.is_some_and(|kept| self.is_barred(deed.verb, &kept.hold));
         for mut slot in parcel.slots.drain(..) {
             let step = |state: &State| {
                 if is_barred && *state == State::Held {
@@ -357,40 +357,6 @@ impl Queue {
             let ended = (message, number, slot, &kept);
             Some(self.close_card(&mut acting.batch, ended, decision, was_open))
         };
-    }
-
-    /// Whether the configuration lets nobody let this hold go, whoever asks and by whatever road. What no check finds
-    /// again a requeue lets go too.
-    pub(super) fn is_barred(&self, parcel: &Parcel, step: Move) -> bool {
-        let Some(kept) = &parcel.hold else {
-            return false;
-        };
-        let conf = self.conf.load();
-        let rule = match step {
-            Move::Leave {
-                verb: Leave::Release,
-                ..
-            } => conf.hold.release_of(&kept.hold),
-            Move::Leave {
-                verb: Leave::Requeue,
-                ..
-            } => conf.hold.requeue_of(&kept.hold),
-            Move::Claim
-            | Move::Relay
-            | Move::Defer
-            | Move::Fail
-            | Move::Lose
-            | Move::Unclaim
-            | Move::Hold
-            | Move::Pass
-            | Move::Left
-            | Move::Trash { .. }
-            | Move::Undo
-            | Move::Delete
-            | Move::Bounce
-            | Move::Expire => return false,
-        };
-        rule == ReleaseRule::Never
     }
 
     /// Who wants mail to go, now or after a wait, wants its site asked then.

@@ -131,7 +131,7 @@ impl Queue {
     /// Judging again what no check finds again would let it go. Where nobody may do that it stays, and nothing is lost.
     fn stays(&self, message: &Message, parcel: &Parcel, deed: Deed<'_>) -> Option<Duration> {
         let kept = parcel.hold.as_ref()?;
-        if !self.is_barred(parcel, deed.step) {
+        if !self.is_barred(deed.verb, &kept.hold) {
             return None;
         }
         let (id, reason) = (message.id, kept.hold.reason);

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::bulk::Order;
 use super::tests::{Stage, fault};
 use super::verbs::{ActError, Actor, Undecided, Verb};
 use crate::config::{AtExpiry, Config, MaybeDelivered, ReleaseRule};
@@ -147,7 +148,12 @@ async fn what_nobody_may_let_go_leaves_by_no_road() {
             let barred = matches!(decided, Err(Undecided::Refused(Illegal::Barred)));
             assert!(barred, "{verb:?}: {decided:?}");
             let query = format!("id:{id} status:held");
-            let job = stage.queue.begin_job(verb, &query, &admin);
+            let order = Order {
+                verb,
+                query: &query,
+                number: None,
+            };
+            let job = stage.queue.begin_job(order, &admin);
             let job = job.await.unwrap().id;
             let job = loop {
                 stage.upkeep().await;

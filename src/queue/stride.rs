@@ -374,7 +374,8 @@ impl Queue {
             let is_meant = |parcel: &Parcel, slot: &Slot| {
                 let is_on_page = self.is_on_page(query, meant, (message, parcel, slot));
                 let kept = parcel.hold.as_ref().filter(|_| slot.state == State::Held);
-                let stay = is_on_page && kept.is_some_and(|kept| self.stays(deed.verb, &kept.hold));
+                let stay =
+                    is_on_page && kept.is_some_and(|kept| self.is_barred(deed.verb, &kept.hold));
                 stays.set(stays.get() + u64::from(stay));
                 is_on_page && !stay
             };

@@ -188,20 +188,20 @@ impl Queue {
         }
     }
 
-    /// Whether a verb that is done to many leaves this hold alone.
-    pub(super) fn stays(&self, verb: Verb, hold: &Hold) -> bool {
+    /// Whether the configuration lets nobody let this hold go, whoever asks and by whatever road. What no check finds
+    /// again a requeue lets go too.
+    pub(super) fn is_barred(&self, verb: Verb, hold: &Hold) -> bool {
         self.rule_of(verb, hold) == Some(ReleaseRule::Never)
     }
 
     /// What `[hold.release]` says to a verb that lets go; none: it does not let go.
     fn rule_of(&self, verb: Verb, hold: &Hold) -> Option<ReleaseRule> {
-        let goes = match verb {
-            Verb::Release { .. } => true,
-            // What no check finds again a requeue would release.
-            Verb::Requeue { .. } => !hold.reason.is_found_again(),
-            Verb::Retry | Verb::Hold | Verb::Delete { .. } | Verb::Bounce | Verb::Undo => false,
-        };
-        goes.then(|| self.conf.load().hold.release(hold.reason))
+        let conf = self.conf.load();
+        match verb {
+            Verb::Release { .. } => Some(conf.hold.release_of(hold)),
+            Verb::Requeue { .. } => Some(conf.hold.requeue_of(hold)),
+            Verb::Retry | Verb::Hold | Verb::Delete { .. } | Verb::Bounce | Verb::Undo => None,
+        }
     }
 
     /// Whether what the verb does to many can be taken back as a whole, and how long.

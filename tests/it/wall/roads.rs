@@ -11,6 +11,7 @@ use postwerk::journal::event::EventKind;
 use postwerk::mail::hold::HoldReason;
 use postwerk::mail::mailbox::Host;
 use postwerk::queue::MessageId;
+use postwerk::queue::bulk::Order;
 use postwerk::queue::hold::Card;
 use postwerk::queue::verbs::{Actor, Verb};
 use std::time::Duration;
@@ -126,9 +127,12 @@ async fn requeue(house: &mut House, road: Road, card: &Card, number: u32) {
         Road::Job => {
             let job = house.server.queue();
             let actor = Actor::of("admin");
-            job.begin_job(verb, "reason:virus status:held", &actor)
-                .await
-                .unwrap();
+            let order = Order {
+                verb,
+                query: "reason:virus status:held",
+                number: None,
+            };
+            job.begin_job(order, &actor).await.unwrap();
         }
         Road::Expiry => house.pass(Duration::from_secs(86_400 + 60)),
         // The scanner answers again, and fails on mails.

@@ -136,7 +136,7 @@ impl Keep<'_> {
             return told.clone();
         }
         let mut looks = judged.seen.iter();
-        let looked = found.reason == HoldReason::Dmarc && looks.any(|seen| seen.by == by);
+        let looked = looks.any(|seen| seen.by == by && is_scanners(found.reason));
         let scanner = self.conf.scanners.iter().find(|one| one.name == by);
         let attachments = found.reason == HoldReason::Attachment && by == ATTACHMENTS;
         let built_in = attachments || !is_scanners(found.reason);
@@ -144,9 +144,12 @@ impl Keep<'_> {
             Some(scanner) => !scanner.listeners.contains(&self.role),
             None => attachments && !self.conf.attachments.listeners.contains(&self.role),
         };
-        let (why, cause) = if looked {
+        let (why, cause) = if looked && found.reason == HoldReason::Dmarc {
             let cause = "it did not learn what the domain of the author wants".to_owned();
             (Why::Unfit, cause)
+        } else if looked {
+            let cause = "what has its name now looks for something else".to_owned();
+            (Why::Gone, cause)
         } else if scanner.is_none() && !built_in || !self.asks_scanners(scanner.is_some()) {
             let cause = "the configuration does not have it any more".to_owned();
             (Why::Gone, cause)
@@ -190,19 +193,26 @@ fn is_scanners(reason: HoldReason) -> bool {
     }
 }
 
-/// Whether a look of this kind can say that it is not so. Who scores a mail does not always learn what the author's
-/// domain wants.
+/// Whether a look of this kind can say that it is not so: the name of a scanner may be that of another kind now. Who
+/// scores a mail does not always learn what the author's domain wants.
 fn looks_for(check: Check, reason: HoldReason) -> bool {
-    match check {
-        Check::Rules => reason == HoldReason::Rule,
-        Check::Account => reason == HoldReason::Account,
-        Check::Loop => reason == HoldReason::Loop,
-        Check::Mime => reason == HoldReason::BrokenMime,
-        Check::Rate => reason == HoldReason::RateLimit,
-        Check::Dmarc => reason == HoldReason::Dmarc,
-        Check::Virus | Check::Spam | Check::Attachments | Check::Filter => {
-            reason != HoldReason::Dmarc && is_scanners(reason)
-        }
+    match reason {
+        HoldReason::Virus => check == Check::Virus,
+        HoldReason::Phish => matches!(check, Check::Virus | Check::Spam),
+        HoldReason::Spam => check == Check::Spam,
+        HoldReason::Dmarc => check == Check::Dmarc,
+        HoldReason::Attachment => matches!(check, Check::Virus | Check::Attachments),
+        HoldReason::Filter => check == Check::Filter,
+        HoldReason::Rule => check == Check::Rules,
+        HoldReason::Account => check == Check::Account,
+        HoldReason::Loop => check == Check::Loop,
+        HoldReason::BrokenMime => check == Check::Mime,
+        HoldReason::Operator
+        | HoldReason::Undeliverable
+        | HoldReason::Internal
+        | HoldReason::RateLimit
+        | HoldReason::Scanner
+        | HoldReason::MaybeDelivered => false,
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hold::{Check, Hold, HoldQueue, HoldReason, SCANNER};
+use super::hold::{Check, Hold, HoldQueue, HoldReason, SCANNER, TRIES};
 
 /// The look into attachments that is built in, by its name as a scanner.
 pub const ATTACHMENTS: &str = "attachments";
@@ -79,11 +79,15 @@ pub struct Unseen {
 impl Found {
     /// What a hold itself tells, if a check found it.
     pub fn told_by(hold: &Hold) -> Option<Self> {
-        hold.reason.is_finding().then(|| Self {
-            queue: hold.queue,
-            reason: hold.reason,
-            cause: hold.cause.clone(),
-            params: hold.params.clone(),
+        hold.reason.is_finding().then(|| {
+            let mut params = hold.params.clone();
+            params.remove(TRIES);
+            Self {
+                queue: hold.queue,
+                reason: hold.reason,
+                cause: hold.cause.clone(),
+                params,
+            }
         })
     }
 

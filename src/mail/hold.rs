@@ -282,8 +282,8 @@ pub fn union(one: &[Check], other: &[Check]) -> Vec<Check> {
 
 /// The parameter that names a scanner.
 pub const SCANNER: &str = "scanner";
-/// The parameter that counts requeues.
-const TRIES: &str = "tries";
+/// The parameter that counts requeues; of the hold, and not of what was found.
+pub(super) const TRIES: &str = "tries";
 
 impl HoldQueue {
     /// All three, in the order of the pages.

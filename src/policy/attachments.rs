@@ -56,13 +56,15 @@ fn of_trouble(trouble: &Trouble) -> Attachments {
     let cause = format!("{ATTACHMENTS}: {trouble}");
     let mut hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, &cause);
     // What only the moment is to blame for is looked at again by itself; any other fault comes again.
-    if matches!(trouble, Trouble::Crowded(_) | Trouble::Stopping) {
+    let busy = matches!(trouble, Trouble::Crowded(_) | Trouble::Stopping);
+    if busy {
         hold = hold.with(SCANNER, ATTACHMENTS).with("kind", "busy");
     }
+    let why = if busy { Why::Failed } else { Why::Unfit };
     Attachments {
         hold: Some(hold),
         checked: false,
-        unseen: unseen(Why::Failed, &trouble.to_string()),
+        unseen: unseen(why, &trouble.to_string()),
         said: Some(cause),
     }
 }

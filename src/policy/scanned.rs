@@ -418,6 +418,28 @@ mod tests {
     }
 
     #[test]
+    fn nobody_there_to_be_answered_loses_no_finding() {
+        let later = || filtered(End::Defer(Reply::new(451, None, "later")));
+        let refuse = || filtered(End::Reject(Reply::new(550, None, "no")));
+        let virus = || good(Opinion::Infected("Eicar".to_owned()));
+        for (name, findings, reason, others) in [
+            ("put off", vec![later(), virus()], HoldReason::Virus, 0),
+            ("refused", vec![refuse(), virus()], HoldReason::Virus, 1),
+            ("only put off", vec![later()], HoldReason::Scanner, 0),
+        ] {
+            let found = scanned(findings, false);
+            let Verdict::Hold(hold) = found.verdict else {
+                panic!("{name}: {:?}", found.verdict);
+            };
+            assert_eq!(hold.reason, reason, "case: {name}");
+            assert_eq!(hold.others.len(), others, "case: {name}");
+        }
+        let found = scanned(vec![later()], false);
+        assert!(found.looked.is_empty(), "\"later\" is no opinion");
+        assert_eq!(found.unseen.len(), 1);
+    }
+
+    #[test]
     fn what_was_not_asked_was_not_looked_at() {
         let found = scanned(vec![good(Opinion::Excepted("ours".to_owned()))], true);
         assert_eq!(found.checked, []);

@@ -39,7 +39,8 @@ pub(super) fn spam(conf: &ScannerConf, own: &RspamdConf, score: &Score, place: &
         SpamAct::Reject => Verdict::Reject(reply(554, (5, 7, 1), message(score, REFUSED))),
     };
     let mut edits = Edits::default();
-    if conf.writes(place.role) {
+    // Of a mail that it passed unseen there is nothing to tell.
+    if conf.writes(place.role) && !score.skipped {
         let is_spam = !matches!(act, SpamAct::Accept | SpamAct::Defer);
         let limit = own.limit.map_or(score.required, |own| own.min(limit));
         edits.top = fields::spam(place, score, is_spam, limit);

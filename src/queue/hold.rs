@@ -268,7 +268,7 @@ impl Queue {
                 line::acted(message.id, "placed on hold", by);
                 any = true;
             }
-            let text = format!("{}: {}", hold.reason, hold.cause);
+            let text = format!("{}: {}", hold.reason, hold.in_words());
             self.tell(EventKind::Held, message, address, text);
         }
         if any {

@@ -205,6 +205,9 @@ fn only_the_check_that_found_it_takes_it_back() {
         };
         assert_eq!(kept, same, "case: {name}");
     }
+    // Another kind of scanner has its name now.
+    let kept = keep(&conf, &found(R::Virus, "clam"), saw(&[("clam", Spam)]));
+    assert_eq!(kept.unwrap().unseen[0].why, Why::Gone);
     // A scanner may be called like a check of ours.
     let mut named = conf.clone();
     named.scanners.push(scanner("rules", &[Role::Mx]));

@@ -200,8 +200,8 @@ pub const SESSIONS_MAX: usize = 1_000;
 /// Bulk jobs of one list, newest first: more than a person begins in the week that they are remembered.
 pub const JOBS_SHOWN_MAX: usize = 200;
 
-/// Cards that one page of a list looks at for a search that no index answers: what takes a tenth of a second at most.
-pub const HOLDS_LOOKED_MAX: usize = 4_000;
+/// Cards that one page of a list looks at for a search that no index answers: some tens of milliseconds.
+pub const HOLDS_LOOKED_MAX: usize = 3_000;
 
 /// Held messages on one page of the list, and chosen at once.
 pub const HOLDS_PAGE: usize = 50;

@@ -7,7 +7,7 @@
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
-use super::{Part, Pattern, Query, Term, Test};
+use super::{Part, Pattern, Query, Term, Test, say};
 use crate::base::limit::{QUERY_MAX, QUERY_WORDS_MAX};
 use crate::base::text::nearest;
 use crate::base::{id, size};
@@ -31,7 +31,7 @@ pub enum Wrong {
     Long,
     /// More than `QUERY_WORDS_MAX` words.
     Many,
-    /// Nothing stands before it that says where to look.
+    /// Nothing stands before it that says where to look; quoted where a value must be.
     NoWord(String),
     /// No word of the language; perhaps the other was meant.
     UnknownWord(String, Option<&'static str>),
@@ -172,7 +172,7 @@ impl Reader {
         if !self.takes(':') {
             let value = self.bare_value(place, head)?;
             return match bare {
-                Bare::Refused => Err(at(column, Wrong::NoWord(value.text))),
+                Bare::Refused => Err(at(column, Wrong::NoWord(say::quoted(&value.text)))),
                 Bare::Text => Ok(Some(Word {
                     column: place,
                     negated,

@@ -189,7 +189,8 @@ impl fmt::Display for Query {
     }
 }
 
-fn quoted(value: &str) -> String {
+/// A value as it is written behind a word.
+pub(super) fn quoted(value: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "@.-_+<>".contains(c);
     if value.chars().all(is_plain) {
         return value.to_owned();

@@ -160,6 +160,11 @@ fn a_mistake_is_shown_with_its_column_and_the_right_word() {
             1,
             "`ä` has no word before it; write text:ä, from:ä, to:ä or another of queue, from, to, id, older, newer, status, reason, subject, text, word, account",
         ),
+        (
+            "\"a, b\"",
+            1,
+            "`\"a, b\"` has no word before it; write text:\"a, b\", from:\"a, b\", to:\"a, b\" or another of queue, from, to, id, older, newer, status, reason, subject, text, word, account",
+        ),
         ("to:", 1, "`to:` needs a value behind it"),
         ("from:\"a b", 6, "the closing quote `\"` is missing"),
         (

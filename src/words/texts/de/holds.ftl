@@ -131,8 +131,8 @@ holds-back-trash = { $count ->
    *[other] { $count } Tage lang lässt sich das als Ganzes rückgängig machen.
 }
 holds-back-wait = { $count ->
-    [one] Eine Sekunde lang lässt sich das als Ganzes rückgängig machen; danach gehen sie hinaus.
-   *[other] { $count } Sekunden lang lässt sich das als Ganzes rückgängig machen; danach gehen sie hinaus.
+    [one] Eine Sekunde lang lässt sich das als Ganzes rückgängig machen, dann nicht mehr.
+   *[other] { $count } Sekunden lang lässt sich das als Ganzes rückgängig machen, dann nicht mehr.
 }
 holds-back-never = Das lässt sich nicht rückgängig machen.
 holds-mark-high = Schädlich

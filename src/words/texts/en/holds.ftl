@@ -131,8 +131,8 @@ holds-back-trash = { $count ->
    *[other] For { $count } days this can be taken back as a whole.
 }
 holds-back-wait = { $count ->
-    [one] For a second this can be taken back as a whole; then they leave.
-   *[other] For { $count } seconds this can be taken back as a whole; then they leave.
+    [one] For a second this can be taken back as a whole, then no more.
+   *[other] For { $count } seconds this can be taken back as a whole, then no more.
 }
 holds-back-never = This cannot be taken back.
 holds-mark-high = Harmful

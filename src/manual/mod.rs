@@ -7,6 +7,7 @@ pub mod filters;
 pub mod findings;
 pub mod links;
 pub mod modules;
+pub mod queries;
 pub mod records;
 pub mod reports;
 pub mod room;

@@ -41,7 +41,8 @@
 //! * **A hold has a card**, `l/<hold id>`, beside its parcel: what lists and digests show, the terms they search by, and
 //!   how it ended. The parcel is what counts; the card is written in the same batch, from the parcel, and never read to
 //!   decide. Cards sort by the time of the hold, which the parcels of an old message that is held today do not. An ended
-//!   card has no terms and goes 30 days after the last link that could ask for it.
+//!   card has one term, trash or done, and goes 30 days after the last link that could ask for it; the end of the trash's
+//!   time moves it from the one to the other.
 //! * **Of many who decide at once one wins.** `Is(parcel)` is the only referee; whoever loses reads the card *again*,
 //!   because the first reading may be older than the winner's batch.
 //! * **A hold's end is fixed when it begins**, in store time: a shorter `[hold.*] expiry` after a reload does not delete
@@ -52,6 +53,10 @@
 //!   While the scanner is silent the group snoozes; nothing is written, however many wait.
 //! * **A bulk job is a due record with a cursor**, `x/<job>`. A page's acts and the cursor behind them are one batch, so a
 //!   kill repeats nothing; ids above the job's own are not its business, or a requeue would chase its own new holds.
+//! * **A parcel carries the mark of the job that moved it** (`Parcel.job`), and any later act of anybody takes the mark
+//!   away. Taking a job back is a job over the parcels with its mark (`BY_JOB`, kept only while they wait or lie in the
+//!   trash), so that it costs what the job did, and touches nothing that somebody decided since. The batch that begins it
+//!   ends the job that it takes back; each page of a job asks for its own record as it was, so a running one stops there.
 //! * **A digest's mail is marked in its message.** It is never held, and its failure becomes Digest work, not a DSN.
 //! * **An order of a certificate is written as failed before it begins**, `y/<first name>` (owner `certs`), and the claim
 //!   ends with that batch: a crash in the middle is one failed try with its back-off, never a loop. Dates, failures,

@@ -465,6 +465,25 @@ async fn a_delete_of_many_is_taken_back_but_for_what_somebody_decided_since() {
 }
 
 #[tokio::test]
+async fn a_second_job_does_not_own_what_the_first_one_deleted() {
+    let stage = Stage::new().await;
+    for hold in [rule(), spam()] {
+        stage
+            .accept_held("a@a.example", &["b@b.example"], Some(hold))
+            .await;
+    }
+    let first = stage.job(TRASH, "reason:rule").await;
+    assert_eq!(stage.survey("from:@a.example", TRASH).await.count, 1);
+    let second = stage.job(TRASH, "from:@a.example").await;
+    assert_eq!((second.total, second.done, second.refused), (1, 1, 0));
+    for (job, left) in [(second, 1), (first, 2)] {
+        let undo = stage.queue.undo_job(job.id, &admin()).await.unwrap();
+        let undo = stage.end_of(undo.id).await;
+        assert_eq!((undo.done, undo.refused, stage.count().await), (1, 0, left));
+    }
+}
+
+#[tokio::test]
 async fn a_release_of_many_is_taken_back_while_it_waits_and_not_later() {
     let stage = Stage::new().await;
     for n in 0..5 {

@@ -14,6 +14,7 @@ use super::query::{Facts, Query};
 use super::record::{
     HoldId, JobId, Message, MessageId, Parcel, Slot, decode, message_key, message_of, parcel_key,
 };
+use super::survey::is_done_already;
 use super::verbs::Actor;
 use super::{Queue, record};
 use crate::base::clock::{Wall, micros};
@@ -377,7 +378,7 @@ impl Queue {
                 let stay =
                     is_on_page && kept.is_some_and(|kept| self.is_barred(deed.verb, &kept.hold));
                 stays.set(stays.get() + u64::from(stay));
-                is_on_page && !stay
+                is_on_page && !stay && !is_done_already(deed.verb, &slot.state)
             };
             let parcels = target.parcels.clone();
             let mut acting = self.act_on_all(message, target.version, parcels, is_meant, deed);

@@ -153,6 +153,7 @@ impl Queue {
                         let parcel = &stored.parcel;
                         if survey.is_full()
                             || !self.is_slot_meant(query, &one.message, parcel, slot)
+                            || verb.is_some_and(|verb| is_done_already(verb, &slot.state))
                         {
                             continue;
                         }
@@ -221,6 +222,11 @@ impl Queue {
             | Verb::Undo => TakeBack::Never,
         }
     }
+}
+
+/// What lies in the trash is not deleted once more by many: else the second job would own what the first one did.
+pub(super) fn is_done_already(verb: Verb, state: &State) -> bool {
+    verb == Verb::Delete { now: false } && matches!(state, State::Trashed { .. })
 }
 
 fn sampled(message: &Message, (number, parcel): (u64, &Parcel), slot: &Slot) -> Sampled {

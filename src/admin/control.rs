@@ -107,7 +107,10 @@ impl Control {
                 context.queue.clone(),
                 context.endpoint,
             ))
-            .merge(super::links::router(context.keys.clone()))
+            .merge(super::links::router(
+                context.keys.clone(),
+                context.queue.store().clone(),
+            ))
             .merge(super::status::router(
                 context.queue.clone(),
                 context.site.clone(),

@@ -1,6 +1,7 @@
 //! `POST /api/v1/links/rotate` at the control socket: a new key for the links of digests.
 //!
-//! The answer says what becomes of the links that are out. Not here: the keys (`digest::key`), how it prints (`cli`).
+//! The answer says what becomes of the links that are out. Who ends them all at once fears that somebody has what they
+//! should not, so sessions and login links end too. Not here: the keys (`digest::key`), how it prints (`cli`).
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -10,8 +11,10 @@ use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
+use super::web::sessions;
 use crate::digest::key::{Keys, RotateError};
 use crate::queue::verbs::Actor;
+use crate::store::Store;
 
 /// What `POST /api/v1/links/rotate` takes.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -33,17 +36,26 @@ pub struct Rotation {
     pub revoked: usize,
     /// When the last of the links that still work ends, in UTC; none: none works.
     pub until: Option<String>,
+    /// Sessions of the pages, and login links, that were ended by this.
+    #[serde(default)]
+    pub logged_out: usize,
+}
+
+#[derive(Clone)]
+struct Place {
+    keys: Keys,
+    store: Store,
 }
 
 /// The route.
-pub fn router(keys: Keys) -> Router {
+pub fn router(keys: Keys, store: Store) -> Router {
     Router::new()
         .route("/api/v1/links/rotate", post(rotate))
-        .with_state(keys)
+        .with_state(Place { keys, store })
 }
 
 async fn rotate(
-    State(keys): State<Keys>,
+    State(Place { keys, store }): State<Place>,
     Extension(by): Extension<Actor>,
     asked: Result<Json<Rotate>, JsonRejection>,
 ) -> Result<Json<Rotation>, Problem> {
@@ -52,12 +64,25 @@ async fn rotate(
         Problem::new(error.status(), format!("{}; {sentence}", error.body_text()))
     })?;
     let rotated = keys.rotate(now).await?;
-    tracing::info!(key = rotated.key, now, by = by.by, "link keys rotated");
+    let ended = if now {
+        sessions::end_all(&store).await?
+    } else {
+        sessions::Ended::default()
+    };
+    let logged_out = ended.sessions + ended.links;
+    tracing::info!(
+        key = rotated.key,
+        now,
+        logged_out,
+        by = by.by,
+        "link keys rotated"
+    );
     Ok(Json(Rotation {
         key: rotated.key,
         believed: rotated.believed,
         revoked: rotated.revoked,
         until: rotated.until.map(utc),
+        logged_out,
     }))
 }
 

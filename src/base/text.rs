@@ -3,6 +3,8 @@
 //! What comes out holds no control characters and no more octets than asked for.
 //! Not here: addresses, replies and headers, which are parsed (`mail`).
 
+use std::ops::RangeInclusive;
+
 /// What control characters, bidi overrides and zero-width characters become.
 const MARK: char = '?';
 
@@ -27,12 +29,47 @@ pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_hidden(*c)).collect()
 }
 
-/// Control, bidi and zero-width characters.
+/// What no reader sees, or what turns, joins or ends what a reader sees, besides control characters: line and paragraph
+/// separators, bidi controls, zero widths, fillers, tags. The one table for logs, mails, pages and the terminal.
+///
+/// Not in it: variation selectors, which choose how the character before them looks.
+pub const HIDDEN: [RangeInclusive<char>; 18] = [
+    '\u{AD}'..='\u{AD}',
+    '\u{34F}'..='\u{34F}',
+    '\u{61C}'..='\u{61C}',
+    '\u{115F}'..='\u{1160}',
+    '\u{17B4}'..='\u{17B5}',
+    '\u{180B}'..='\u{180E}',
+    '\u{200B}'..='\u{200F}',
+    '\u{2028}'..='\u{202E}',
+    '\u{2060}'..='\u{206F}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{FEFF}'..='\u{FEFF}',
+    '\u{FFA0}'..='\u{FFA0}',
+    '\u{FFF0}'..='\u{FFFB}',
+    '\u{13430}'..='\u{1343F}',
+    '\u{1BCA0}'..='\u{1BCA3}',
+    '\u{1D173}'..='\u{1D17A}',
+    '\u{E0000}'..='\u{E0FFF}',
+];
+
+/// Control characters, and those of [`HIDDEN`].
 pub fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+    c.is_control() || (!c.is_ascii() && HIDDEN.iter().any(|range| range.contains(&c)))
+}
+
+/// `text` as one line of a log may hold it, whatever its shape: a line end in it must not start a line of ours.
+pub fn logged(text: String) -> String {
+    if !text.chars().any(is_hidden) {
+        return text;
+    }
+    let safe = |c: char| match c {
+        _ if c.is_control() => ' ',
+        _ if is_hidden(c) => MARK,
+        _ => c,
+    };
+    text.chars().map(safe).collect()
 }
 
 /// Whether all of `text` fits `pattern`, in which `*` stands for anything: parts in order, the first and last anchored.
@@ -105,6 +142,38 @@ mod tests {
         assert_eq!(clean("a\r\nb\u{202E}c", 10), "a??b?c");
         assert_eq!(clean("äöü", 2), "äö");
         assert_eq!(clean_bytes(b"ab\xffc", 10), "ab\u{FFFD}c");
+    }
+
+    #[test]
+    fn nothing_of_the_table_comes_through_any_door() {
+        let ends = HIDDEN
+            .iter()
+            .flat_map(|range| [*range.start(), *range.end()]);
+        let controls = [
+            '\0', '\u{7}', '\n', '\r', '\u{1B}', '\u{7F}', '\u{85}', '\u{9B}', '\u{9F}',
+        ];
+        for c in ends.chain(controls) {
+            let text = format!("a{c}b");
+            assert!(is_hidden(c), "{c:?}");
+            assert_eq!(clean(&text, 10), "a?b", "{c:?}");
+            assert_eq!(clean_bytes(text.as_bytes(), 10), "a?b", "{c:?}");
+            assert_eq!(visible(&text), "ab", "{c:?}");
+            let line = if c.is_control() { "a b" } else { "a?b" };
+            assert_eq!(logged(text), line, "{c:?}");
+        }
+        for c in [
+            'a',
+            ' ',
+            'ä',
+            '€',
+            '\u{5D0}',
+            '\u{627}',
+            '\u{FE0F}',
+            '\u{1F600}',
+            '\u{10FFFD}',
+        ] {
+            assert!(!is_hidden(c), "{c:?}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Args {
 enum Action {
     /// Sign new links by a new key; links that are out keep working until they end
     Rotate {
-        /// End all links that are out: their pages say expired and offer a fresh digest
+        /// End all links that are out: their pages say expired and offer a fresh digest; and log everybody out
         #[arg(long)]
         now: bool,
         /// Print JSON
@@ -56,7 +56,15 @@ fn told(rotation: &Rotation) -> String {
         None => "All links that were out have ended: their pages say \"expired\" and offer a fresh digest.\n"
             .to_owned(),
     };
-    format!("New links are signed by key {}.\n{links}", rotation.key)
+    let out = match rotation.logged_out {
+        0 => "",
+        1 => "1 session or login link was ended too.\n",
+        _ => "All sessions and login links were ended too.\n",
+    };
+    format!(
+        "New links are signed by key {}.\n{links}{out}",
+        rotation.key
+    )
 }
 
 #[cfg(test)]
@@ -70,6 +78,7 @@ mod tests {
             believed: 2,
             revoked: 0,
             until: Some("2026-06-21T00:00:00Z".to_owned()),
+            logged_out: 0,
         };
         assert_eq!(
             told(&rotation),

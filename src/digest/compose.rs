@@ -11,11 +11,12 @@ use super::told;
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::SHOWN_MAX;
+use crate::base::text::visible;
 use crate::config::{AtExpiry, HoldsConf, PublicUrl, ReleaseRule};
 use crate::mail::domain::Domain;
 use crate::mail::hold::HoldQueue;
 use crate::mail::mailbox::Mailbox;
-use crate::mail::shown::{address, author, defused};
+use crate::mail::shown::{address, author, defused, shown};
 use crate::queue::hold::Card;
 use crate::queue::record::HoldId;
 use crate::words::{Arg, say};
@@ -267,7 +268,7 @@ impl Sheet<'_> {
             ("reason", told::reason(self.lang, &card.hold)),
             ("queue", self.queue(card.hold.queue)),
             ("expires", told::date(self.lang, self.zone, entry.until)),
-            ("id", format!("{}/{}", card.message, card.to)),
+            ("id", visible(&format!("{}/{}", card.message, card.to))),
         ];
         if let Some(account) = &card.account {
             fields.insert(1, ("account", defused(account, SHOWN_MAX)));
@@ -432,11 +433,13 @@ impl Sheet<'_> {
         for scope in self.scopes {
             match scope {
                 Scope::Domain(domain) => {
-                    footer
-                        .push(self.say("digest-why-domain", &[to, ("domain", Arg::Text(domain))]));
+                    let domain = shown(domain, SHOWN_MAX);
+                    let args = [to, ("domain", Arg::Text(&domain))];
+                    footer.push(self.say("digest-why-domain", &args));
                 }
                 Scope::Account(account) => {
-                    let args = [to, ("account", Arg::Text(account))];
+                    let account = shown(account, SHOWN_MAX);
+                    let args = [to, ("account", Arg::Text(&account))];
                     footer.push(self.say("digest-why-account", &args));
                 }
                 Scope::Queue(_) => {}

@@ -272,6 +272,56 @@ fn a_digest_looks_as_its_file_says() {
 }
 
 #[test]
+fn what_hides_turns_or_ends_a_line_reaches_no_row() {
+    let evil: String = crate::base::text::HIDDEN
+        .iter()
+        .flat_map(|range| [*range.start(), *range.end()])
+        .chain(['\r', '\n', '\u{1B}', '\u{85}', '\u{9B}', '\u{7F}'])
+        .collect();
+    let said = format!("a{evil}b");
+    let mut one = card(1);
+    one.subject = Some(said.clone());
+    one.author = Some(format!("\"{said}\" <{said}@x.example>"));
+    one.from.clone_from(&said);
+    one.account = Some(said.clone());
+    one.hold.cause.clone_from(&said);
+    one.attachments = vec![Attachment {
+        name: Some(said.clone()),
+        declared: said.clone(),
+        found: Some(said.clone()),
+        size: 1,
+    }];
+    let mut all = vec![entry(one.clone())];
+    for reason in HoldReason::ALL {
+        let mut held = Hold::new(HoldQueue::Quarantine, reason, &said);
+        for name in [
+            "name", "reason", "account", "score", "limit", "received", "own",
+        ] {
+            held = held.with(name, &said);
+        }
+        one.hold = held;
+        all.push(entry(one.clone()));
+    }
+    let mut owner = Case {
+        name: "evil",
+        tally: tally(&all),
+        entries: all,
+        scopes: vec![Scope::Account(said.clone()), Scope::Domain(said)],
+        holds: HoldsConf::default(),
+        linked: true,
+    };
+    for lang in Lang::ALL {
+        let digest = rendered(&owner, lang);
+        let hidden = |c: char| c != '\n' && crate::base::text::is_hidden(c);
+        for text in [&digest.subject, &digest.text, &digest.html] {
+            let line = text.lines().find(|line| line.contains(hidden));
+            assert_eq!(line, None, "{lang}");
+        }
+        owner.linked = false;
+    }
+}
+
+#[test]
 fn every_digest_keeps_the_rules_of_mail_clients() {
     for case in cases() {
         for lang in Lang::ALL {

@@ -9,6 +9,7 @@ use mail_parser::parsers::MessageStream;
 
 use super::encoded_word::decoded;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
+use crate::base::text;
 
 /// What stands where something was cut off.
 const CUT: char = '…';
@@ -123,14 +124,9 @@ fn cut(text: &str, max: usize) -> String {
     out
 }
 
-/// Formats that turn, join or hide text: bidi controls, zero widths, fillers, tags.
+/// What turns, joins or hides text; what parts words and lines becomes a blank.
 pub fn is_hidden(c: char) -> bool {
-    (c.is_control() && !c.is_whitespace())
-        || matches!(c,
-            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-            | '\u{180B}'..='\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
-            | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+    !c.is_whitespace() && text::is_hidden(c)
 }
 
 fn defuse(word: &str) -> String {

@@ -73,7 +73,7 @@ impl OptionalFromRequestParts<Site> for Session {
 
 async fn found(parts: &Parts, site: &Site) -> Result<Option<Session>, StoreError> {
     match parts.extensions.get::<Visit>() {
-        Some(visit) => session::session(site, visit, &parts.headers).await,
+        Some(visit) => session::used(site, visit, &parts.headers).await,
         None => Ok(None),
     }
 }
@@ -147,7 +147,7 @@ async fn enter(
         return refusal(visit.lang, StatusCode::FORBIDDEN);
     }
     let place = visit.address;
-    match session::open(site.queue.store(), &token).await {
+    match session::open(site.queue.store(), &token, place).await {
         Ok(Some(secret)) => {
             tracing::info!(%place, "somebody has logged in by a login link");
             with_cookie(&session::cookie(Some(&secret), visit.tls), "/holds")

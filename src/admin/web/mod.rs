@@ -16,6 +16,7 @@ mod redirect;
 mod router;
 mod serve;
 pub mod session;
+pub mod sessions;
 mod site;
 pub mod visit;
 

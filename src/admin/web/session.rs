@@ -2,10 +2,11 @@
 //!
 //! A secret is 32 random octets; the store keeps its SHA-256 only, `k/o/<hash>` for a link and `k/s/<hash>` for a
 //! session, so that a stolen store logs nobody in. A link is used up in the batch that makes its session: of two that
-//! come at once one wins. What has ended is judged when it is read, and swept when a new link is made.
-//! Not here: the pages (`login`).
+//! come at once one wins. What has ended, by its age or because nobody used it, is judged when it is read, and swept when
+//! a new link is made. A start of the server ends no session.
+//! Not here: the pages (`login`), and the list of sessions (`sessions`).
 
-use std::time::Duration;
+use std::net::IpAddr;
 
 use aws_lc_rs::{digest, rand};
 use axum::http::{HeaderMap, header};
@@ -15,18 +16,25 @@ use minicbor::{Decode, Encode};
 
 use super::site::Site;
 use super::visit::Visit;
-use crate::base::limit::{LOGIN_LINK_AGE, SESSION_AGE, SESSIONS_MAX};
+use crate::base::clock::micros;
+use crate::base::limit::{LOGIN_IDLE, LOGIN_LINK_AGE, LOGIN_SEEN_EVERY, SESSION_AGE, SESSIONS_MAX};
 use crate::store::{Batch, Key, Op, Pre, Span, Store, StoreError};
 
 /// `k/o/<hash>` and `k/s/<hash>`
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct Stored {
+pub(super) struct Stored {
     /// Who made the link: `cli:root`.
     #[n(0)]
-    by: String,
+    pub(super) by: String,
     /// Store time of its end in microseconds.
     #[n(1)]
-    until: u64,
+    pub(super) until: u64,
+    /// From which address somebody logged in.
+    #[n(2)]
+    pub(super) place: Option<String>,
+    /// Store time of the last request that was noted, in microseconds; none: a link, or as old as the session.
+    #[n(3)]
+    pub(super) seen: Option<u64>,
 }
 
 /// Somebody who is logged in.
@@ -45,8 +53,8 @@ pub struct Session {
 const SECRET: usize = 32;
 /// A secret in base64url.
 const LETTERS: usize = 43;
-const LINK: u8 = b'o';
-const SESSION: u8 = b's';
+pub(super) const LINK: u8 = b'o';
+pub(super) const SESSION: u8 = b's';
 /// What facts call whoever is logged in.
 pub const ADMIN: &str = "admin";
 
@@ -56,7 +64,7 @@ pub(super) async fn new_link(store: &Store, by: &str) -> Result<String, StoreErr
     let secret = fresh()?;
     // Who empties a full disk must be able to log in.
     let mut batch = Batch::ending();
-    put(&mut batch, store, LINK, &secret, by, LOGIN_LINK_AGE);
+    put(&mut batch, store, (LINK, &secret), by, None);
     store.commit(batch).await?;
     Ok(secret)
 }
@@ -67,7 +75,11 @@ pub(super) async fn is_open(store: &Store, token: &str) -> Result<bool, StoreErr
 }
 
 /// Uses a token up: a new session's secret; none when it was used, has ended, or never was.
-pub(super) async fn open(store: &Store, token: &str) -> Result<Option<String>, StoreError> {
+pub(super) async fn open(
+    store: &Store,
+    token: &str,
+    place: IpAddr,
+) -> Result<Option<String>, StoreError> {
     let Some((key, version, stored)) = read(store, LINK, token).await? else {
         return Ok(None);
     };
@@ -75,7 +87,8 @@ pub(super) async fn open(store: &Store, token: &str) -> Result<Option<String>, S
     let mut batch = Batch::ending();
     batch.pre.push(Pre::Is(key.clone(), version));
     batch.ops.push(Op::Delete(key));
-    put(&mut batch, store, SESSION, &secret, &stored.by, SESSION_AGE);
+    let place = Some(place.to_canonical().to_string());
+    put(&mut batch, store, (SESSION, &secret), &stored.by, place);
     match store.commit(batch).await {
         Ok(_) => Ok(Some(secret)),
         Err(StoreError::Conflict(_)) => Ok(None),
@@ -102,6 +115,31 @@ pub async fn session(
         alert: crate::admin::certs::alert(site, visit.lang),
         key,
     }))
+}
+
+/// The same by a request that counts as use: its session does not end soon.
+pub(super) async fn used(
+    site: &Site,
+    visit: &Visit,
+    headers: &HeaderMap,
+) -> Result<Option<Session>, StoreError> {
+    let store = site.queue.store();
+    if let Some(secret) = sent(headers, visit.tls)
+        && let Some((key, version, mut stored)) = read(store, SESSION, secret).await?
+    {
+        let now = store.now().0;
+        if now.saturating_sub(stored.last_seen()) >= micros(LOGIN_SEEN_EVERY) {
+            stored.seen = Some(now);
+            let mut batch = Batch::ending();
+            batch.pre.push(Pre::Is(key.clone(), version));
+            batch.ops.push(stored.put(key));
+            // Another request was faster, or it was just ended; a store that is full ends it early.
+            if let Err(error) = store.commit(batch).await {
+                tracing::debug!(%error, "that a session was used is not noted");
+            }
+        }
+    }
+    session(site, visit, headers).await
 }
 
 /// Ends a session.
@@ -188,17 +226,53 @@ fn key_of(kind: u8, secret: &str) -> Key {
     Key::of(b'k', &[&[kind], hash.as_ref()])
 }
 
-fn put(batch: &mut Batch, store: &Store, kind: u8, secret: &str, by: &str, age: Duration) {
+fn put(
+    batch: &mut Batch,
+    store: &Store,
+    (kind, secret): (u8, &str),
+    by: &str,
+    place: Option<String>,
+) {
+    let is_session = kind == SESSION;
+    let age = if is_session {
+        SESSION_AGE
+    } else {
+        LOGIN_LINK_AGE
+    };
     let stored = Stored {
         by: by.to_owned(),
         until: (store.now() + age).0,
+        place,
+        seen: is_session.then(|| store.now().0),
     };
-    batch.ops.push(Op::Put {
-        key: key_of(kind, secret),
-        value: crate::queue::record::encode(&stored),
-        due: None,
-        terms: Vec::new(),
-    });
+    batch.ops.push(stored.put(key_of(kind, secret)));
+}
+
+impl Stored {
+    /// Whether it counts at this store time.
+    pub(super) fn counts(&self, kind: u8, now: u64) -> bool {
+        let idle = now.saturating_sub(self.last_seen()) >= micros(LOGIN_IDLE);
+        self.until > now && !(kind == SESSION && idle)
+    }
+
+    /// Store time of its last use; an old record knows only when it began.
+    pub(super) fn last_seen(&self) -> u64 {
+        self.seen.unwrap_or_else(|| self.began())
+    }
+
+    /// Store time of a session's login.
+    pub(super) fn began(&self) -> u64 {
+        self.until.saturating_sub(micros(SESSION_AGE))
+    }
+
+    fn put(&self, key: Key) -> Op {
+        Op::Put {
+            key,
+            value: crate::queue::record::encode(self),
+            due: None,
+            terms: Vec::new(),
+        }
+    }
 }
 
 async fn read(
@@ -214,7 +288,8 @@ async fn read(
         return Ok(None);
     };
     let stored: Stored = crate::queue::record::decode(&record.key, &record.value)?;
-    Ok((stored.until > store.now().0).then_some((record.key, record.version, stored)))
+    let counts = stored.counts(kind, store.now().0);
+    Ok(counts.then_some((record.key, record.version, stored)))
 }
 
 /// Forgets what has ended.
@@ -225,7 +300,7 @@ async fn sweep(store: &Store) -> Result<(), StoreError> {
         let mut batch = Batch::freeing();
         for record in page.records {
             let stored = crate::queue::record::decode::<Stored>(&record.key, &record.value);
-            if stored.is_ok_and(|stored| stored.until <= store.now().0) {
+            if stored.is_ok_and(|stored| !stored.counts(kind, store.now().0)) {
                 batch.ops.push(Op::Delete(record.key));
             }
         }

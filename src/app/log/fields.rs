@@ -1,12 +1,15 @@
 //! The fields of one event, read once for whichever shape writes it.
 //!
 //! Only what an event carries is here; the spans around it are not, because every fact names its own message and peer.
+//! Texts are made safe where they are read, so that no shape can forget it.
 
 use std::fmt::{self, Debug};
 use std::net::{IpAddr, SocketAddr};
 
 use tracing::Event;
 use tracing::field::{Field, Visit};
+
+use crate::base::text::logged;
 
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,25 +109,19 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push((field.name(), Value::Text(value.to_owned())));
+        self.0
+            .push((field.name(), Value::Text(logged(value.to_owned()))));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.0
-            .push((field.name(), Value::Text(format!("{value:?}"))));
+            .push((field.name(), Value::Text(logged(format!("{value:?}")))));
     }
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // A line end in any text would start a line that nobody wrote.
-            Self::Text(text) if text.contains(char::is_control) => f.write_str(
-                &text
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect::<String>(),
-            ),
             Self::Text(text) => f.write_str(text),
             Self::Integer(number) => write!(f, "{number}"),
             Self::Signed(number) => write!(f, "{number}"),

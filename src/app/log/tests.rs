@@ -174,6 +174,33 @@ fn each_fact_is_written_for_people() {
 }
 
 #[test]
+fn what_hides_turns_or_ends_a_line_reaches_no_shape() {
+    let evil: String = crate::base::text::HIDDEN
+        .iter()
+        .flat_map(|range| [*range.start(), *range.end()])
+        .chain(['\r', '\n', '\u{1B}', '\u{85}', '\u{9B}', '\u{7F}'])
+        .collect();
+    let pretty = || Shape::Pretty(pretty::Pretty::new(Clock::moved(NOW)));
+    for (name, shape) in [
+        ("postfix", postfix_shape()),
+        ("json", json_shape()),
+        ("pretty", pretty()),
+    ] {
+        let got = logged(shape, || {
+            let said = format!("550 no{evil}\nfake line");
+            tracing::warn!(error = %said, debug = ?evil, text = said, "told: {said}");
+            delivered("bounced", EnhancedStatus(5, 1, 1), &said, None);
+            line::message_id("0643E1B2A90C7701", &format!("<a{evil}@b.example>"));
+            line::client(&evil, None, Some((&evil, &evil)));
+        });
+        assert!((3..=4).contains(&got.lines().count()), "{name}: {got}");
+        assert!(!got.contains("\nfake"), "{name}: {got}");
+        let hidden = |c: char| c != '\n' && crate::base::text::is_hidden(c);
+        assert!(!got.contains(hidden), "{name}: {got:?}");
+    }
+}
+
+#[test]
 fn the_tools_that_read_postfix_read_us() {
     let lines = logged(postfix_shape(), every_line);
     let patterns = include_str!("../../../tests/log/patterns.txt");

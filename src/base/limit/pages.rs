@@ -194,6 +194,12 @@ pub const LOGIN_LINK_AGE: Duration = Duration::from_secs(15 * 60);
 /// A session of the pages: a working day.
 pub const SESSION_AGE: Duration = Duration::from_secs(12 * 3_600);
 
+/// A session that nobody used ends so long after its last request: a browser that was left open on somebody's desk.
+pub const LOGIN_IDLE: Duration = Duration::from_secs(2 * 3_600);
+
+/// That a session was used is written no more often: the pages are read far more than they act.
+pub const LOGIN_SEEN_EVERY: Duration = Duration::from_secs(60);
+
 /// Sessions and login links that one sweep looks through.
 pub const SESSIONS_MAX: usize = 1_000;
 

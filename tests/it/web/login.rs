@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use postwerk::admin::logins::LoginLink;
+use postwerk::admin::links::Rotation;
+use postwerk::admin::logins::{LoggedOut, LoginLink, OpenSessions};
+use postwerk::base::limit::LOGIN_IDLE;
 use postwerk::cli::control::Place;
 
 use super::Browser;
@@ -126,7 +128,12 @@ async fn a_late_link_and_a_late_session_are_over() {
     );
     house.pass(Duration::from_secs(15 * 60));
     assert_eq!(browser.post(&path, "").await.status, StatusCode::GONE);
-    house.pass(Duration::from_secs(11 * 3_600 + 44 * 60));
+    for hour in 0..11 {
+        let status = browser.get("/holds").await.status;
+        assert_eq!(status, StatusCode::OK, "hour {hour}");
+        house.pass(Duration::from_secs(3_600));
+    }
+    house.pass(Duration::from_secs(44 * 60));
     assert_eq!(browser.get("/holds").await.status, StatusCode::OK);
     house.pass(Duration::from_secs(60));
     let answer = browser.get("/holds").await;
@@ -136,6 +143,89 @@ async fn a_late_link_and_a_late_session_are_over() {
         "{}",
         answer.text
     );
+}
+
+/// What the control socket answers.
+async fn asked<T: serde::de::DeserializeOwned>(house: &House, path: &str, body: &str) -> T {
+    let place = Place {
+        config: "unused".into(),
+        data: Some(house.dir.path().join("data")),
+    };
+    let client = place.client().unwrap();
+    let answer = if body.is_empty() {
+        client.get(path).await
+    } else {
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        client.post(path, &body).await
+    };
+    serde_json::from_str(&answer.unwrap().body).unwrap()
+}
+
+async fn open_sessions(house: &House) -> OpenSessions {
+    asked(house, "/api/v1/admin/sessions", "").await
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_ends_before_its_time() {
+    let house = house(false, "", |_| ()).await;
+    let mut browser = administrator(&house, false).await;
+    let idle = LOGIN_IDLE.as_secs();
+    house.pass(Duration::from_secs(idle - 1));
+    assert_eq!(browser.get("/holds").await.status, StatusCode::OK);
+    house.pass(Duration::from_secs(idle - 1));
+    assert_eq!(browser.get("/holds").await.status, StatusCode::OK);
+    house.pass(Duration::from_secs(idle));
+    assert!(open_sessions(&house).await.sessions.is_empty());
+    let late = browser.get("/holds").await;
+    assert_eq!(late.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_one_or_all_end() {
+    let house = house(false, "", |_| ()).await;
+    let mut first = administrator(&house, false).await;
+    house.pass(Duration::from_secs(600));
+    let (mut second, unopened) = (administrator(&house, false).await, link(&house).await);
+    first.get("/holds").await;
+    let open = open_sessions(&house).await;
+    assert_eq!((open.sessions.len(), open.login_links), (2, 1), "{open:?}");
+    let oldest = &open.sessions[0];
+    assert_eq!(oldest.place.as_deref(), Some("127.0.0.1"));
+    assert!(oldest.by.starts_with("cli:"), "{oldest:?}");
+    assert!(
+        oldest.since < oldest.seen && oldest.seen < oldest.until,
+        "{oldest:?}"
+    );
+    let secret = first.cookies[0].split_once('=').unwrap().1;
+    assert!(!format!("{open:?}").contains(secret));
+    let one = format!("{{\"id\":\"{}\"}}", oldest.id);
+    let ended: LoggedOut = asked(&house, "/api/v1/admin/logout", &one).await;
+    assert_eq!((ended.sessions, ended.login_links), (1, 0));
+    assert_eq!(first.get("/holds").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(second.get("/holds").await.status, StatusCode::OK);
+    let ended: LoggedOut = asked(&house, "/api/v1/admin/logout", "{\"all\":true}").await;
+    assert_eq!((ended.sessions, ended.login_links), (1, 1));
+    assert_eq!(second.get("/holds").await.status, StatusCode::UNAUTHORIZED);
+    let over = Browser::of(&house, false).post(&unopened, "").await;
+    assert_eq!(over.status, StatusCode::GONE);
+    let left = open_sessions(&house).await;
+    assert_eq!((left.sessions.len(), left.login_links), (0, 0));
+}
+
+#[tokio::test]
+async fn a_new_key_for_links_logs_out_only_when_all_that_is_out_shall_end() {
+    let house = house(false, "", |_| ()).await;
+    let mut browser = administrator(&house, false).await;
+    let unopened = link(&house).await;
+    let path = "/api/v1/links/rotate";
+    let kept: Rotation = asked(&house, path, "{}").await;
+    assert_eq!(kept.logged_out, 0);
+    assert_eq!(browser.get("/holds").await.status, StatusCode::OK);
+    let ended: Rotation = asked(&house, path, "{\"now\":true}").await;
+    assert_eq!(ended.logged_out, 2);
+    assert_eq!(browser.get("/holds").await.status, StatusCode::UNAUTHORIZED);
+    let over = Browser::of(&house, false).post(&unopened, "").await;
+    assert_eq!(over.status, StatusCode::GONE);
 }
 
 #[tokio::test]

@@ -15,6 +15,18 @@
 //! probably not meant is a warning: a public network in `trust`, a plain password in the file, a route that is never
 //! reached, a certificate that ends soon.
 //!
+//! **A mistake shows no secret.** The line under a mistake shows a value only behind a key that is asked for and holds
+//! none, or where it is what such a key's mistake is about. A list of words that look like a password missed `kennwort`,
+//! `eab_hmac`, the inside of a text of several lines and a secret that was written in a key's place. So what stands behind
+//! a key that nobody knows is `***`, and so is the key itself unless it looks like a slip: small letters, or near to one
+//! of ours. Price: `trusst = ["***"]`.
+//!
+//! **The hook gets a clean environment.** Secrets are often in the server's environment (`env:NAME`), and a program that
+//! writes TXT records has no business with them: it finds what every program needs, and `[acme] hook_env`.
+//!
+//! **`/metrics` wants a token on loopback too.** Every user of a machine, every container with its network and every page
+//! in a browser there can connect to loopback. The control socket has a mode, and tells it freely.
+//!
 //! **Logins are remembered.** One argon2 costs 20 ms, and programs that log in for each mail exist. Right logins are
 //! kept for minutes as a MAC over name, password *and verifier* under a key of the process: a changed account gives
 //! another MAC, so there is nothing to invalidate. Wrong passwords always cost a whole argon2; so does an unknown name,

@@ -18,6 +18,17 @@
 //!   the text part or obeys `aria-hidden` may; one that posts a form in the same instant in which another opens the
 //!   canary; and one that reads and types the code, as a person does. For reasons where that must not happen write
 //!   `[hold.release] REASON = "login"`; virus and phish have it from the start.
+//! * **A digest has a link of its own**, for hold 0, behind *show all* in the digests of owners; the same button stands on
+//!   every page of a digest. It mails the next fifty rows to the digest's own address, once a minute (stored, per
+//!   address), newest first, until all were listed; an hour later it begins again. An owner has no list page: a digest
+//!   that was forwarded must not become access to a mailbox, and a mail to the owner gives the forwarder nothing. It
+//!   needs no code, as it decides nothing, and it leaves the stream as it is, as such a mail may get lost.
+//! * **Digests bury nothing.** A digest has fifty rows. They are dealt in turn to what ends soon, what was listed by none
+//!   yet from the oldest on, the same from the newest on, and what would lose its links; what finds no row is not told,
+//!   not warned of and not listed again, and comes next time. `last` of a stream stands before the first hold that waits;
+//!   what was listed behind it is kept by id, at most 2,000, and if there is more the oldest are listed twice. A flood
+//!   that brings more than fifty a period for good cannot be listed whole; the oldest that waits still moves by half of
+//!   the rows each time. Of 750 digests with links that count the oldest is forgotten: one an hour for a month.
 //! * **Whoever holds the digest is the recipient.** A forwarded digest forwards its decisions; each is recorded with the
 //!   digest's recipient, the address it came from and, in the log, the browser's name. Rights are judged at the click:
 //!   by everything that was found (`findings`), by `[hold.release]` as it is then, and by whose digest it is. Owners have
@@ -41,7 +52,10 @@
 //!   fresh digest to the same address. Codes are made by the link's own key and pages that are open keep their nonces,
 //!   so that a rotation disturbs nobody. Key, supersession and revocation are one batch: a crash leaves the old ring or
 //!   the new one. An id is used again 30 days after its last link; with 64 ids more than one rotation a day is refused
-//!   at some point, and says so.
+//!   at some point, and says so. `--now` also ends all sessions and login links: who fears for the one fears for the other.
+//! * **Sessions of administrators** end after twelve hours, and two hours after their last request (noted at most once a
+//!   minute; pages of links do not count, as a GET of theirs writes nothing). They are in the store, hashed, and a start
+//!   ends none. `postwerk admin sessions` lists them and `admin logout` ends one, or all with the login links.
 //! * **What a thief of the store has**: keys are in it, as the mail is. Backups of it deserve the same care; after a loss,
 //!   `links rotate --now`.
 //! * **Nonces** are an HMAC of link, cookie and hour, believed for this hour and the last: no state, and none to exhaust.

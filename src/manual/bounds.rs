@@ -22,6 +22,8 @@
 //! | parts, levels and attachments of a mail | accepted; what is left out fits every rule about attachments |
 //! | a scanner's time, size, connections, or an answer that makes no sense | `on_failure`: held in `bad`, 451, or let through |
 //! | octets, files, levels and ratio of an archive | accepted, held in `bad` with the bound's name |
+//! | names of one part or entry, work of one look | accepted, held in `bad` with the bound's name |
+//! | places to look into attachments | held in `bad`, requeued by itself three times |
 //! | a reply of a next hop: its time, 64 KiB | the connection ends, deferred; behind the dot its code counts |
 //! | a transaction up to its dot | the connection ends, deferred |
 //! | free disk below `[queue] reserve` | 452 4.3.1 until there is room again, see [`super::room`] |

@@ -14,6 +14,7 @@ pub mod rspamd;
 mod section;
 pub mod socket;
 pub mod tally;
+mod turns;
 pub mod watch;
 
 use std::collections::HashMap;

@@ -104,8 +104,7 @@ fn printed(status: &Status) -> String {
         line(mark, "certificate", &text);
     }
     for one in &status.connections {
-        let crowded = one.open.saturating_mul(10) >= one.max.saturating_mul(9);
-        line(crowded, "connections", &connections(one));
+        line(crowded(one), "connections", &connections(one));
     }
     for one in &status.scanners {
         line(one.trouble.is_some(), "scanner", &scanner(one));
@@ -142,6 +141,11 @@ fn certificates(all: &[Certificate]) -> Vec<(bool, String)> {
         ));
     }
     lines
+}
+
+/// Nine of ten are taken.
+fn crowded(one: &Connections) -> bool {
+    one.open.saturating_mul(10) >= one.max.saturating_mul(9)
 }
 
 fn connections(one: &Connections) -> String {

@@ -211,7 +211,7 @@ fn who_must_log_in_first_finds_a_place_and_keeps_none() {
 }
 
 #[test]
-fn few_that_do_not_go_do_not_let_more_and_more_in() {
+fn who_is_slow_to_go_lets_no_crowd_in() {
     let hall = Hall::new();
     let held = [hall.idle("192.0.2.1", 4), hall.idle("198.51.100.1", 4)].concat();
     let mut newcomers = Vec::new();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use postwerk::base::clock::Clock;
+use postwerk::base::secret::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -149,7 +150,8 @@ async fn a_flood_of_silent_clients_does_not_take_the_pages_from_others() {
 
 #[tokio::test]
 async fn metrics_tell_who_came_and_who_had_to_go() {
-    let house = browser::house(false, TEN, |_| ()).await;
+    let token = Secret::new("0123456789abcdef");
+    let house = browser::house(false, TEN, |conf| conf.admin.metrics_token = Some(token)).await;
     let mx = house.door(Door::Mx);
     let _first = guests("127.0.1.1", mx, 4).await;
     let _second = guests("127.0.2.1", mx, 4).await;
@@ -159,7 +161,10 @@ async fn metrics_tell_who_came_and_who_had_to_go() {
         banner.code, 220,
         "one of its own has gone before: {banner:?}"
     );
-    let text = Browser::of(&house, false).get("/metrics").await.text;
+    let mut monitor = Browser::of(&house, false);
+    let bearer = "Bearer 0123456789abcdef".to_owned();
+    monitor.fields = vec![("authorization".to_owned(), bearer)];
+    let text = monitor.get("/metrics").await.text;
     for line in [
         "postwerk_connections_max{door=\"smtp\"} 10",
         "postwerk_connections_made_room_total{door=\"smtp\"} 2",

@@ -344,6 +344,14 @@ mod tests {
             ("[hunter1]", "", "[***]"),
             ("[[hunter1.x]]", "", "[[***.x]]"),
             ("[queeu]", "queeu", "[queeu]"),
+        ] {
+            assert_eq!(shown(line, key), wanted, "case: {line}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_as_toml_reads_it() {
+        for (line, key, wanted) in [
             ("hunter1\"\"\"", "a.password", "***\"\"\""),
             (
                 "[hold.quarantaine]",

@@ -64,6 +64,43 @@ fn no_secret_is_ever_told() {
 }
 
 #[test]
+fn a_configuration_that_is_printed_for_debugging_shows_no_secret() {
+    let text = r#"
+        [server]
+        hostname = "mail.example.org"
+        [[listener]]
+        bind = "127.0.0.1:2525"
+        role = "submission"
+        [[account]]
+        name = "app1"
+        password = "hunter1"
+        [[route]]
+        domain = "*"
+        relay = ["smtp.provider.example:587"]
+        tls = "required"
+        auth = { user = "me", password = "hunter2" }
+        [tls]
+        mode = "acme"
+        [acme]
+        contact = "a@b.example"
+        challenge = "dns-01"
+        hook = "/bin/true"
+        hook_env = { TOKEN = "hunter3" }
+        eab_kid = "kid"
+        eab_hmac = "hunter4"
+        [admin]
+        bind = "127.0.0.1:8443"
+        public_url = "https://mail.example.org:8443/"
+        metrics_token = "hunter5-hunter5-hunter5"
+    "#;
+    let (config, warnings) = config::parse(text, Path::new("a.toml")).unwrap();
+    let acme = config.tls.acme.as_ref().unwrap();
+    assert_eq!(acme.hook_env[0].1.reveal(), "hunter3", "it was read");
+    let all = format!("{config:?} {config:#?} {warnings:?}");
+    assert!(!all.contains("hunter"), "{all}");
+}
+
+#[test]
 fn no_mistake_is_told_without_a_place_and_a_remedy() {
     for case in cases() {
         let path = case.join("postwerk.toml");

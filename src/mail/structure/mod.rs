@@ -575,14 +575,8 @@ impl Scan {
 }
 
 /// A set that may have more than was added, and never less: most lines are compared with no boundary at all.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Sums([u64; 16]);
-
-impl Default for Sums {
-    fn default() -> Self {
-        Self([0; 16])
-    }
-}
 
 impl Sums {
     fn add(&mut self, sum: u32) {

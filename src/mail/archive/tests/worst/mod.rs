@@ -32,7 +32,7 @@ pub(super) enum Ends {
 /// All of them.
 pub(super) fn cases() -> Vec<Case> {
     let each = zips::CASES.iter().chain(packed::CASES).chain(mime::CASES);
-    let case = |(name, make, ends): &(&'static str, fn(usize) -> Vec<u8>, Ends)| Case {
+    let case = |(name, make, ends): &Row| Case {
         name,
         make: *make,
         ends: *ends,

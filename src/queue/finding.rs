@@ -162,7 +162,7 @@ async fn what_nobody_may_let_go_leaves_by_no_road() {
                     break job;
                 }
             };
-            assert_eq!((job.done, job.refused), (0, 1), "{verb:?}");
+            assert_eq!((job.done, job.stays), (0, 1), "{verb:?}");
             // Back from the trash it is what it was.
             stage.act(Verb::Delete { now: false }, &id).await.unwrap();
             stage.act(Verb::Undo, &id).await.unwrap();

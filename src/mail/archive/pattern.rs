@@ -4,7 +4,7 @@
 //! up to thousands of them and a mail up to thousands of names: `*.exe` and `*.scr` cost a look into one table, and only
 //! what begins and ends with `*` is compared one by one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::text::fits;
 
@@ -29,7 +29,7 @@ struct Pattern {
 /// Places of patterns by one end of theirs.
 #[derive(Clone, Debug, Default)]
 struct Table {
-    places: HashMap<Box<str>, Vec<usize>>,
+    places: BTreeMap<Box<str>, Vec<usize>>,
     /// In octets.
     lengths: BTreeSet<usize>,
 }

@@ -33,6 +33,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::ClientHello;
+use rustls::sign::CertifiedKey;
 use tokio::sync::Notify;
 
 use self::answer::Answers;
@@ -141,7 +142,7 @@ pub enum RenewError {
 impl Certs {
     /// What the configuration names; a self-signed one is made when there is none yet.
     pub fn load(config: &Config) -> Result<Self, CertError> {
-        let table = Arc::new(ArcSwap::from_pointee(load::table(config)?));
+        let table = Arc::new(ArcSwap::from_pointee(load::table(config, None)?));
         let mail = server_config(Resolver(Arc::clone(&table)))?;
         let answers = Answers::default();
         let mut web = mail.clone();
@@ -163,7 +164,10 @@ impl Certs {
     /// Reads again and swaps; on failure the old ones stay in force.
     pub fn reload(&self, config: &Config) -> Result<(), CertError> {
         let held = self.0.swap.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.table.store(Arc::new(load::table(config)?));
+        let old = self.0.table.load_full();
+        self.0
+            .table
+            .store(Arc::new(load::table(config, Some(&old))?));
         drop(held);
         Ok(())
     }
@@ -193,6 +197,36 @@ impl Certs {
         let shown = Arc::new(shown);
         self.0.table.rcu(|table| table.with(&shown));
         drop(held);
+    }
+
+    /// Puts what was ordered in force, under the names that the configuration in force has for it; none: it orders nothing
+    /// under this title any more, or what is in force is for more of its names.
+    fn install_ordered(
+        &self,
+        title: &str,
+        pair: CertifiedKey,
+    ) -> Result<Option<Arc<Shown>>, CertError> {
+        let held = self.0.swap.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = self.0.table.load_full();
+        let old = table.titled(title);
+        let Some(old) = old.filter(|old| old.source == CertSource::Acme) else {
+            return Ok(None);
+        };
+        let new = load::shown(old.names.clone(), CertSource::Acme, pair, None)?;
+        let better = load::count(&new, &old.names) >= load::count(old, &old.names);
+        if !old.stand_in && !better {
+            return Ok(None);
+        }
+        let new = Arc::new(new);
+        self.0.table.store(Arc::new(table.with(&new)));
+        drop(held);
+        Ok(Some(new))
+    }
+
+    /// Whether nothing that was ordered is in force under this title.
+    fn stands_in(&self, title: &str) -> bool {
+        let table = self.0.table.load();
+        table.titled(title).is_some_and(|shown| shown.stand_in)
     }
 
     fn answers(&self) -> &Answers {

@@ -3,7 +3,7 @@
 //! It goes on with an order that was begun before, so that a crash in the middle costs the directory nothing. Waiting
 //! is done here and by our clock, not in the library. Not here: when it runs and what follows (`work`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use instant_acme::{
@@ -19,9 +19,10 @@ use super::failure::{self, Failure, Kind};
 use super::hook;
 use super::http::Way;
 use super::shelf::Shelf;
+use super::work;
 use super::{Certs, Tools};
 use crate::base::limit::CLOCK_SKEW_MAX;
-use crate::config::{AcmeConf, CertConf, Challenge};
+use crate::config::{AcmeConf, CertConf, Challenge, pem};
 
 /// What an order needs, and how far it is.
 pub(super) struct Ordering<'a> {
@@ -40,8 +41,12 @@ pub(super) struct Ordering<'a> {
 }
 
 impl Ordering<'_> {
-    /// The new pair, already on disk, and the account that got it.
-    pub(super) async fn run(&mut self, way: &Way) -> Result<(CertifiedKey, Account), Failure> {
+    /// The new pair, already on disk, and the account that got it; none: another configuration is in force since, which does
+    /// not want it.
+    pub(super) async fn run(
+        &mut self,
+        way: &Way,
+    ) -> Result<Option<(CertifiedKey, Account)>, Failure> {
         let mut left = NONCE_ROUNDS;
         loop {
             left -= 1;
@@ -55,7 +60,7 @@ impl Ordering<'_> {
         }
     }
 
-    async fn once(&mut self, way: &Way) -> Result<(CertifiedKey, Account), Failure> {
+    async fn once(&mut self, way: &Way) -> Result<Option<(CertifiedKey, Account)>, Failure> {
         let (account, made) = account::open(self.acme, self.dir, way).await?;
         check_clock(way)?;
         let (account, mut order) = self.order(account, made, way).await?;
@@ -90,9 +95,25 @@ impl Ordering<'_> {
             self.begun.clear();
         }
         let pair = checked?;
-        shelf.keep(&chain, &key)?;
+        let Some(dir) = self.wanted(&pair) else {
+            self.begun.clear();
+            return Ok(None);
+        };
+        Shelf::new(&dir, self.title).keep(&chain, &key)?;
         self.begun.clear();
-        Ok((pair, account))
+        Ok(Some((pair, account)))
+    }
+
+    /// Where the configuration in force keeps it, if that one still orders it there: a reload may have come meanwhile.
+    fn wanted(&self, pair: &CertifiedKey) -> Option<PathBuf> {
+        let conf = self.tools.conf.load();
+        let acme = conf.tls.acme.as_ref()?;
+        let cert = work::of_title(&conf, self.title)?;
+        let names = &cert.names;
+        let fits = names.iter().all(|name| pem::covers(&pair.cert, name));
+        // For some of the names it is better than nothing.
+        let none = self.certs.stands_in(self.title);
+        (acme.directory == self.acme.directory && (fits || none)).then(|| conf.tls.dir.clone())
     }
 
     /// The order that was begun, if it can still come to an end; else a new one.
@@ -276,7 +297,8 @@ fn is_gone(error: &instant_acme::Error) -> bool {
 
 /// RFC 9773 section 5.
 fn is_about_replacing(error: &instant_acme::Error) -> bool {
-    let words = ["alreadyReplaced", "malformed"];
+    // `unauthorized`: another account had ordered it.
+    let words = ["alreadyReplaced", "malformed", "unauthorized"];
     words.iter().any(|word| failure::is(error, word))
         || matches!(error, instant_acme::Error::Unsupported(_))
 }

@@ -45,20 +45,21 @@ pub enum OwnError {
     Read(#[from] PemError),
 }
 
-/// The one that is there, if it is a pair for this name; else a new one.
-pub(super) fn load(folder: &Path, hostname: &Domain) -> Result<CertifiedKey, OwnError> {
+/// The one that is there, if it is a pair for this name.
+pub(super) fn read(folder: &Path, hostname: &Domain) -> Option<CertifiedKey> {
+    let pair = pem::read_pair(&folder.join(CERT), &folder.join(KEY)).ok();
+    pair.filter(|pair| pem::names(&pair.cert, hostname))
+}
+
+/// A new one, in the place of whatever is there.
+pub(super) fn make(folder: &Path, hostname: &Domain) -> Result<CertifiedKey, OwnError> {
     let (cert, key) = (folder.join(CERT), folder.join(KEY));
-    if let Ok(pair) = pem::read_pair(&cert, &key)
-        && pem::names(&pair.cert, hostname)
-    {
-        return Ok(pair);
-    }
-    make(folder, hostname)?;
+    write(folder, hostname)?;
     tracing::info!(%hostname, path = %cert.display(), "made a self-signed certificate");
     Ok(pem::read_pair(&cert, &key)?)
 }
 
-fn make(folder: &Path, hostname: &Domain) -> Result<(), OwnError> {
+fn write(folder: &Path, hostname: &Domain) -> Result<(), OwnError> {
     let name = hostname.as_str();
     let failed = |source| OwnError::Make {
         name: name.to_owned(),

@@ -47,6 +47,9 @@ pub(super) struct Plan {
     /// What kind of failure the last one was.
     #[cbor(n(9), default)]
     pub(super) kind: String,
+    /// Questions for the window that failed since the last that did not.
+    #[cbor(n(10), default)]
+    pub(super) looks: u32,
 }
 
 /// Where the record of a certificate lies.
@@ -120,7 +123,27 @@ impl Plan {
         } else {
             after(self.tries.first(), DAY)
         };
-        self.not_before.max(now.saturating_add(floor.max(day)))
+        let asked = self.not_before.min(latest_wait(now));
+        asked.max(now.saturating_add(floor.max(day)))
+    }
+
+    /// Dates that this wall cannot have led to are drawn back: the one that they were reckoned by was ahead. `renewal`:
+    /// when what is in force is renewed at the latest; none: nothing is.
+    pub(super) fn bound(&mut self, renewal: Option<u64>, now: u64) {
+        self.not_before = self.not_before.min(latest_wait(now));
+        let day = now.saturating_add(DAY.as_secs());
+        if self.look_at > 0 {
+            self.look_at = self.look_at.min(day);
+        }
+        // A try that failed comes back within a day, whatever its back-off.
+        let most = renewal.filter(|_| self.failures == 0).unwrap_or(day);
+        self.order_at = self.order_at.min(most.max(self.not_before));
+    }
+
+    /// The directory asked the account to wait: that is said to all of its orders.
+    pub(super) fn wait_until(&mut self, until: u64) {
+        self.not_before = self.not_before.max(until);
+        self.order_at = self.order_at.max(until);
     }
 
     /// A try begins: until its end is known it counts as failed. `jitter` is drawn by the caller.
@@ -140,9 +163,8 @@ impl Plan {
     pub(super) fn failed(&mut self, error: String, retry_after: Option<Duration>, now: u64) {
         self.error = error;
         if let Some(span) = retry_after {
-            let until = now.saturating_add(span.min(RETRY_AFTER_MAX).as_secs());
-            self.not_before = until;
-            self.order_at = self.order_at.max(until);
+            self.not_before = 0;
+            self.wait_until(waits(span, now));
         }
     }
 
@@ -162,6 +184,16 @@ pub(super) fn back_off(failures: u32, jitter: u16) -> Duration {
         .min(ORDER_RETRY_MAX);
     let more = span.as_secs() / 4 * u64::from(jitter) / 65_535;
     span + Duration::from_secs(more)
+}
+
+/// Until when a directory's wish binds.
+pub(super) fn waits(span: Duration, now: u64) -> u64 {
+    now.saturating_add(span.min(RETRY_AFTER_MAX).as_secs())
+}
+
+/// The most that a directory can have asked for up to now.
+fn latest_wait(now: u64) -> u64 {
+    waits(RETRY_AFTER_MAX, now)
 }
 
 const LETTER: u8 = b'y';
@@ -218,6 +250,53 @@ mod tests {
             }
         }
         assert_eq!(orders, ORDERS_OF_DAY);
+    }
+
+    #[test]
+    fn dates_of_a_wall_that_was_ahead_are_drawn_back() {
+        let (now, ahead) = (1_000_000_000_u64, 4_000_000_000_u64);
+        let renewal = now + 50 * 86_400;
+        for (name, failures, renewal, most) in [
+            ("in force", 0, Some(renewal), renewal),
+            (
+                "in force, and the last order failed",
+                1,
+                Some(renewal),
+                now + 86_400,
+            ),
+            ("nothing in force", 0, None, now + 86_400),
+        ] {
+            let mut plan = Plan {
+                order_at: ahead,
+                look_at: ahead,
+                failures,
+                ..Plan::default()
+            };
+            plan.bound(renewal, now);
+            assert_eq!(plan.order_at, most, "case: {name}");
+            assert_eq!(plan.look_at, now + 86_400, "case: {name}");
+            // A day later it is due, and not put off again.
+            plan.bound(renewal, now + 86_400);
+            assert_eq!(plan.order_at, most, "case: {name}");
+            plan.not_before = ahead;
+            let wish = now + RETRY_AFTER_MAX.as_secs();
+            assert_eq!(plan.earliest(now, store(0)), wish, "case: {name}");
+            plan.order_at = ahead;
+            plan.bound(renewal, now);
+            assert_eq!(plan.not_before, wish, "case: {name}");
+            assert_eq!(plan.order_at, most.max(wish), "case: {name}");
+        }
+        // What this wall led to stays.
+        let mut plan = Plan::fresh(Vec::new(), "", now);
+        plan.begin(now, store(50), u16::MAX);
+        plan.failed(
+            "limited".to_owned(),
+            Some(Duration::from_secs(3 * 86_400)),
+            now,
+        );
+        let before = plan.clone();
+        plan.bound(Some(renewal), now);
+        assert_eq!(plan, before);
     }
 
     #[test]

@@ -21,11 +21,24 @@ pub(super) struct Window {
     pub(super) again: Option<Duration>,
 }
 
-/// Asked again so late when the directory did not answer.
+/// Asked again so late at the most when the directory did not answer.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(6 * 3_600);
 /// Asked again at the earliest and at the latest, whatever the directory says (RFC 9773 section 4.3.2).
 const LOOK_MIN: u64 = 3_600;
 const LOOK_MAX: u64 = 86_400;
+
+/// How long after so many questions in a row that were not answered the next one comes (RFC 9773 section 4.3.3).
+pub(super) fn again(failed: u32) -> Duration {
+    let doubled = failed.saturating_sub(1).min(8);
+    let span = Duration::from_secs(LOOK_MIN).saturating_mul(1 << doubled);
+    span.min(LOOK_AGAIN)
+}
+
+/// When what is in force is renewed at the latest, whatever a window says.
+pub(super) fn latest(facts: &Facts) -> u64 {
+    let life = facts.until.saturating_sub(facts.from);
+    facts.until.saturating_sub(life / 6)
+}
 
 /// Asks; a directory without renewal information says nothing.
 pub(super) async fn ask(account: &Account, pair: &CertifiedKey) -> Result<Window, Failure> {
@@ -73,12 +86,11 @@ pub(super) fn date(
         let third = facts.until.saturating_sub(life / 3);
         return (third.saturating_sub(part(life / 50)), look);
     };
-    let latest = facts.until.saturating_sub(life / 6);
     let order = match drawn {
         Some(drawn) if (from..=until).contains(&drawn) => drawn,
         Some(_) | None => from.saturating_add(part(until - from)),
     };
-    (order.min(latest), look)
+    (order.min(latest(facts)), look)
 }
 
 /// Before this nothing that was issued at `now` is ordered again, unless a person asks.
@@ -140,6 +152,17 @@ mod tests {
         // One that is later than safe.
         let (order, _) = date(&facts, window(89 * 86_400, 95 * 86_400), None, 0, 0);
         assert_eq!(order, 75 * 86_400);
+    }
+
+    #[test]
+    fn a_question_that_fails_is_asked_again_less_and_less_often() {
+        for (failed, hours) in [(0, 1), (1, 1), (2, 2), (3, 4), (4, 6), (1_000, 6)] {
+            assert_eq!(
+                again(failed),
+                Duration::from_secs(hours * 3_600),
+                "{failed}"
+            );
+        }
     }
 
     #[test]

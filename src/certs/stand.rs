@@ -4,7 +4,7 @@
 
 use super::plan::Plan;
 use super::table::Shown;
-use crate::base::limit::CERT_WARN;
+use crate::config::pem;
 
 /// One certificate: what is shown to clients, and what happens with it next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct CertStand {
     pub last_error: Option<String>,
     /// Self-signed until the first order is done.
     pub stand_in: bool,
+    /// Why it is in memory only, in words: what lies on disk is of no use.
+    pub unsaved: Option<String>,
 }
 
 /// Where a certificate comes from.
@@ -69,11 +71,9 @@ impl CertStand {
 
     /// Whether its end is so near that somebody should look; `now` in seconds since 1970.
     pub fn ends_soon(&self, now: u64) -> bool {
-        let Some(until) = self.until else {
-            return false;
-        };
-        let third = until.saturating_sub(self.from.unwrap_or(0)) / 3;
-        until.saturating_sub(now) < CERT_WARN.as_secs().min(third)
+        let from = self.from.unwrap_or(0);
+        self.until
+            .is_some_and(|until| pem::ends_soon(from, until, now))
     }
 
     pub(super) fn of(shown: &Shown, plan: Option<&Plan>, next_key: Option<String>) -> Self {
@@ -95,6 +95,7 @@ impl CertStand {
                 .map(|plan| plan.error.clone())
                 .filter(|error| !error.is_empty()),
             stand_in: shown.stand_in,
+            unsaved: shown.unsaved.clone(),
         }
     }
 }

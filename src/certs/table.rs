@@ -25,6 +25,8 @@ pub(super) struct Shown {
     pub(super) source: CertSource,
     /// Self-signed until an order is done.
     pub(super) stand_in: bool,
+    /// What lies on disk is of no use, and why: it was in force before.
+    pub(super) unsaved: Option<String>,
     pub(super) key: Arc<CertifiedKey>,
     pub(super) facts: Facts,
     /// Where it was read, if it is not ours.

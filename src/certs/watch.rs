@@ -15,10 +15,10 @@ use super::stand::CertSource;
 use super::table::Shown;
 use super::work::{jitter, titles};
 use super::{Certs, Tools, check, load, tell};
-use crate::base::limit::{CERT_WARN, CERT_WATCH};
+use crate::base::limit::CERT_WATCH;
 use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
-use crate::config::{AcmeConf, CertConf, CertFiles};
+use crate::config::{AcmeConf, CertConf, CertFiles, pem};
 use crate::store::{Batch, Op, Pre, Span, StoreError};
 
 /// How a pair of files looks from outside.
@@ -98,6 +98,12 @@ impl Certs {
         let Some(acme) = &conf.tls.acme else {
             return Ok(());
         };
+        // What the directory asked of one order it asked of the account.
+        let plans = records
+            .iter()
+            .filter_map(|record| Plan::read(&record.key, &record.value).ok());
+        let plans = plans.filter(|plan| plan.directory == acme.directory);
+        let asked = plans.map(|plan| plan.not_before).max().unwrap_or(0);
         for cert in conf.tls.ordered() {
             let Some(title) = cert.names.first().map(ToString::to_string) else {
                 continue;
@@ -111,12 +117,19 @@ impl Certs {
                 (Some(Err(_)), _) => continue,
                 (_, _) => (None, Pre::Absent(key.clone())),
             };
-            let plan = self.in_step(tools, acme, cert, &title, old.as_ref());
+            let mut plan = self.in_step(tools, acme, cert, &title, old.as_ref());
+            if asked > tools.clock.wall().secs() {
+                plan.not_before = plan.not_before.max(asked);
+            }
+            self.bound(tools, &title, &mut plan);
             if old.as_ref() != Some(&plan) {
                 let mut batch = Batch::new();
                 batch.pre.extend([pre, Pre::Free(key.clone())]);
                 batch.ops.push(plan.put(&title, tools.clock.wall().secs()));
-                commit(tools, batch).await?;
+                if !commit(tools, batch).await? {
+                    // Whoever was faster has said what is known of it.
+                    continue;
+                }
             }
             self.know(tools, &title, Some(plan));
         }
@@ -134,14 +147,15 @@ impl Certs {
     ) -> Plan {
         let now = tools.clock.wall().secs();
         let shown = self.0.table.load().titled(title).map(Arc::clone);
-        let shown = shown.filter(|shown| !shown.stand_in);
+        let shown = shown.filter(|shown| is_sound(shown) && covers(shown, cert));
         let names = titles(cert);
         let Some(old) = old else {
             let mut plan = Plan::fresh(names, &acme.directory, now);
-            if let Some(shown) = shown.filter(|shown| covers(shown, cert)) {
-                // It came here without its record: it is used up before another one is ordered.
+            if let Some(shown) = shown {
+                // It came here without its record: it is used up before another one is ordered, unless the directory
+                // says otherwise.
                 let date = renewal::date(&shown.facts, Window::default(), None, now, jitter());
-                plan.order_at = date.0;
+                (plan.order_at, plan.look_at) = (date.0, now);
             }
             return plan;
         };
@@ -151,14 +165,15 @@ impl Certs {
             plan.names = names;
             plan.directory.clone_from(&acme.directory);
             plan.order.clear();
-            (plan.failures, plan.look_at) = (0, 0);
+            plan.error.clear();
+            (plan.failures, plan.look_at, plan.looks) = (0, 0, 0);
             if moved {
                 // Another directory never asked us to wait.
                 plan.not_before = 0;
             }
             plan.order_at = plan.earliest(now, tools.store.now());
         } else if shown.is_none() && old.failures == 0 && old.order_at > now {
-            // Its file is gone or damaged.
+            // Its file is gone or damaged, or for other names.
             plan.order_at = plan.earliest(now, tools.store.now()).min(old.order_at);
         }
         plan
@@ -213,12 +228,14 @@ impl Certs {
     fn look_at_ends(&self, tools: &Tools, told: &mut Told) {
         let now = tools.clock.wall().secs();
         for shown in self.0.table.load().all() {
-            if shown.source == CertSource::SelfSigned || !ends_soon(shown, now) {
+            let soon = pem::ends_soon(shown.facts.from, shown.facts.until, now);
+            if shown.source == CertSource::SelfSigned || !soon {
                 continue;
             }
             let title = shown.title();
             let last = told.ends.get(&title).copied();
-            if last.is_some_and(|last| now.saturating_sub(last) < DAY) {
+            // One that was told in the future was told by a clock that was ahead.
+            if last.is_some_and(|last| last <= now && now - last < DAY) {
                 continue;
             }
             let text = tell::expiring(&title, shown, now);
@@ -228,28 +245,21 @@ impl Certs {
     }
 }
 
-/// Whether it is time to be afraid.
-fn ends_soon(shown: &Shown, now: u64) -> bool {
-    let life = shown.facts.until.saturating_sub(shown.facts.from);
-    let warn = if life < 30 * DAY {
-        life / 3
-    } else {
-        CERT_WARN.as_secs()
-    };
-    shown.facts.until.saturating_sub(now) < warn
+/// Whether a certificate is in force that a start would find again.
+pub(super) fn is_sound(shown: &Shown) -> bool {
+    !shown.stand_in && shown.unsaved.is_none()
 }
 
 fn covers(shown: &Shown, cert: &CertConf) -> bool {
     let own = &shown.key.cert;
-    cert.names
-        .iter()
-        .all(|name| crate::config::pem::covers(own, name))
+    cert.names.iter().all(|name| pem::covers(own, name))
 }
 
-/// Whoever has it at this moment puts it in step himself.
-async fn commit(tools: &Tools, batch: Batch) -> Result<(), StoreError> {
+/// Whether it was written: whoever has the record at this moment puts it in step himself.
+async fn commit(tools: &Tools, batch: Batch) -> Result<bool, StoreError> {
     match tools.store.commit(batch).await {
-        Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(StoreError::Conflict(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -11,12 +11,10 @@ use rustls::sign::CertifiedKey;
 
 use super::failure::{Failure, Kind};
 use super::http::Way;
-use super::load;
 use super::order::Ordering;
 use super::plan::{self, Plan};
-use super::renewal;
-use super::stand::CertSource;
-use super::{Certs, Tools, account, hook, tell};
+use super::renewal::{self, Window};
+use super::{Certs, Tools, account, hook, tell, watch};
 use crate::base::limit::{ORDER_RETRY_FIRST, ORDER_TIME};
 use crate::base::repeats::Repeats;
 use crate::base::shutdown::Shutdown;
@@ -36,11 +34,16 @@ const WRITE_TRIES: u32 = 5;
 /// A date has come when the wall is so near: store time and wall are read at two moments.
 const NEAR: u64 = 1;
 
+/// Told when a reload overtook an order.
+const OUTDATED: &str = "what was ordered is not what the configuration wants now; it is not shown";
+
 /// What came of a try that did not fail.
 struct Done {
     pair: CertifiedKey,
     order_at: u64,
     look_at: u64,
+    /// Questions for the window that failed.
+    looks: u32,
     notes: Vec<&'static str>,
 }
 
@@ -130,6 +133,8 @@ impl Certs {
                 Plan::fresh(names, &acme.directory, now + ORDER_RETRY_FIRST.as_secs())
             }
         };
+        // Each day anew: the wall that these dates were reckoned by may have been ahead.
+        self.bound(tools, title, &mut plan);
         let before = plan.clone();
         let ordering = plan.order_at <= now + NEAR;
         if ordering {
@@ -137,6 +142,9 @@ impl Certs {
         }
         if ordering && plan.order_at <= now + NEAR {
             plan.begin(now, store, jitter());
+            // What came of it is told by what was ordered, whether the record was in step before or not.
+            plan.names = titles(cert);
+            plan.directory.clone_from(&acme.directory);
             tools.store.commit(finish(plan.put(title, now))).await?;
             self.know(tools, title, Some(plan));
             drop(claimed);
@@ -150,6 +158,14 @@ impl Certs {
         tools.store.commit(finish(plan.put(title, now))).await?;
         self.know(tools, title, Some(plan));
         Ok(())
+    }
+
+    /// Draws dates back that were reckoned by a wall that was ahead.
+    pub(super) fn bound(&self, tools: &Tools, title: &str, plan: &mut Plan) {
+        let table = self.0.table.load();
+        let shown = table.titled(title).filter(|shown| watch::is_sound(shown));
+        let renewal = shown.map(|shown| renewal::latest(&shown.facts));
+        plan.bound(renewal, tools.clock.wall().secs());
     }
 
     /// Asks whether the window of renewal moved (RFC 9773 section 4.3).
@@ -175,9 +191,13 @@ impl Certs {
             Ok(Some(window)) => {
                 let date = renewal::date(&shown.facts, window, Some(plan.order_at), now, jitter());
                 (plan.order_at, plan.look_at) = date;
+                plan.looks = 0;
             }
             // What is known stays: the date was drawn from a window, or from the lifetime.
-            Ok(None) | Err(_) => plan.look_at = now + renewal::LOOK_AGAIN.as_secs(),
+            Ok(None) | Err(_) => {
+                plan.looks = plan.looks.saturating_add(1);
+                plan.look_at = now + renewal::again(plan.looks).as_secs();
+            }
         }
     }
 
@@ -214,7 +234,8 @@ impl Certs {
             }
         };
         match result {
-            Ok(done) => self.succeeded(tools, conf, cert, title, done).await,
+            Ok(Some(done)) => self.succeeded(tools, conf, cert, title, done).await,
+            Ok(None) => self.outdated(tools, title).await,
             Err(failure) => self.failed(tools, title, &before, failure).await,
         }
     }
@@ -226,14 +247,14 @@ impl Certs {
         cert: &CertConf,
         title: &str,
         before: &Plan,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Option<Done>, Failure> {
         let Some(acme) = &conf.tls.acme else {
             return Err(Failure::new(Kind::Broken, "[acme] is gone"));
         };
         let way = Way::new(acme, tools.clock.clone())
             .map_err(|error| Failure::new(Kind::Unreachable, error.to_string()))?;
         let shown = self.0.table.load().titled(title).map(Arc::clone);
-        let old = shown.filter(|shown| before.look_at != 0 && !shown.stand_in);
+        let old = shown.filter(|shown| watch::is_sound(shown));
         let mut ordering = Ordering {
             certs: self,
             tools,
@@ -258,7 +279,8 @@ impl Certs {
             self.remember(tools, title, "").await;
         }
         let (pair, account) = match ordered {
-            Ok(ordered) => ordered,
+            Ok(Some(ordered)) => ordered,
+            Ok(None) => return Ok(None),
             Err(mut failure) => {
                 failure.wait = way.noted().retry_after.filter(|_| failure.heeds());
                 for note in ordering.notes {
@@ -268,17 +290,24 @@ impl Certs {
             }
         };
         let now = tools.clock.wall().secs();
-        let window = renewal::ask(&account, &pair).await.unwrap_or_default();
+        // One that is not answered is asked again; only a directory without windows is not.
+        let asked = renewal::ask(&account, &pair).await;
+        let looks = u32::from(asked.is_err());
+        let window = asked.unwrap_or_else(|_| Window {
+            span: None,
+            again: Some(renewal::again(looks)),
+        });
         let facts = super::facts::Facts::read(&pair.cert).unwrap_or_default();
         let (order_at, look_at) = renewal::date(&facts, window, None, now, jitter());
         // A window that is over for what was issued just now is a fault, and would order all day.
         let order_at = order_at.max(renewal::rest(&facts, now));
-        Ok(Done {
+        Ok(Some(Done {
             pair,
             order_at,
             look_at,
+            looks,
             notes: ordering.notes,
-        })
+        }))
     }
 
     async fn succeeded(
@@ -289,25 +318,42 @@ impl Certs {
         title: &str,
         done: Done,
     ) -> Result<(), StoreError> {
-        match load::shown(cert.names.clone(), CertSource::Acme, done.pair, None) {
-            Ok(shown) => {
+        match self.install_ordered(title, done.pair) {
+            Ok(Some(shown)) => {
                 let text = tell::renewed(tools, title, &shown, done.order_at, &done.notes);
-                self.install(shown);
                 tell::event(tools, tell::RENEWED, title, text);
             }
+            Ok(None) => tracing::info!(certificate = %title, OUTDATED),
             Err(error) => tracing::error!(certificate = title, %error, "it cannot be used"),
         }
         let (names, directory) = (titles(cert), conf.tls.acme.as_ref());
         let directory = directory.map_or_else(String::new, |acme| acme.directory.clone());
         self.change(tools, title, |plan| {
+            if plan.names != names || plan.directory != directory {
+                // Another configuration is in force since: what it wants is still due.
+                return;
+            }
             *plan = Plan {
                 names: names.clone(),
                 directory: directory.clone(),
                 order_at: done.order_at,
                 look_at: done.look_at,
+                looks: done.looks,
                 tries: plan.tries.clone(),
                 ..Plan::default()
             };
+        })
+        .await
+    }
+
+    /// What was ordered is not what the configuration wants now; its own order is due, or will be when the record is in
+    /// step.
+    async fn outdated(&self, tools: &Tools, title: &str) -> Result<(), StoreError> {
+        tracing::info!(certificate = %title, OUTDATED);
+        self.change(tools, title, |plan| {
+            plan.order.clear();
+            plan.error.clear();
+            plan.failures = 0;
         })
         .await
     }
@@ -325,6 +371,9 @@ impl Certs {
             plan.failed(failure.why.clone(), failure.wait, now);
         })
         .await?;
+        if let Some(span) = failure.wait {
+            self.all_wait(tools, title, plan::waits(span, now)).await?;
+        }
         let shown = self.0.table.load().titled(title).map(Arc::clone);
         let plans = self.0.plans.load();
         let next = plans.get(title).map_or(now, |known| known.plan.order_at);
@@ -332,6 +381,17 @@ impl Certs {
         // The same trouble again is in the log, not in another event.
         if before.failures == 0 || before.kind != failure.word() {
             tell::event(tools, tell::FAILED, title, text);
+        }
+        Ok(())
+    }
+
+    /// What the directory asked of one order it asked of the account (RFC 8555 section 6.6): the others wait too.
+    async fn all_wait(&self, tools: &Tools, except: &str, until: u64) -> Result<(), StoreError> {
+        let conf = tools.conf.load_full();
+        let all = conf.tls.ordered().filter_map(|cert| cert.names.first());
+        for title in all.map(ToString::to_string).filter(|title| title != except) {
+            self.change(tools, &title, |plan| plan.wait_until(until))
+                .await?;
         }
         Ok(())
     }

@@ -199,6 +199,13 @@ fn printed(view: &CertView) -> String {
         &view.source
     };
     line(view.stand_in, "source", source);
+    if let Some(why) = &view.unsaved {
+        line(
+            true,
+            "on disk",
+            &format!("of no use, what is in force is in memory only: {why}"),
+        );
+    }
     line(false, "signed", &format!("by {}", view.issuer));
     for one in &view.chain {
         line(false, "chain", one);

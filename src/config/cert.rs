@@ -183,14 +183,14 @@ fn check_chain(at: &Section<'_, '_>, chain: &[CertificateDer<'_>], host: Option<
         );
         at.warn("cert", fault);
     }
-    let Some(end) = pem::valid_until(chain) else {
+    let Some((from, end)) = pem::validity(chain) else {
         return;
     };
     let now = Clock::system().wall().secs();
     let days = end.saturating_sub(now) / 86_400;
     let what = if end <= now {
         "the certificate is no longer valid".to_owned()
-    } else if days < RENEW_DAYS {
+    } else if pem::ends_soon(from, end, now) {
         format!("the certificate is valid for {days} days only")
     } else {
         return;
@@ -386,5 +386,3 @@ const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 pub(super) const FOLDER: &str = "certs";
 /// Octets of a directory's URL.
 const URL_MAX: usize = 1_000;
-/// Certificates of 90 days are renewed 30 days before their end; at 14 something is broken.
-const RENEW_DAYS: u64 = 14;

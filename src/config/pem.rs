@@ -15,6 +15,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::CertName;
+use crate::base::limit::CERT_WARN;
 use crate::mail::domain::Domain;
 
 /// Why a PEM file is of no use.
@@ -139,11 +140,18 @@ pub fn covers(chain: &[CertificateDer<'_>], own: &CertName) -> bool {
     any.is_some_and(|host| names(chain, &host))
 }
 
-/// Until when the chain's first certificate is valid, in seconds since 1970.
+/// Whether a certificate's end is so near that somebody should look: the one rule for pages, log, metrics, checks and
+/// `check`. All three in seconds since 1970.
+pub fn ends_soon(from: u64, until: u64, now: u64) -> bool {
+    let third = until.saturating_sub(from) / 3;
+    until <= now || until - now < CERT_WARN.as_secs().min(third)
+}
+
+/// From when and until when the chain's first certificate is valid, in seconds since 1970.
 ///
 /// RFC 5280 section 4.1: Certificate { TBSCertificate { version, serial, algorithm, issuer, Validity { notBefore,
 /// notAfter } … } }. rustls looks at this only when it verifies somebody, and we are the one who shows it.
-pub fn valid_until(chain: &[CertificateDer<'_>]) -> Option<u64> {
+pub fn validity(chain: &[CertificateDer<'_>]) -> Option<(u64, u64)> {
     let (certificate, _) = inside(chain.first()?.as_ref())?;
     let (mut rest, _) = inside(certificate)?;
     if *rest.first()? == EXPLICIT_VERSION {
@@ -153,10 +161,15 @@ pub fn valid_until(chain: &[CertificateDer<'_>]) -> Option<u64> {
         (_, rest) = inside(rest)?;
     }
     let (validity, _) = inside(rest)?;
-    let (_, rest) = inside(validity)?;
-    let (text, _) = inside(rest)?;
+    let (_, end) = inside(validity)?;
+    Some((moment(validity)?, moment(end)?))
+}
+
+/// The time of a DER element.
+fn moment(element: &[u8]) -> Option<u64> {
+    let (text, _) = inside(element)?;
     let text = std::str::from_utf8(text).ok()?;
-    let whole = match (rest.first()?, text.get(..2)?.parse::<u8>()) {
+    let whole = match (element.first()?, text.get(..2)?.parse::<u8>()) {
         // Two digits of a year are of the years 1950 to 2049.
         (&UTC_TIME, Ok(50..)) => format!("19{text}"),
         (&UTC_TIME, Ok(_)) => format!("20{text}"),
@@ -212,19 +225,41 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_ends_soon_in_its_last_third_and_never_more_than_two_weeks_before() {
+        let day = 86_400;
+        for (life, left, soon) in [
+            (90, 15, false),
+            (90, 13, true),
+            (40, 14, false),
+            (40, 13, true),
+            (30, 11, false),
+            (30, 9, true),
+            (6, 3, false),
+            (6, 1, true),
+            (90, 0, true),
+        ] {
+            let (from, until) = (1_000 * day, (1_000 + life) * day);
+            let got = ends_soon(from, until, until - left * day);
+            assert_eq!(got, soon, "{left} of {life} days");
+        }
+        assert!(ends_soon(0, 10, 1_000));
+    }
+
+    #[test]
     fn a_certificate_says_how_long_it_is_valid() {
         for (year, secs) in [
             (1999, 920_246_400),
             (2030, 1_898_553_600),
             (2060, 2_845_324_800),
         ] {
-            assert_eq!(valid_until(&chain("a.example", year)), Some(secs), "{year}");
+            let end = validity(&chain("a.example", year)).map(|(_, until)| until);
+            assert_eq!(end, Some(secs), "{year}");
         }
-        assert_eq!(valid_until(&[]), None);
+        assert_eq!(validity(&[]), None);
         let whole = chain("a.example", 2030);
         for cut in 0..whole[0].len().min(200) {
             let torn = CertificateDer::from(whole[0][..cut].to_vec());
-            assert_eq!(valid_until(&[torn]), None, "{cut}");
+            assert_eq!(validity(&[torn]), None, "{cut}");
         }
     }
 

@@ -65,3 +65,9 @@
 //! * **Where an account logged in from** is one record, `f/<account>` (owner `accounts`): at most 64 places with the time of
 //!   their day's first login, so that a program that logs in for each mail writes once a day. It is no due record: it only
 //!   gives room in a throttle, and is swept when another account's begins.
+//! * **Dates of a certificate are reckoned by the wall, and the wall may have been ahead**: each record is due once a day at
+//!   least, and what this wall cannot have led to is drawn back then: to the latest moment of a renewal, to a day after a
+//!   failed try, to the longest wait that a directory may ask for. What it asked of one order binds all of its account.
+//! * **An order that a reload overtook installs what the configuration says now**: under its names and in its folder, or
+//!   not at all when title, names or directory are others. A reload that finds the file of a certificate damaged, gone or
+//!   for other names keeps what is in force (`CertStand::unsaved`), and its order is due at once.

@@ -16,7 +16,7 @@ use super::say;
 use super::view::{CertView, utc};
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
-use crate::base::limit::{CERT_WARN, CLOCK_SKEW_MAX};
+use crate::base::limit::CLOCK_SKEW_MAX;
 use crate::base::text::clean;
 use crate::certs::{CertSource, Found, look};
 use crate::config::{Config, pem};
@@ -201,8 +201,7 @@ fn names(found: &Found, chain: &[CertificateDer<'_>]) -> Vec<Finding> {
 fn span(found: &Found, now: u64) -> Option<Finding> {
     let (from, until) = (found.from?, found.until?);
     let left = say::left(Lang::En, until, now);
-    let third = until.saturating_sub(from) / 3;
-    let soon = until.saturating_sub(now) < CERT_WARN.as_secs().min(third);
+    let soon = pem::ends_soon(from, until, now);
     let of = |level, key| Some(Finding::new(level, key).with("until", utc(until)));
     let renewed = found.source == CertSource::Acme;
     if from > now.saturating_add(CLOCK_SKEW_MAX.as_secs()) {

@@ -22,6 +22,9 @@ pub struct CertView {
     pub source: String,
     /// Self-signed until the first order is done.
     pub stand_in: bool,
+    /// Why it is in memory only: its file is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsaved: Option<String>,
     /// Who signed it.
     pub issuer: String,
     /// Subjects, leaf first.
@@ -72,6 +75,7 @@ impl CertView {
             names: stand.names.clone(),
             source: stand.source.word().to_owned(),
             stand_in: stand.stand_in,
+            unsaved: stand.unsaved.clone(),
             issuer: stand.issuer.clone(),
             chain: stand.chain.clone(),
             serial: stand.serial.clone(),

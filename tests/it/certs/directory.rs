@@ -53,6 +53,8 @@ pub struct Script {
     pub life: Duration,
     /// Whether it has renewal information, and the window from now on.
     pub window: Option<(Duration, Duration)>,
+    /// So many questions for it are answered with 503.
+    pub lost_windows: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +84,10 @@ pub struct Counts {
     pub accounts: u32,
     pub orders: u32,
     pub certificates: u32,
+    /// Orders that were asked for, those that were refused too.
+    pub wishes: u32,
+    /// Questions for the window.
+    pub windows: u32,
 }
 
 #[derive(Clone)]
@@ -159,6 +165,7 @@ impl Directory {
                     issue: Issue::Right,
                     life: Duration::from_secs(90 * 86_400),
                     window: None,
+                    lost_windows: 0,
                 },
                 counts: Counts::default(),
                 nonces: HashSet::new(),
@@ -392,6 +399,7 @@ async fn new_order(State(own): State<Directory>, body: Bytes) -> Answer {
         Ok(opened) => opened,
         Err(refused) => return *refused,
     };
+    own.all().counts.wishes += 1;
     let limited = own.all().script.limited;
     if let Some(secs) = limited {
         let mut answer = own.refuse(429, "rateLimited", "too many certificates already issued");
@@ -561,6 +569,11 @@ async fn certificate(State(own): State<Directory>, Path(id): Path<u64>, body: By
 }
 
 async fn window(State(own): State<Directory>) -> Answer {
+    own.all().counts.windows += 1;
+    if own.all().script.lost_windows > 0 {
+        own.all().script.lost_windows -= 1;
+        return own.say(503, "busy");
+    }
     let window = own.all().script.window;
     let Some((from, until)) = window else {
         return own.refuse(404, "malformed", "no renewal information");

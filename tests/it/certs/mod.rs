@@ -6,7 +6,9 @@ mod directory;
 mod faults;
 mod files;
 mod orders;
+mod reloads;
 mod validate;
+mod walls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

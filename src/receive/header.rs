@@ -35,10 +35,13 @@ pub(super) struct Header {
     _loan: Option<Loan>,
 }
 
-/// Which fields are ours alone, because a scanner of ours writes them.
+/// Which fields are ours alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ours {
-    /// X-Spam-*, and Authentication-Results with our name.
+    /// Authentication-Results with our name: whoever is behind us believes it, whether a scanner of ours writes one or not
+    /// (RFC 8601 section 5).
+    pub(super) results: bool,
+    /// X-Spam-*
     pub(super) spam: bool,
     /// X-Virus-Scanned.
     pub(super) virus: bool,
@@ -162,7 +165,7 @@ impl Header {
             let spam = || name == b"x-spam" || name.starts_with(b"x-spam-");
             ours.virus && name == b"x-virus-scanned"
                 || ours.spam && spam()
-                || ours.spam && name == b"authentication-results" && claims(value, hostname)
+                || ours.results && name == b"authentication-results" && claims(value, hostname)
         });
     }
 
@@ -345,6 +348,7 @@ mod tests {
     #[test]
     fn what_claims_to_be_ours_goes_and_everything_else_stays_as_it_came() {
         let both = Ours {
+            results: true,
             spam: true,
             virus: true,
         };
@@ -372,6 +376,18 @@ mod tests {
                 "round {round}: {text}"
             );
         }
+    }
+
+    #[test]
+    fn results_with_our_name_go_without_any_scanner() {
+        let all = CLAIMED.concat();
+        let (mut header, _) = gathered(all.as_bytes(), 1_000);
+        let ours = Ours {
+            results: true,
+            ..Ours::default()
+        };
+        header.disown(&ours, "mx.example.org");
+        assert_eq!(header.fields(), CLAIMED[2..].concat().as_bytes());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::Hall;
 use super::header::{Gather, Gathered, Header, HeaderFault, Ours};
-use crate::config::{BareNewline, ScannerKind};
+use crate::config::{BareNewline, Role, ScannerKind};
 use crate::judge::{HeaderFacts, Reception};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::queue::{AcceptError, BodyWriter, Full, Source, StoredBody};
@@ -214,15 +214,21 @@ async fn begin(mut header: Header, hall: &Hall, reception: &Reception, source: S
     }
 }
 
-/// The fields that our scanners write on what comes by this listener.
+/// What only we may say on what comes by this listener: the fields that our scanners write, and what we found out about
+/// a sender. Programs and people of ours may pass on what we wrote before; strangers cannot have it, and on an mx listener
+/// nobody does.
 fn ours(reception: &Reception) -> Ours {
-    let mut ours = Ours::default();
     let role = reception.listener().role;
+    let is_known = reception.trusted() || reception.account().is_some();
+    let mut ours = Ours {
+        results: role == Role::Mx || !is_known,
+        ..Ours::default()
+    };
     let all = reception.conf().scanners.iter();
     for scanner in all.filter(|scanner| scanner.writes(role)) {
         match scanner.kind {
             ScannerKind::Clamd => ours.virus = true,
-            ScannerKind::Rspamd(_) => ours.spam = true,
+            ScannerKind::Rspamd(_) => (ours.spam, ours.results) = (true, true),
             ScannerKind::Milter(_) => {}
         }
     }

@@ -18,7 +18,7 @@ use crate::client::{Reply, letter};
 use crate::house::{Door, HOSTNAME, House};
 use crate::links::{digest, link, open};
 use crate::remote::Remote;
-use crate::scan::peer::{Answer, Peer};
+use crate::scan::peer::{Answer, Peer, clean};
 use crate::scan::{facts, holds};
 use crate::web::Browser;
 
@@ -261,4 +261,41 @@ async fn a_held_mail_says_score_and_limit_and_its_link_asks_for_a_login() {
     let place = house.until_place("b@example.org", |_| true).await;
     assert_eq!(place.state, State::Held);
     assert!(remote.so_far().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_outside_says_in_our_name_what_we_found_whatever_scanners_there_are() {
+    let forged = |n: usize| {
+        format!(
+            "Authentication-Results: {HOSTNAME}; dmarc=pass\r\n\
+             authentication-results:\r\n\t(x) \"{}\" 1; dkim=pass\r\n\
+             Authentication-Results: other.example; spf=pass\r\nX-Spam-Flag: NO\r\n{}",
+            HOSTNAME.to_uppercase(),
+            letter(&n.to_string())
+        )
+    };
+    let clam = Peer::clamd(|_, _| clean()).await;
+    for (n, more) in [
+        String::new(),
+        crate::scan::clam(&clam.address, "headers = \"none\""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let remote = Remote::friendly().await;
+        let house = House::before(&remote, &more).await;
+        let mut client = house.client(Door::Mx).await;
+        let reply = client
+            .mail("a@sender.example", &["b@example.org"], &forged(n))
+            .await;
+        assert_eq!(reply.code, 250, "{reply:?}");
+        let text = remote.mails(1).await.remove(0).text;
+        assert_eq!(
+            field(&text, "Authentication-Results"),
+            ["other.example; spf=pass"],
+            "case: {more}"
+        );
+        // No scanner of ours writes it: it is whose it is.
+        assert_eq!(field(&text, "X-Spam-Flag"), ["NO"], "case: {more}");
+    }
 }

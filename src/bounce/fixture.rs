@@ -79,6 +79,7 @@ impl Stage {
                 account: Some("app1".into()),
                 tenant: "standard".into(),
                 sasl: Some("PLAIN".into()),
+                local: None,
             },
             band: Band::Normal,
             digest: None,

@@ -420,6 +420,7 @@ fn asked_about<'c>(
         sasl: origin.sasl.as_deref(),
         role: content.role,
         listener: &origin.listener,
+        local: origin.local,
         size: content.size,
         body: content.text,
     }

@@ -16,6 +16,12 @@
 //! * **A requeue asks a filter that did its work for its verdict only**: a second signature or footer would be wrong. One
 //!   that could not be asked before may still put fields on top. A new text, sender or recipient it may not: others may have
 //!   the mail already; it is held and says so.
-//! * **A client's name is not looked up**, so it is shown as `[192.0.2.1]`, as a host without one is.
+//! * **A client's name is not looked up**: the connect step shows `[192.0.2.1]`, as Sendmail does for a host without one,
+//!   the macros say `unknown`, as Postfix does. `{daemon_name}` is the hostname, `{daemon_addr}` and `{daemon_port}` are
+//!   where the client met us; for mail of this program there is neither.
+//! * **Nothing is believed until the line was closed in order.** An answer to a step that agreed not to have one, two
+//!   answers to one, or octets between steps: each would be read as the answer to the next step, and a refusal be lost. So
+//!   the line must be quiet before each step, and the filter's close behind QUIT must be all that is left; else nothing
+//!   that it said counts, and `on_failure` decides. That costs one round trip.
 //! * **PROGRESS does not prolong `timeout`**: the client waits for its reply all the while.
 //! * **One connection a mail** (no QUIT_NC): a filter that leaks in one mail does not show it to the next.

@@ -6,6 +6,7 @@
 
 mod attachments;
 mod fields;
+mod flagged;
 mod hidden;
 mod rcpt;
 mod rules;

@@ -5,7 +5,7 @@
 //! Not here: asking them (`scan`).
 
 use super::spam::spam;
-use super::{Place, Verdict, fields, reply};
+use super::{Place, Verdict, fields, flagged, reply};
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean;
 use crate::config::{OnFailure, ScannerConf, ScannerKind};
@@ -125,9 +125,15 @@ impl Scanned {
                 let cause = "its own settings let the mail pass unseen";
                 self.overlooked(name, Why::Skipped, cause.to_owned());
             }
-            Opinion::Clean | Opinion::Infected(_) | Opinion::Scored(_) | Opinion::Filtered(_) => {
-                self.looks(name, check);
+            // What it did not see whole it says nothing of: what it found before stays.
+            Opinion::Flagged(flag, signature) if !flag.is_whole() => {
+                self.overlooked(name, Why::Unfit, signature.clone());
             }
+            Opinion::Clean
+            | Opinion::Infected(_)
+            | Opinion::Flagged(..)
+            | Opinion::Scored(_)
+            | Opinion::Filtered(_) => self.looks(name, check),
         }
     }
 
@@ -181,6 +187,10 @@ impl Scanned {
                     .with("name", &virus)
                     .with(SCANNER, name);
                 (Verdict::Hold(hold), format!("infected with {virus}"))
+            }
+            Opinion::Flagged(flag, signature) => {
+                let (hold, said) = flagged::hold(name, flag, &signature);
+                (Verdict::Hold(hold), said)
             }
             Opinion::Scored(score) => self.scored(conf, &score, place),
             Opinion::Filtered(filtered) => self.filtered(name, &conf.kind, *filtered),
@@ -299,6 +309,7 @@ mod tests {
     use crate::config::{HeadersFor, Role, ScannerAddress};
     use crate::mail::path::ReversePath;
     use crate::mail::reply::Reply;
+    use crate::scan::signature::Flag;
 
     fn finding(on_failure: OnFailure, said: Result<Opinion, Trouble>) -> Finding {
         Finding {
@@ -359,6 +370,22 @@ mod tests {
         for (name, findings, wanted) in [
             ("clean", vec![good(Opinion::Clean)], "accept"),
             ("virus", vec![virus()], "quarantine virus"),
+            (
+                "virus after a part that was not looked at",
+                vec![
+                    good(Opinion::Flagged(Flag::Limits, "L".to_owned())),
+                    virus(),
+                ],
+                "quarantine virus",
+            ),
+            (
+                "a forged link beside a password",
+                vec![
+                    good(Opinion::Flagged(Flag::Encrypted, "E".to_owned())),
+                    good(Opinion::Flagged(Flag::Phishing, "P".to_owned())),
+                ],
+                "quarantine phish",
+            ),
             (
                 "virus after a failure",
                 vec![slow(OnFailure::Hold), virus()],

@@ -77,6 +77,9 @@ pub struct Origin {
     /// Whether its listener took mail of anybody (`role = "mx"`); what a requeue looks at follows from it.
     #[n(8)]
     pub mx: Option<bool>,
+    /// Our address and port that it came to.
+    #[cbor(n(9), with = "peer", default)]
+    pub local: Option<SocketAddr>,
 }
 
 /// `m/<msg>`: envelope, origin and body; its count is its recipients not ended and its unfinished DSNs.

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::socket::connect;
-use super::{Opinion, ScanMail, Trouble};
+use super::{Opinion, ScanMail, Trouble, signature};
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean_bytes;
 use crate::config::ScannerConf;
@@ -75,6 +75,7 @@ fn early_opinion(said: Opinion) -> Result<Opinion, Trouble> {
     match said {
         Opinion::Clean => Err(unread()),
         found @ (Opinion::Infected(_)
+        | Opinion::Flagged(..)
         | Opinion::Scored(_)
         | Opinion::Filtered(_)
         | Opinion::Excepted(_)) => Ok(found),
@@ -168,16 +169,14 @@ async fn read_line(wire: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Troub
 }
 
 fn opinion(line: &[u8]) -> Result<Opinion, Trouble> {
-    let shown = clean_bytes(line, SCAN_WORDS_MAX);
     if line == b"stream: OK" {
         return Ok(Opinion::Clean);
     }
-    let found = shown.strip_prefix("stream: ");
-    if let Some(name) = found.and_then(|rest| rest.strip_suffix(" FOUND"))
-        && !name.is_empty()
-    {
-        return Ok(Opinion::Infected(name.to_owned()));
+    let found = line.strip_prefix(b"stream: ");
+    if let Some(name) = found.and_then(|rest| rest.strip_suffix(b" FOUND")) {
+        return signature::opinion(name);
     }
+    let shown = clean_bytes(line, SCAN_WORDS_MAX);
     let Some(why) = shown.strip_suffix("ERROR") else {
         return Err(Trouble::Garbage(shown));
     };
@@ -220,7 +219,15 @@ mod tests {
             ("stream: ok", Err(Trouble::Garbage("stream: ok".to_owned()))),
             ("stream: OK ", Err(Trouble::Garbage("stream: OK ".to_owned()))),
             ("xstream: OK", Err(Trouble::Garbage("xstream: OK".to_owned()))),
-            ("stream:  FOUND", Err(Trouble::Garbage("stream:  FOUND".to_owned()))),
+            (
+                "stream: (null) FOUND",
+                Err(Trouble::Garbage("it found something without a name (\"(null)\")".to_owned())),
+            ),
+            (
+                "stream:  FOUND",
+                Err(Trouble::Garbage("it found something without a name (\"\")".to_owned())),
+            ),
+            ("stream: FOUND", Err(Trouble::Garbage("stream: FOUND".to_owned()))),
             ("UNKNOWN COMMAND", Err(Trouble::Garbage("UNKNOWN COMMAND".to_owned()))),
         ] {
             assert_eq!(opinion(line.as_bytes()), wanted, "case: {line}");

@@ -12,6 +12,7 @@ pub mod edited;
 pub mod milter;
 pub mod rspamd;
 mod section;
+pub mod signature;
 pub mod socket;
 pub mod tally;
 mod turns;
@@ -40,6 +41,7 @@ use crate::mail::reply::Reply;
 use breaker::Breaker;
 use edited::Edited;
 use rspamd::learn::{Class, Learned};
+use signature::Flag;
 use tally::Tally;
 
 pub use attachments::Looked;
@@ -69,6 +71,8 @@ pub struct ScanMail<'a> {
     pub role: Role,
     /// Its listener's address as configured, or `local`.
     pub listener: &'a str,
+    /// Where its client met us.
+    pub local: Option<SocketAddr>,
     /// Octets of the body.
     pub size: u64,
     /// Its text.
@@ -108,6 +112,8 @@ pub enum Opinion {
     Clean,
     /// clamd: the signature's name.
     Infected(String),
+    /// clamd: something that is no malware, and the signature's name.
+    Flagged(Flag, String),
     /// rspamd.
     Scored(Box<Score>),
     /// A milter.
@@ -531,7 +537,13 @@ fn edits_of(said: &Result<Opinion, Trouble>) -> Option<Edits> {
             let some = edits.rewrites() || !edits.top.is_empty() || edits.from.is_some();
             some.then(|| edits.clone())
         }
-        Ok(Opinion::Clean | Opinion::Infected(_) | Opinion::Scored(_) | Opinion::Excepted(_))
+        Ok(
+            Opinion::Clean
+            | Opinion::Infected(_)
+            | Opinion::Flagged(..)
+            | Opinion::Scored(_)
+            | Opinion::Excepted(_),
+        )
         | Err(_) => None,
     }
 }
@@ -542,7 +554,9 @@ fn ends(conf: &ScannerConf, said: &Result<Opinion, Trouble>) -> bool {
         Ok(Opinion::Infected(_)) => true,
         Ok(Opinion::Filtered(filtered)) => filtered.end != End::Accept,
         // The others still look: a person who decides sees all of it.
-        Ok(Opinion::Clean | Opinion::Scored(_) | Opinion::Excepted(_)) => false,
+        Ok(Opinion::Clean | Opinion::Flagged(..) | Opinion::Scored(_) | Opinion::Excepted(_)) => {
+            false
+        }
         Err(_) => conf.on_failure == OnFailure::Defer,
     }
 }

@@ -27,9 +27,10 @@ pub struct Tally {
 }
 
 /// Every word of `result`.
-pub const RESULTS: [&str; 17] = [
+pub const RESULTS: [&str; 18] = [
     "clean",
     "infected",
+    "flagged",
     "spam",
     "refused",
     "deferred",
@@ -114,6 +115,7 @@ fn result(said: &Result<Opinion, Trouble>) -> &'static str {
         Ok(opinion) => match opinion {
             Opinion::Clean => "clean",
             Opinion::Infected(_) => "infected",
+            Opinion::Flagged(..) => "flagged",
             Opinion::Excepted(_) => "excepted",
             Opinion::Scored(score) => match score.action {
                 Action::None | Action::Greylist => "clean",

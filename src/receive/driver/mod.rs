@@ -42,6 +42,8 @@ pub(super) struct Driver {
     reception: Reception,
     peer: SocketAddr,
     permit: Permit,
+    /// Where it met us.
+    local: Option<SocketAddr>,
     tls: Option<String>,
     failures: u32,
     mail: Option<Box<Mail>>,
@@ -91,6 +93,7 @@ impl Driver {
         Self {
             served: hall.clock.mono(),
             hall,
+            local: stream.local_addr().ok(),
             wire: Wire::new(stream),
             session: Session::new(Arc::new(offer), implicit),
             reception: Reception::new(conf, listener, peer.ip()),
@@ -470,6 +473,7 @@ impl Driver {
             listener: self.reception.listener().bind.to_string(),
             mx: Some(self.reception.listener().role == Role::Mx),
             peer: Some(self.peer),
+            local: self.local,
             helo: self.session.hello_name().to_owned(),
             with: self.session.protocol(envelope.from.smtputf8),
             tls: self.tls.clone(),

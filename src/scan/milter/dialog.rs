@@ -1,7 +1,7 @@
 //! The dialogue about one mail, from the negotiation to the end.
 //!
 //! A step that the filter does not want is left out, one that it does not answer is not waited for. The first end that
-//! it says ends the mail; a refused recipient alone does not.
+//! it says ends the mail; a refused recipient alone does not. Nothing is believed before the line was closed in order.
 //! Not here: what an answer looks like (`answer`), and what is changed (`change`).
 
 use std::net::SocketAddr;
@@ -65,10 +65,7 @@ impl<'a> Dialog<'a> {
             None => self.text(changes).await?,
         };
         filtered.refused = std::mem::take(&mut self.refused);
-        // It is done: whether it hears the farewell does not matter.
-        self.line.step = "the end";
-        self.line.put(command::QUIT, &[]).await.ok();
-        self.line.flush().await.ok();
+        self.line.end().await?;
         Ok(filtered)
     }
 
@@ -266,7 +263,7 @@ impl<'a> Dialog<'a> {
     /// The end of the mail: changes until the last answer.
     async fn end(&mut self, changes: &mut Changes) -> Result<End, Trouble> {
         self.macros(Stage::End, None).await?;
-        self.line.step = "the end of the mail";
+        self.line.begin("the end of the mail").await?;
         self.line.put(command::END, &[]).await?;
         loop {
             let packet = self.line.next().await?;
@@ -296,7 +293,7 @@ impl<'a> Dialog<'a> {
         if self.terms.has(step.no) {
             return Ok(Said::GoOn);
         }
-        self.line.step = step.words;
+        self.line.begin(step.words).await?;
         self.line.put(step.command, step.parts).await?;
         if self.terms.has(step.silent) {
             return Ok(Said::GoOn);

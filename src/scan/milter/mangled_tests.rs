@@ -4,7 +4,7 @@
 //! Not here: what valid answers mean (`change_tests`, `tests/it/milter`).
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
 use crate::base::limit::HEADER_MAX;
@@ -65,8 +65,8 @@ fn valid() -> Packets {
     all
 }
 
-/// A few faults in the packets, and in some rounds in the octets that they make.
-fn mangled(random: &mut fastrand::Rng) -> Vec<u8> {
+/// A few faults in the packets, and in some rounds in the octets of one.
+fn mangled(random: &mut fastrand::Rng) -> Vec<Vec<u8>> {
     let mut all = valid();
     for _ in 0..random.usize(0..4) {
         let (at, other) = (random.usize(..all.len()), random.usize(..all.len()));
@@ -85,25 +85,73 @@ fn mangled(random: &mut fastrand::Rng) -> Vec<u8> {
             }
         }
     }
-    let mut octets: Vec<u8> = all
-        .iter()
-        .flat_map(|(code, text)| {
-            let length = u32::try_from(text.len() + 1).unwrap().to_be_bytes();
-            [&length, &[*code][..], text].concat()
-        })
-        .collect();
+    let mut octets: Vec<Vec<u8>> = all.into_iter().map(framed).collect();
     if random.u8(0..4) == 0 {
         for _ in 0..random.usize(1..4) {
             let at = random.usize(..octets.len());
-            octets[at] = random.u8(..);
+            match random.choice(octets[at].iter_mut()) {
+                Some(octet) if random.bool() => *octet = random.u8(..),
+                Some(_) | None => octets[at].truncate(random.usize(..6)),
+            }
         }
         octets.truncate(random.usize(..octets.len() * 2));
     }
     octets
 }
 
-async fn told(octets: Vec<u8>, room: &Arc<Semaphore>) -> Result<Filtered, Trouble> {
-    let (ours, mut its) = tokio::io::duplex(1 << 16);
+fn framed((code, text): (u8, Vec<u8>)) -> Vec<u8> {
+    let length = u32::try_from(text.len() + 1).unwrap().to_be_bytes();
+    [&length, &[code][..], &text].concat()
+}
+
+/// A filter that says the next of `packets` to each step, and all that are left at the end of the mail.
+async fn filter(mut its: DuplexStream, packets: Vec<Vec<u8>>) {
+    let mut packets = packets.into_iter();
+    while let Ok(length) = its.read_u32().await {
+        let mut asked = vec![0; length as usize];
+        if its.read_exact(&mut asked).await.is_err() {
+            return;
+        }
+        let said: Vec<Vec<u8>> = match asked[0] {
+            b'D' | b'A' => continue,
+            b'Q' => return,
+            b'E' => packets.by_ref().collect(),
+            _ => {
+                // One that is still at work says more.
+                let mut said = Vec::new();
+                for packet in packets.by_ref() {
+                    let at_work = packet.get(4) == Some(&b'p');
+                    said.push(packet);
+                    if !at_work {
+                        break;
+                    }
+                }
+                said
+            }
+        };
+        let said = said.concat();
+        // It may be heard no more: so may a real one.
+        its.write_all(&said).await.ok();
+        // Nothing more comes, and of half a packet the rest never does.
+        if packets.len() == 0 || said.is_empty() || !is_framed(&said) {
+            its.shutdown().await.ok();
+        }
+    }
+}
+
+fn is_framed(mut octets: &[u8]) -> bool {
+    while let Some((length, rest)) = octets.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some(rest) = rest.get(length..) else {
+            return false;
+        };
+        octets = rest;
+    }
+    octets.is_empty()
+}
+
+async fn told(packets: Vec<Vec<u8>>, room: &Arc<Semaphore>) -> Result<Filtered, Trouble> {
+    let (ours, its) = tokio::io::duplex(1 << 16);
     let from = ReversePath::parse("s@sender.example").unwrap();
     let to = ["a@b.example", "b@b.example"].map(|to| Mailbox::parse(to).unwrap());
     let text = Text(Bytes::from_static(LETTER));
@@ -119,21 +167,15 @@ async fn told(octets: Vec<u8>, room: &Arc<Semaphore>) -> Result<Filtered, Troubl
         sasl: None,
         role: Role::Mx,
         listener: "127.0.0.1:25",
+        local: None,
         size: LETTER.len() as u64,
         body: &text,
-    };
-    let filter = async move {
-        // It may be gone before it hears everything: so may a real one.
-        its.write_all(&octets).await.ok();
-        its.shutdown().await.ok();
-        let mut heard = Vec::new();
-        its.read_to_end(&mut heard).await.ok();
     };
     let asked = async {
         let mut dialog = Dialog::new(Line::new(Box::new(ours)), &mail, "mail.example.org");
         dialog.play(BODY_MAX, room).await
     };
-    tokio::join!(asked, filter).0
+    tokio::join!(asked, filter(its, packets)).0
 }
 
 /// A text that went through the edits.
@@ -184,11 +226,8 @@ async fn check(filtered: &Filtered) {
 #[tokio::test]
 async fn an_unmangled_answer_does_all_that_it_says() {
     let room = Arc::new(Semaphore::new(ROOM));
-    let octets = valid().into_iter().flat_map(|(code, text)| {
-        let length = u32::try_from(text.len() + 1).unwrap().to_be_bytes();
-        [&length, &[code][..], &text].concat()
-    });
-    let filtered = told(octets.collect(), &room).await.unwrap();
+    let packets = valid().into_iter().map(framed).collect();
+    let filtered = told(packets, &room).await.unwrap();
     assert_eq!(filtered.end, End::Quarantine("why".to_owned()));
     assert_eq!(filtered.edits.add.len(), 2);
     let out = String::from_utf8(made(&filtered).await).unwrap();
@@ -203,8 +242,8 @@ async fn no_mangled_answer_leads_beyond_an_opinion_or_a_trouble() {
     let (mut opinions, mut troubles) = (0, 0);
     for seed in 0..SEEDS {
         let mut random = fastrand::Rng::with_seed(seed);
-        let octets = mangled(&mut random);
-        match told(octets, &room).await {
+        let packets = mangled(&mut random);
+        match told(packets, &room).await {
             Ok(filtered) => {
                 opinions += 1;
                 check(&filtered).await;
@@ -219,4 +258,38 @@ async fn no_mangled_answer_leads_beyond_an_opinion_or_a_trouble() {
         opinions > SEEDS / 20 && troubles > SEEDS / 20,
         "{opinions}, {troubles}"
     );
+}
+
+#[tokio::test]
+async fn an_answer_too_many_or_too_few_is_never_an_opinion() {
+    let room = Arc::new(Semaphore::new(ROOM));
+    let go_on = || framed((b'c', Vec::new()));
+    let terms = |steps: u32| {
+        let terms = [6, 0x1ff, steps].map(u32::to_be_bytes).concat();
+        framed((b'O', terms))
+    };
+    // Connect, HELO, MAIL, twice RCPT, DATA, four fields, the end of the header, the body, the end.
+    let steps = 13;
+    for at in 0..=steps {
+        let mut packets: Vec<_> = (0..steps).map(|_| go_on()).collect();
+        packets.insert(0, terms(0));
+        let good = told(packets.clone(), &room).await;
+        assert!(good.is_ok(), "{good:?}");
+        // Two answers in one go: also a refusal that is shifted behind one that goes on.
+        for code in [b'c', b'a', b'p', b'r'] {
+            let mut more = packets.clone();
+            more[at].extend(framed((code, Vec::new())));
+            let said = told(more, &room).await;
+            assert!(
+                matches!(said, Err(Trouble::Garbage(_))),
+                "step {at}, {}: {said:?}",
+                char::from(code)
+            );
+        }
+    }
+    // Fields are agreed not to be answered, and one is.
+    let mut packets: Vec<_> = (0..steps - 4).map(|_| go_on()).collect();
+    packets.insert(0, terms(0x80));
+    let late = told(packets, &room).await;
+    assert!(matches!(late, Err(Trouble::Garbage(_))), "{late:?}");
 }

@@ -20,7 +20,7 @@ use super::socket::connect;
 use super::{Filtered, ScanMail, Trouble};
 use crate::config::ScannerConf;
 use dialog::Dialog;
-use packet::{Line, command};
+use packet::Line;
 use terms::Terms;
 
 /// Plays the session of a mail to it. New bodies take their memory from `room`.
@@ -39,8 +39,7 @@ pub(super) async fn scan(
 pub(super) async fn ping(conf: &ScannerConf) -> Result<String, Trouble> {
     let mut line = Line::new(connect(&conf.address).await?);
     let terms = Terms::agree(&mut line).await?;
-    line.put(command::QUIT, &[]).await?;
-    line.flush().await?;
+    line.end().await?;
     Ok(format!("version {} of the filter protocol", terms.version))
 }
 

@@ -2,9 +2,15 @@
 //!
 //! Both directions are bounded: what we send fits what libmilter takes, and what a filter sends is read up to
 //! `PACKET_MAX` a packet and `PACKETS_MAX` of them a mail. What does not fit its form is a `Trouble` in words.
+//! An answer counts only if it was asked for: one too many would be taken for that of the next step, so whatever lies
+//! there before a step goes out, or comes behind the last one, breaks the line.
 //! Not here: which packet may come when (`dialog`), and what it means (`change`, `answer`).
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use super::super::Trouble;
 use super::super::socket::Duplex;
@@ -18,6 +24,8 @@ pub(super) const SENT_MAX: usize = 65_535;
 const PACKET_MAX: usize = 1 << 20;
 /// Answers to one mail. A new body of 2 GiB comes in 32,768; each header field has one answer.
 const PACKETS_MAX: usize = 200_000;
+/// Octets that are read at once: answers are a few, but for new bodies.
+const READ_MAX: usize = 4 << 10;
 /// Octets that are gathered before they are sent.
 const OUT_MAX: usize = 64 << 10;
 
@@ -40,7 +48,7 @@ pub(super) mod command {
 
 /// The line to a filter.
 pub(super) struct Line {
-    wire: Box<dyn Duplex>,
+    wire: BufReader<Box<dyn Duplex>>,
     out: Vec<u8>,
     read: usize,
     /// What it is asked about, for words.
@@ -60,10 +68,41 @@ pub(super) struct Parts<'a>(pub(super) &'a [u8]);
 impl Line {
     pub(super) fn new(wire: Box<dyn Duplex>) -> Self {
         Self {
-            wire,
+            wire: BufReader::with_capacity(READ_MAX, wire),
             out: Vec::new(),
             read: 0,
             step: "negotiation",
+        }
+    }
+
+    /// A step: nothing may have been said since the answer to the last one.
+    pub(super) async fn begin(&mut self, step: &'static str) -> Result<(), Trouble> {
+        let wire = Pin::new(&mut self.wire);
+        let mut wire = Some(wire);
+        let said = poll_fn(|context| {
+            let seen = wire.take().map(|wire| wire.poll_fill_buf(context));
+            // A line that ended is told by whoever reads from it.
+            let said = matches!(seen, Some(Poll::Ready(Ok(octets))) if !octets.is_empty());
+            Poll::Ready(said)
+        });
+        if said.await {
+            return Err(self.unasked());
+        }
+        self.step = step;
+        Ok(())
+    }
+
+    /// The end: it closes and says nothing more (the farewell's answer). Only then all that it said was asked for.
+    pub(super) async fn end(&mut self) -> Result<(), Trouble> {
+        self.step = "the end";
+        // It may be gone already.
+        let gone = self.put(command::QUIT, &[]).await.is_err() || self.flush().await.is_err();
+        match self.wire.fill_buf().await.map(<[u8]>::is_empty) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.unasked()),
+            // A reset comes behind everything that it said.
+            Err(error) if gone || error.kind() == std::io::ErrorKind::ConnectionReset => Ok(()),
+            Err(error) => Err(self.broken(&error)),
         }
     }
 
@@ -125,6 +164,10 @@ impl Line {
 
     pub(super) fn garbage(&self, words: &str) -> Trouble {
         Trouble::Garbage(format!("{words} (at {})", self.step))
+    }
+
+    fn unasked(&self) -> Trouble {
+        self.garbage("an answer that nobody asked for; nothing that it says is believed")
     }
 
     /// A packet that has no place here.

@@ -121,6 +121,7 @@ mod tests {
             sasl: None,
             role: Role::Mx,
             listener: "local",
+            local: None,
             size: 0,
             body: &Nothing,
         };

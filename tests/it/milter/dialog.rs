@@ -191,11 +191,10 @@ async fn a_refusal_can_be_a_hold() {
 
 #[tokio::test]
 async fn what_a_filter_would_drop_or_keep_is_held() {
-    for (packets, wanted) in [
-        (vec![(b'd', &b""[..])], "it would have dropped the mail"),
-        (vec![(b'q', b"looks odd\0")], "looks odd"),
+    for (answer, wanted) in [
+        (Answer::one(b'd', ""), "it would have dropped the mail"),
+        (Answer::changes(&[(b'q', b"looks odd\0")]), "looks odd"),
     ] {
-        let answer = Answer::changes(&packets);
         let (code, _, cards) = after(
             move |asked| match asked.command {
                 b'E' => answer.clone(),
@@ -355,4 +354,87 @@ async fn a_field_that_no_packet_holds_is_not_let_through_unseen() {
         cards[0].hold.cause
     );
     assert_eq!(cards[0].hold.failed_scanner(), None);
+}
+
+/// A filter that agreed not to answer some steps, answers them all the same, and refuses at the end.
+fn chatty(steps: u32, step: u8, more: &'static [u8]) -> impl Fn(&super::peer::Asked) -> Answer {
+    move |asked| match asked.command {
+        b'O' => Answer::Say(vec![terms(6, ACTIONS, steps)]),
+        b'E' => Answer::Say(vec![
+            super::peer::packet(b'y', b"550 5.7.1 malware\0"),
+            more.to_vec(),
+        ]),
+        command if command == step => Answer::one(b'c', ""),
+        b'C' if steps & 0x1000 != 0 => Answer::Nothing,
+        b'L' if steps & 0x80 != 0 => Answer::Nothing,
+        _ => Answer::GoOn,
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_lets_nothing_through() {
+    let late: &[u8] = b"\0\0\0\x01c";
+    for (name, steps, step, more, fails) in [
+        ("correct, fields not answered", 0x80, 0, &b""[..], false),
+        ("correct, connect not answered", 0x1000, 0, b"", false),
+        ("it answers fields", 0x80, b'L', b"", true),
+        ("it answers connect", 0x1000, b'C', b"", true),
+        ("it answers its macros", 0, b'D', b"", true),
+        ("two answers to the end", 0, 0, late, true),
+        ("a word behind its end", 0, 0, b"\0", true),
+    ] {
+        let (code, words, cards) = after(chatty(steps, step, more), "").await;
+        if fails {
+            assert_eq!((code, cards.len()), (250, 2), "case: {name}: {words}");
+            let hold = &cards[0].hold;
+            let place = (hold.queue, hold.reason);
+            assert_eq!(place, (HoldQueue::Bad, HoldReason::Scanner), "case: {name}");
+            assert!(
+                hold.cause.contains("nobody asked"),
+                "case: {name}: {hold:?}"
+            );
+        } else {
+            assert_eq!(
+                (code, words.as_str()),
+                (550, "5.7.1 malware"),
+                "case: {name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_does_not_close_is_not_believed() {
+    let (going, gone) = tokio::sync::watch::channel(false);
+    let filter = Filter::scripted(move |asked| {
+        if asked.command == b'E' {
+            going.send_replace(true);
+        }
+        Answer::GoOn
+    })
+    .await;
+    // The scripted one closes behind QUIT; this one stands before it and keeps its side open.
+    let open = super::peer::open_behind(filter.address).await;
+    let section = format!("[[scanner]]\nname = \"f\"\nkind = \"milter\"\naddress = \"{open}\"\n");
+    let house = House::start(
+        nobody().await,
+        &format!("[queue]\npaused = true\n{section}"),
+    )
+    .await;
+    let mut client = house.client(Door::Open).await;
+    let sent = tokio::spawn(async move {
+        client
+            .mail("a@sender.example", &["b@example.org"], &letter("x"))
+            .await
+    });
+    let mut gone = gone;
+    gone.wait_for(|gone| *gone).await.unwrap();
+    until("the end of its time", || async {
+        house.pass(std::time::Duration::from_secs(30));
+        sent.is_finished()
+    })
+    .await;
+    assert_eq!(sent.await.unwrap().code, 250);
+    let card = cards(&house).await.remove(0);
+    assert!(card.hold.cause.contains("no answer within"), "{card:?}");
 }

@@ -213,3 +213,25 @@ async fn serve(
         wire.write_all(&octets).await?;
     }
 }
+
+/// An address whose connections reach `filter`, and stay open on our side whatever it does.
+pub async fn open_behind(filter: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(filter).await.expect("connects");
+            let (mut from, to) = near.into_split();
+            let (mut behind, mut its) = far.into_split();
+            let to = Arc::new(tokio::sync::Mutex::new(to));
+            kept.push(Arc::clone(&to));
+            tokio::spawn(async move { tokio::io::copy(&mut from, &mut its).await });
+            tokio::spawn(async move {
+                let mut to = to.lock().await;
+                tokio::io::copy(&mut behind, &mut *to).await
+            });
+        }
+    });
+    address
+}

@@ -2,11 +2,13 @@
 //!
 //! Not here: scanners that fail (`faults`).
 
+use postwerk::base::lang::Lang;
+use postwerk::digest::told::reason;
 use postwerk::journal::event::EventKind;
 use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::queue::verbs::Verb;
 
-use super::peer::{Peer, eicar, eicar_file};
+use super::peer::{Answer, Peer, eicar, eicar_file};
 use super::{clam, facts, holds};
 use crate::client::letter;
 use crate::house::{Door, House};
@@ -112,4 +114,57 @@ async fn mail_of_the_program_around_us_is_scanned() {
         .await;
     let hold = holds(&house).await.remove(0);
     assert_eq!((hold.queue, hold.reason), VIRUS);
+}
+
+#[tokio::test]
+async fn what_clamd_finds_and_is_no_virus_is_held_where_it_belongs() {
+    for (name, place, param) in [
+        (
+            "Heuristics.Limits.Exceeded.MaxFileSize",
+            (HoldQueue::Bad, HoldReason::Scanner),
+            None,
+        ),
+        (
+            "Heuristics.Encrypted.Zip",
+            (HoldQueue::Quarantine, HoldReason::Attachment),
+            Some("clam"),
+        ),
+        (
+            "Heuristics.Phishing.Email.SpoofedDomain",
+            (HoldQueue::Quarantine, HoldReason::Phish),
+            Some("clam"),
+        ),
+        (
+            "Heuristics.OLE2.ContainsMacros.VBA",
+            (HoldQueue::Quarantine, HoldReason::Attachment),
+            Some("clam"),
+        ),
+        ("Heuristics.Exploit.X", VIRUS, Some("clam")),
+        (
+            "(null)",
+            (HoldQueue::Bad, HoldReason::Scanner),
+            Some("clam"),
+        ),
+    ] {
+        let remote = Remote::friendly().await;
+        let peer = Peer::clamd(move |_, _| Answer::Say(format!("stream: {name} FOUND"))).await;
+        // Whatever is done with mail that no scanner judged, this one was found.
+        let rule = if name == "(null)" { "hold" } else { "accept" };
+        let rule = format!("on_failure = \"{rule}\"");
+        let house = House::before(&remote, &clam(&peer.address, &rule)).await;
+        house
+            .send("a@sender.example", &["b@example.org"], &letter("x"))
+            .await;
+        let hold = holds(&house).await.remove(0);
+        assert_eq!((hold.queue, hold.reason), place, "case: {name}");
+        let scanner = hold.params.get("scanner").map(String::as_str);
+        assert_eq!(scanner, param, "case: {name}");
+        for (lang, none) in [(Lang::De, "reason-"), (Lang::En, "why-")] {
+            let told = reason(lang, &hold);
+            assert!(!told.contains(none), "case: {name}: {told}");
+            // The last part may stand with its dots made harmless.
+            let last = name.rsplit('.').next().unwrap();
+            assert!(told.contains(last), "case: {name}: {told}");
+        }
+    }
 }

@@ -6,3 +6,7 @@ why-packed = Prüfung nicht möglich, mit { $method } gepackt: { $name }
 why-busy = Noch nicht geprüft, zu viele andere Nachrichten; es wird von selbst wiederholt
 why-bound = Prüfung nicht möglich, { $name } überschreitet eine Grenze ({ $bound })
 why-bound-mail = Prüfung nicht möglich, die Nachricht überschreitet eine Grenze ({ $bound })
+# Was clamd findet und was kein Schadprogramm ist; der Name ist der des Fundes.
+why-clamd-limits = Nicht vollständig geprüft, eine Grenze des Virenscanners ist überschritten ({ $name })
+why-clamd-encrypted = Ein Anhang ist nur mit einem Passwort zu öffnen und konnte nicht geprüft werden ({ $name })
+why-clamd-macros = Eine Office-Datei mit Makros ({ $name })

@@ -74,7 +74,7 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
     }
     let value = |name| Some(file_name(hold.params.get(name)?, SHOWN_MAX));
     let (name, bound, media) = (value("name"), value("bound"), value("type"));
-    let method = value("method");
+    let (method, encoding) = (value("method"), value("encoding"));
     let key = match hold.params.get("kind").map(String::as_str) {
         Some("encrypted") => "why-encrypted",
         Some("damaged") => "why-damaged",
@@ -83,6 +83,9 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
         Some("clamd-limits") => "why-clamd-limits",
         Some("clamd-encrypted") => "why-clamd-encrypted",
         Some("clamd-macros") => "why-clamd-macros",
+        Some("encoding") => "why-encoding",
+        Some("piece") => "why-piece",
+        Some("binhex") => "why-binhex",
         Some(_) | None if bound.is_some() && name.is_some() => "why-bound",
         Some(_) | None if bound.is_some() => "why-bound-mail",
         Some(_) | None if media.is_some() => "why-blocked",
@@ -95,6 +98,7 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
         ("bound", &bound),
         ("type", &media),
         ("method", &method),
+        ("encoding", &encoding),
     ];
     let args = args
         .iter()

@@ -244,7 +244,7 @@ impl<'a> Course<'a> {
     ) -> Result<(), Reply> {
         let id = content.id.to_string();
         let mail = asked_about(content, &id, &[]);
-        let bare = content.structure.attachments.is_empty() && !content.structure.cut;
+        let bare = content.structure.is_bare();
         let Some(looked) = Box::pin(scanners.attachments(self.conf, &mail, bare)).await else {
             return Ok(());
         };

@@ -4,8 +4,10 @@
 //! (`bad`). A password is an answer: whoever knows the sender decides, so that goes to `quarantine` too.
 //! Not here: looking into them (`mail::archive`).
 
+use crate::base::limit::ENCODING_SHOWN_MAX;
+use crate::base::text::clean;
 use crate::config::AttachmentsConf;
-use crate::mail::archive::{Blocked, Bound, Findings, Packed, Stopped};
+use crate::mail::archive::{Blocked, Bound, Findings, Lost, Packed, Stopped, Unread};
 use crate::mail::found::{ATTACHMENTS, Unseen, Why};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason, SCANNER};
 use crate::scan::{Looked, Trouble};
@@ -83,6 +85,8 @@ fn is_partly(findings: &Findings) -> Option<&'static str> {
         None
     } else if findings.stopped.is_some() {
         Some("it could not look at all of the mail")
+    } else if findings.lost.is_some() {
+        Some("a part cannot be read")
     } else if findings.packed.is_some() {
         Some("an entry is packed by a method that is not unpacked")
     } else {
@@ -97,6 +101,9 @@ fn hold(conf: &AttachmentsConf, findings: &Findings) -> Option<Hold> {
     }
     if let Some(stopped) = &findings.stopped {
         return Some(of_stopped(stopped));
+    }
+    if let Some(lost) = &findings.lost {
+        return Some(of_lost(lost));
     }
     if let Some(path) = findings.encrypted.as_ref().filter(|_| conf.hold_encrypted) {
         let cause = format!("{path}: only a password opens it");
@@ -136,9 +143,15 @@ fn of_stopped(stopped: &Stopped) -> Hold {
     let Stopped { path, bound } = stopped;
     let what = match bound {
         Bound::Ratio | Bound::Total | Bound::Depth | Bound::Entries => "archive bomb",
-        Bound::Held | Bound::Names | Bound::Work | Bound::Parts | Bound::Levels | Bound::Header => {
-            "not looked into"
-        }
+        Bound::Held
+        | Bound::Names
+        | Bound::Work
+        | Bound::Parts
+        | Bound::Levels
+        | Bound::Header
+        | Bound::Boundary
+        | Bound::Said
+        | Bound::Readings => "not looked into",
     };
     let place = if path.is_empty() { "the mail" } else { path };
     let cause = format!("{what}: {place}: {bound}");
@@ -149,6 +162,20 @@ fn of_stopped(stopped: &Stopped) -> Hold {
         hold
     } else {
         hold.with("name", path)
+    }
+}
+
+/// A part that is there and that nobody here can read: a person looks at it.
+fn of_lost(lost: &Lost) -> Hold {
+    let Lost { path, why } = lost;
+    let cause = format!("not looked into: {path}: {why}");
+    let hold = Hold::new(HoldQueue::Bad, HoldReason::Scanner, cause).with("name", path);
+    match why {
+        Unread::Encoding(word) => hold
+            .with("kind", "encoding")
+            .with("encoding", clean(word, ENCODING_SHOWN_MAX)),
+        Unread::Piece => hold.with("kind", "piece"),
+        Unread::BinHex => hold.with("kind", "binhex"),
     }
 }
 
@@ -173,9 +200,16 @@ mod tests {
             damaged: Some(path()),
             ..Findings::default()
         };
+        let lost = Findings {
+            lost: Some(Lost {
+                path: "a.pdf".to_owned(),
+                why: Unread::Encoding("x-\u{202E}foo".to_owned()),
+            }),
+            ..soft.clone()
+        };
         let hard = Findings {
             stopped: Some(stopped),
-            ..soft.clone()
+            ..lost.clone()
         };
         let all = Findings {
             blocked: Some(blocked),
@@ -216,6 +250,11 @@ mod tests {
                 &strict,
                 &hard,
                 "bad scanner: archive bomb: a.zip > b.exe: unpacks to far more than it is (bound ARCHIVE_RATIO_MAX = 200)",
+            ),
+            (
+                &strict,
+                &lost,
+                "bad scanner: not looked into: a.pdf: the transfer encoding \"x-?foo\" is unknown",
             ),
             (
                 &strict,

@@ -8,11 +8,11 @@ use jiff::civil::Weekday;
 
 use crate::base::clock::Wall;
 use crate::config::{DomainPattern, Glob, HoldRule, RuleMatch};
-use crate::mail::attachment::{Attachment, same_types};
+use crate::mail::attachment::same_types;
 use crate::mail::hold::{Check, Hold, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::path::ReversePath;
-use crate::mail::structure::Structure;
+use crate::mail::structure::{Seen, Structure};
 
 /// What rules ask for of a mail.
 #[derive(Clone, Copy, Debug)]
@@ -108,31 +108,27 @@ fn meant(wanted: &RuleMatch, mailbox: &Mailbox) -> bool {
         })
 }
 
-/// Whether one attachment has the type and the name.
+/// Whether one attachment has the type and the name, in some reading of each.
 fn attached(wanted: &RuleMatch, structure: &Structure) -> bool {
     let (of_type, named) = (&wanted.attachment_type, &wanted.attachment_name);
     if of_type.is_none() && named.is_none() {
         return true;
     }
-    let one = |attachment: &Attachment| {
-        let name = attachment.name.as_deref();
+    let one = |seen: &Seen| {
+        let mut types = seen.types.iter();
+        let mut names = seen.names.iter();
         of_type
             .as_ref()
-            .is_none_or(|glob| is_of_type(glob, attachment))
+            .is_none_or(|glob| types.any(|own| is_of_type(glob, own)))
             && named
                 .as_ref()
-                .is_none_or(|glob| name.is_some_and(|name| glob.fits(name)))
+                .is_none_or(|glob| names.any(|name| glob.fits(name)))
     };
-    structure.cut || structure.attachments.iter().any(one)
+    structure.cut || structure.seen.iter().any(one)
 }
 
-fn is_of_type(glob: &Glob, attachment: &Attachment) -> bool {
-    let found = attachment.found.as_deref();
-    let declared = Some(attachment.declared.as_str());
-    [declared, found]
-        .into_iter()
-        .flatten()
-        .any(|own| same_types(own).any(|name| glob.fits(name)))
+fn is_of_type(glob: &Glob, own: &str) -> bool {
+    same_types(own).any(|name| glob.fits(name))
 }
 
 #[cfg(test)]
@@ -152,16 +148,16 @@ mod tests {
     }
 
     fn structure(attachments: &[(&str, &str, Option<&str>)]) -> Structure {
-        let attachments = attachments
-            .iter()
-            .map(|(name, declared, found)| Attachment {
-                name: Some((*name).to_owned()),
-                declared: (*declared).to_owned(),
-                found: found.map(str::to_owned),
-                size: 1,
-            });
+        let seen = attachments.iter().map(|(name, declared, found)| Seen {
+            names: vec![(*name).to_owned()],
+            types: [Some(*declared), *found]
+                .into_iter()
+                .flatten()
+                .map(str::to_owned)
+                .collect(),
+        });
         Structure {
-            attachments: attachments.collect(),
+            seen: seen.collect(),
             ..Structure::default()
         }
     }

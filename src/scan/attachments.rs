@@ -6,6 +6,7 @@
 //! look: those that run end at their next step, with no answer.
 //! Not here: what is looked for (`mail::archive`), and what a finding means (`policy`).
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +15,11 @@ use tokio::task::spawn_blocking;
 
 use super::turns::Turns;
 use super::{ScanMail, Scanners, Trouble, exception};
-use crate::base::limit::{LOOK_SMALL_MAX, LOOK_WAIT, LOOKS_MAX, LOOKS_SMALL_MAX};
+use crate::base::limit::{LOOK_SMALL_MAX, LOOK_WAIT, LOOKS_MAX, LOOKS_SMALL_MAX, SNIFF_MAX};
 use crate::config::{Config, Stage};
 use crate::mail::archive::{Bounds, Findings, Inspector};
+use crate::mail::structure::sniff::media_type;
+use crate::mail::structure::{Event, Lane, Scan};
 
 /// The places of those that are looked into, and the word that ends them.
 #[derive(Debug)]
@@ -111,7 +114,8 @@ impl Scanners {
     }
 }
 
-/// Whether no line of it begins a uuencoded file; at most `BARE_MAX` octets are read.
+/// Whether its texts, decoded, neither begin as a file does nor hold the word that begins one; at most `BARE_MAX` octets
+/// are read.
 async fn is_plain(mail: &ScanMail<'_>) -> Result<bool, Trouble> {
     let mut octets = mail.body.open();
     let unread = |error: std::io::Error| Trouble::Unread(error.to_string());
@@ -119,7 +123,34 @@ async fn is_plain(mail: &ScanMail<'_>) -> Result<bool, Trouble> {
     while let Some(chunk) = octets.next().await.map_err(unread)? {
         text.extend_from_slice(&chunk);
     }
-    Ok(memchr::memmem::find(&text, b"begin").is_none())
+    let mut scan = Scan::watched();
+    scan.feed(&text);
+    scan.end();
+    if scan.is_split() || holds_file(&text) {
+        return Ok(false);
+    }
+    let mut parts = BTreeMap::<Lane, Vec<u8>>::new();
+    for event in scan.take() {
+        match event {
+            Event::Begin(lane, _) => drop(parts.insert(lane, Vec::new())),
+            Event::Octets(lane, octets) => parts.entry(lane).or_default().extend(octets),
+            Event::End(lane) => {
+                let part = parts.remove(&lane).unwrap_or_default();
+                let found = media_type(part.get(..SNIFF_MAX).unwrap_or(&part));
+                if found.is_some_and(|found| found != "text/html") || holds_file(&part) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Uuencode and yEnc begin with the one word, BinHex has the other in its first line.
+fn holds_file(text: &[u8]) -> bool {
+    [&b"begin"[..], b"BinHex"]
+        .iter()
+        .any(|word| memchr::memmem::find(text, word).is_some())
 }
 
 async fn look(mut inspector: Inspector, mail: &ScanMail<'_>) -> Result<Findings, Trouble> {

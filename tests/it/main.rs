@@ -51,6 +51,7 @@ mod limits;
 mod links;
 mod loops;
 mod milter;
+mod mime;
 mod mx;
 mod open_relay;
 mod pace;

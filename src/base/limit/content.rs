@@ -26,8 +26,45 @@ pub const MIME_DEPTH_MAX: usize = 100;
 /// Octets of the fields of one part that are looked at, in which a name may come in pieces.
 pub const MIME_HEADER_MAX: usize = 16 << 10;
 
-/// Octets of a boundary. RFC 2046 section 5.1.1 has 70; some mailers need a few more.
-pub const MIME_BOUNDARY_MAX: usize = 200;
+/// Octets of a boundary. RFC 2046 section 5.1.1 has 70, and readers take any: twice what a line may have
+/// (RFC 5322 section 2.1.1).
+pub const MIME_BOUNDARY_MAX: usize = 2_000;
+
+/// Ways in which readers may differ about what the parts of one mail are, each gone at once. Ordinary mail has one; what
+/// asks for more is built to be read differently everywhere.
+pub const MIME_READINGS_MAX: usize = 16;
+
+/// Fields of one kind in one part, and boundaries in one field, of which readers may take any.
+pub const MIME_FIELDS_MAX: usize = 4;
+
+/// File names that one part may mean. Four fields with two parameters each that are written in four ways have 32.
+pub const MIME_NAMES_MAX: usize = 32;
+
+/// Octets of these names together: ten of the longest that a file system has. Each is gone through several times.
+pub const MIME_NAMES_OCTETS_MAX: usize = 8 << 10;
+
+/// Octets that readings beside the first one of a mail take, each line with `MIME_AGAIN_LINE` more: two readings of the
+/// largest usual mail, a second of a core. A mail that asks for more is not followed to its end.
+pub const MIME_AGAIN_MAX: usize = 128 << 20;
+
+/// What a line costs however short it is, in octets.
+pub const MIME_AGAIN_LINE: usize = 32;
+
+/// Values that one parameter is given in one field: a name in pieces of a line each has ten.
+pub const MIME_VALUES_MAX: usize = 40;
+
+/// Octets of one value of a parameter: the longest name of a file system has 255 letters, each of up to nine octets as
+/// RFC 2231 writes them.
+pub const MIME_VALUE_MAX: usize = 2_400;
+
+/// Octets of the values of one parameter in one field, each counted as often as it is read.
+pub const MIME_VALUES_OCTETS_MAX: usize = 24 << 10;
+
+/// File names and types of one mail that rules look at: those of `ATTACHMENTS_LOOKED_MAX` with a second reading each.
+pub const MIME_SEEN_MAX: usize = 1_000;
+
+/// Characters of a transfer encoding that nobody knows, as it is told; the longest registered one has 16.
+pub const ENCODING_SHOWN_MAX: usize = 40;
 
 /// Decoded octets of an attachment that its type is looked for in: the first entry of a zip and blanks before a tag.
 pub const SNIFF_MAX: usize = 512;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::work::{DEFLATED_OCTET, ENTRY, INFLATED_OCTET, NAME, NAME_OCTET, OCTET, PATTERN, cost};
-use super::{Blocked, Bound, Bounds, Findings, Packed, Rules, Stopped};
+use super::{Blocked, Bound, Bounds, Findings, Lost, Packed, Rules, Stopped, Unread};
 use crate::base::limit::{ARCHIVE_NAMES_MAX, ARCHIVE_WORK_PER_OCTET};
 use crate::mail::structure::name;
 
@@ -28,6 +28,13 @@ pub(super) struct Look {
     /// Nobody waits for the findings any more.
     cancel: Arc<AtomicBool>,
     pub(super) found: Findings,
+}
+
+/// Where one reading of a part stands; others come by at the same time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing {
+    path: Vec<String>,
+    depth: usize,
 }
 
 /// What one archive may unpack to.
@@ -118,22 +125,42 @@ impl Look {
         self.path.pop();
     }
 
+    /// Where the look stands.
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            path: self.path.clone(),
+            depth: self.depth,
+        }
+    }
+
+    /// Goes on there; where it stood before.
+    pub(super) fn stand(&mut self, there: Standing) -> Standing {
+        Standing {
+            path: std::mem::replace(&mut self.path, there.path),
+            depth: std::mem::replace(&mut self.depth, there.depth),
+        }
+    }
+
+    /// What is entered cannot be read by any reader that is known here.
+    pub(super) fn unread(&mut self, why: Unread) {
+        if self.found.lost.is_none() && !self.is_over() {
+            let path = self.shown();
+            self.found.lost = Some(Lost { path, why });
+        }
+    }
+
     /// Further names of what was entered.
     pub(super) fn names(&mut self, names: &[String]) {
         if names.len() > ARCHIVE_NAMES_MAX {
             self.stop(Bound::Names);
         }
         for raw in names {
+            self.charge(cost(raw.len(), NAME_OCTET));
             if self.is_over() {
                 return;
             }
-            // Some programs end a name at its first NUL.
-            let first = raw.split('\0').next().filter(|first| *first != raw);
-            for raw in [Some(raw.as_str()), first].into_iter().flatten() {
+            for name in name::each(raw) {
                 self.charge(NAME);
-                let Some(name) = self.cleaned(raw) else {
-                    continue;
-                };
                 let rules = Arc::clone(&self.rules);
                 let (compared, rule) = rules.of_name(&name);
                 self.charge(cost(compared, PATTERN));

@@ -13,13 +13,19 @@ use super::tar::Tar;
 use super::uu::Text;
 use super::{tnef, zip};
 use crate::base::limit::SNIFF_MAX;
+use crate::mail::structure::Leaf;
 use crate::mail::structure::sniff::media_type;
 
 /// What comes by now.
 #[derive(Debug)]
 pub(super) struct Member {
     named: Arc<Named>,
-    declared: Option<String>,
+    /// The types that a part of a mail may be of.
+    declared: Vec<String>,
+    /// Its octets are lines in which files may stand.
+    lines: bool,
+    /// It is a multipart that was encoded as a whole: the field that opens it.
+    packed: Option<Vec<u8>>,
     /// Until it is known what it is.
     head: Vec<u8>,
     inside: Option<Inside>,
@@ -56,30 +62,39 @@ struct Kept(Vec<u8>);
 impl Member {
     /// An entry of an archive.
     pub(super) fn new(names: Vec<String>, look: &mut Look) -> Self {
-        Self::begin(names, None, look)
+        let leaf = Leaf {
+            names,
+            ..Leaf::default()
+        };
+        Self::of_mail(leaf, look)
     }
 
     /// A part of a mail.
-    pub(super) fn of_mail(names: Vec<String>, declared: String, look: &mut Look) -> Self {
-        Self::begin(names, Some(declared), look)
+    pub(super) fn of_mail(leaf: Leaf, look: &mut Look) -> Self {
+        let mut types = leaf.types.iter();
+        let shown = look.enter(&leaf.names, types.next().map(String::as_str));
+        types.for_each(|other| look.media(other));
+        let named = Named::new(leaf.names, shown, look);
+        Self {
+            declared: leaf.types,
+            lines: leaf.lines,
+            packed: leaf.packed,
+            ..Self::of(Arc::new(named))
+        }
     }
 
     /// The same entry once more, for another content that somebody may see in it.
     pub(super) fn again(named: &Arc<Named>, look: &mut Look) -> Self {
         look.enter_again(&named.shown);
-        Self::of(Arc::clone(named), None)
+        Self::of(Arc::clone(named))
     }
 
-    fn begin(names: Vec<String>, declared: Option<String>, look: &mut Look) -> Self {
-        let shown = look.enter(&names, declared.as_deref());
-        let named = Named::new(names, shown, look);
-        Self::of(Arc::new(named), declared)
-    }
-
-    fn of(named: Arc<Named>, declared: Option<String>) -> Self {
+    fn of(named: Arc<Named>) -> Self {
         Self {
             named,
-            declared,
+            declared: Vec::new(),
+            lines: false,
+            packed: None,
             head: Vec::new(),
             inside: None,
         }
@@ -170,6 +185,12 @@ impl Member {
 
     fn by_content(&self, found: Option<&str>, head: &[u8], look: &Look) -> Inside {
         let archives = look.archives();
+        if let Some(field) = &self.packed {
+            return Inside::Mail(Box::new(Mail::behind(field)));
+        }
+        if self.lines {
+            return Inside::Text(Box::default());
+        }
         match found {
             Some("application/vnd.ms-tnef") => return Inside::Tnef(Kept::default()),
             Some("application/x-ole-storage") => return Inside::Plain(Plain::ole()),
@@ -182,7 +203,9 @@ impl Member {
             }
             Some(_) | None => {}
         }
-        if self.named.mail || self.declares(&["message/rfc822", "message/global"]) {
+        // Some readers take any message for a mail.
+        let message = |own: &String| own.starts_with("message/");
+        if self.named.mail || self.declared.iter().any(message) {
             return Inside::Mail(Box::default());
         }
         // Something may stand before it: a program that unpacks itself, or octets that are to mislead.
@@ -193,16 +216,16 @@ impl Member {
         if archives && tar && super::tar::is_header(head) {
             return Inside::Tar(Box::default());
         }
-        let declared = self.declared.as_deref().unwrap_or_default();
-        if found.is_none() && declared.starts_with("text/") {
+        // Whatever it begins with: mail programs look for files in what is declared to be text.
+        if self.declared.iter().any(|own| own.starts_with("text/")) {
             return Inside::Text(Box::default());
         }
         Inside::Plain(Plain::default())
     }
 
     fn declares(&self, types: &[&str]) -> bool {
-        let declared = self.declared.as_deref();
-        declared.is_some_and(|declared| types.contains(&declared))
+        let mut declared = self.declared.iter();
+        declared.any(|declared| types.contains(&declared.as_str()))
     }
 }
 

@@ -30,9 +30,11 @@ use std::sync::atomic::AtomicBool;
 
 use crate::base::limit::{
     ARCHIVE_DEPTH_MAX, ARCHIVE_ENTRIES_MAX, ARCHIVE_HELD_MAX, ARCHIVE_NAMES_MAX,
-    ARCHIVE_RATIO_FREE, ARCHIVE_RATIO_MAX, ARCHIVE_TOTAL_MAX, ARCHIVE_WORK_MAX, MIME_DEPTH_MAX,
-    MIME_HEADER_MAX, MIME_PARTS_MAX,
+    ARCHIVE_RATIO_FREE, ARCHIVE_RATIO_MAX, ARCHIVE_TOTAL_MAX, ARCHIVE_WORK_MAX, ENCODING_SHOWN_MAX,
+    MIME_BOUNDARY_MAX, MIME_DEPTH_MAX, MIME_HEADER_MAX, MIME_NAMES_MAX, MIME_PARTS_MAX,
+    MIME_READINGS_MAX,
 };
+use crate::base::text::clean;
 use look::Look;
 use mail::Mail;
 pub use rule::Rules;
@@ -44,6 +46,8 @@ pub struct Findings {
     pub blocked: Option<Blocked>,
     /// A bound was reached, and not everything was seen.
     pub stopped: Option<Stopped>,
+    /// The first part whose content nobody here can read.
+    pub lost: Option<Lost>,
     /// The path of the first archive or document that only a password opens.
     pub encrypted: Option<String>,
     /// The path of the first archive that cannot be read to its end.
@@ -83,6 +87,26 @@ pub struct Stopped {
     pub bound: Bound,
 }
 
+/// A part that is there and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// As of `Blocked`.
+    pub path: String,
+    /// Why.
+    pub why: Unread,
+}
+
+/// Why a part cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// A transfer encoding that nobody knows, as it is written.
+    Encoding(String),
+    /// It is a piece of a mail, the rest of which comes in others (RFC 2046 section 5.2.2).
+    Piece,
+    /// BinHex, which is not decoded here.
+    BinHex,
+}
+
 /// The bounds by which a look ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
@@ -106,6 +130,12 @@ pub enum Bound {
     Levels,
     /// `MIME_HEADER_MAX`
     Header,
+    /// `MIME_BOUNDARY_MAX`
+    Boundary,
+    /// `MIME_NAMES_MAX`
+    Said,
+    /// `MIME_READINGS_MAX`
+    Readings,
 }
 
 /// The bounds of one look; tests take smaller ones.
@@ -190,7 +220,8 @@ impl Inspector {
         let mut found = self.look.found;
         if found.blocked.is_some() || found.stopped.is_some() {
             // They came by or not, as the octets were cut; they do not count any more.
-            (found.encrypted, found.damaged, found.packed) = (None, None, None);
+            (found.encrypted, found.damaged) = (None, None);
+            (found.packed, found.lost) = (None, None);
         }
         (found, worked)
     }
@@ -201,6 +232,7 @@ impl Findings {
     pub fn is_clear(&self) -> bool {
         self.blocked.is_none()
             && self.stopped.is_none()
+            && self.lost.is_none()
             && self.encrypted.is_none()
             && self.damaged.is_none()
             && self.packed.is_none()
@@ -221,6 +253,9 @@ impl Bound {
             Self::Parts => "MIME_PARTS_MAX",
             Self::Levels => "MIME_DEPTH_MAX",
             Self::Header => "MIME_HEADER_MAX",
+            Self::Boundary => "MIME_BOUNDARY_MAX",
+            Self::Said => "MIME_NAMES_MAX",
+            Self::Readings => "MIME_READINGS_MAX",
         }
     }
 
@@ -238,6 +273,9 @@ impl Bound {
             Self::Parts => of(MIME_PARTS_MAX),
             Self::Levels => of(MIME_DEPTH_MAX),
             Self::Header => of(MIME_HEADER_MAX),
+            Self::Boundary => of(MIME_BOUNDARY_MAX),
+            Self::Said => of(MIME_NAMES_MAX),
+            Self::Readings => of(MIME_READINGS_MAX),
         }
     }
 
@@ -254,6 +292,23 @@ impl Bound {
             Self::Parts => "too many parts",
             Self::Levels => "too many mails and multiparts inside each other",
             Self::Header => "a part with a header that is too long",
+            Self::Boundary => "a multipart with a boundary that is too long, or too many of them",
+            Self::Said => "a part that says too much of itself",
+            Self::Readings => "readers differ in too many ways in what its parts are",
+        }
+    }
+}
+
+/// `the transfer encoding "x-foo" is unknown`
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encoding(word) => {
+                let word = clean(word, ENCODING_SHOWN_MAX);
+                write!(f, "the transfer encoding \"{word}\" is unknown")
+            }
+            Self::Piece => f.write_str("a piece of a mail whose rest comes in other mails"),
+            Self::BinHex => f.write_str("a file in BinHex, which is not decoded"),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Files in the text of a mail: uuencode, as old programs still send and most mail programs still show as attachments.
+//! Files in the text of a mail: uuencode, as old programs still send and most mail programs still show as attachments,
+//! and yEnc, as news readers show them.
 //!
-//! `begin 644 name` starts one, `end` ends it.
+//! `begin 644 name` or `=ybegin … name=…` starts one, `end` or `=yend` ends it. BinHex is not decoded, and is told.
 
 use std::mem;
 
+use super::Unread;
 use super::look::Look;
 use super::member::Member;
 use super::office::Plain;
@@ -16,8 +18,17 @@ pub(super) struct Text {
     /// It may be no text at all: what says nothing of itself is declared to be one.
     plain: Plain,
     open: Option<Box<Member>>,
+    /// How what is open is written.
+    code: Code,
     /// Octets of it, until they are worth a call: a line has up to 63.
     octets: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Code {
+    #[default]
+    Uu,
+    Yenc,
 }
 
 impl Text {
@@ -50,20 +61,31 @@ impl Text {
     }
 
     fn take(&mut self, line: &[u8], look: &mut Look) {
-        if let Some(name) = begin(line) {
+        let found = begin(line).map(|name| (Code::Uu, name));
+        let found = found.or_else(|| Some((Code::Yenc, yenc_name(line)?)));
+        if let Some((code, name)) = found {
             self.close(look);
             let names = vec![super::zip_record::text(name)];
             self.open = Some(Box::new(Member::new(names, look)));
+            self.code = code;
             return;
         }
-        if line == b"end" {
-            self.close(look);
-        } else if let Some(open) = &mut self.open {
-            decode(line, &mut self.octets);
-            if self.octets.len() >= OCTETS {
-                open.feed(&self.octets, look);
-                self.octets.clear();
-            }
+        if line.starts_with(BINHEX) {
+            look.unread(Unread::BinHex);
+        }
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        match self.code {
+            Code::Uu if line == b"end" => return self.close(look),
+            Code::Uu => decode(line, &mut self.octets),
+            Code::Yenc if line.starts_with(b"=yend") => return self.close(look),
+            Code::Yenc if line.starts_with(b"=ypart") => {}
+            Code::Yenc => yenc_decode(line, &mut self.octets),
+        }
+        if self.octets.len() >= OCTETS {
+            open.feed(&self.octets, look);
+            self.octets.clear();
         }
     }
 
@@ -76,14 +98,34 @@ impl Text {
     }
 }
 
-/// The name behind `begin` and the permissions.
+/// The name behind `begin` and the permissions; some readers take a file without a name too.
 fn begin(line: &[u8]) -> Option<&[u8]> {
     let rest = line.strip_prefix(b"begin ")?.trim_ascii_start();
-    let blank = memchr::memchr(b' ', rest)?;
+    let blank = memchr::memchr(b' ', rest).unwrap_or(rest.len());
     let (mode, name) = rest.split_at(blank);
-    let octal = (3..=4).contains(&mode.len()) && mode.iter().all(|b| matches!(b, b'0'..=b'7'));
-    let name = name.trim_ascii();
-    (octal && !name.is_empty()).then_some(name)
+    let octal = (1..=7).contains(&mode.len()) && mode.iter().all(|b| matches!(b, b'0'..=b'7'));
+    octal.then(|| name.trim_ascii())
+}
+
+/// The name of a file in yEnc, which is the rest of its first line.
+fn yenc_name(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"=ybegin ")?;
+    let at = memchr::memmem::find(rest, b"name=")?;
+    rest.get(at + 5..).map(<[u8]>::trim_ascii)
+}
+
+/// Each octet has 42 added; what cannot stand in a line has 64 more, behind an equals sign.
+fn yenc_decode(line: &[u8], out: &mut Vec<u8>) {
+    let mut escaped = false;
+    let each = line.iter().filter_map(|byte| {
+        if *byte == b'=' && !escaped {
+            escaped = true;
+            return None;
+        }
+        let more = if mem::take(&mut escaped) { 64 } else { 0 };
+        Some(byte.wrapping_sub(42).wrapping_sub(more))
+    });
+    out.extend(each);
 }
 
 /// The first character says how many octets there are; blanks at the end may have been lost.
@@ -102,6 +144,7 @@ fn decode(line: &[u8], out: &mut Vec<u8>) {
     out.truncate(end);
 }
 
+const BINHEX: &[u8] = b"(This file must be converted with BinHex";
 /// Octets of a line that count: 61 of a file, more in a name.
 const LINE_MAX: usize = 400;
 /// Octets of a file that are given on at once.

@@ -1,18 +1,21 @@
 //! Undoes Content-Transfer-Encoding as octets come (RFC 2045 sections 6.7, 6.8).
 //!
-//! Octets that do not belong are passed over, as readers do; what is left does not depend on how they were cut.
+//! Octets that do not belong are passed over, as readers do, and so is padding where no group can end; behind padding
+//! that ends one it goes on. What is left does not depend on how the octets were cut.
 //! Not here: which encoding a part has (`part`), and what the octets are (`sniff`).
 
 use super::part::Encoding;
 
 /// The state between two pieces of one part.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Decoder {
     encoding: Encoding,
-    /// Bits of base64 that are not yet an octet, or the first digit of `=XY`.
+    /// Bits of base64 that are not yet an octet, or the first digit of `=XY`, or the blanks behind its equals sign.
     rest: u32,
     /// How many bits, or how many octets of `=XY` came.
     count: u8,
+    /// Padding came, and a group needs it twice.
+    padded: bool,
 }
 
 impl Decoder {
@@ -21,12 +24,13 @@ impl Decoder {
             encoding,
             rest: 0,
             count: 0,
+            padded: false,
         }
     }
 
     pub(super) fn feed(&mut self, text: &[u8], out: &mut Vec<u8>) {
         match self.encoding {
-            Encoding::Plain => out.extend_from_slice(text),
+            Encoding::Plain | Encoding::Lines => out.extend_from_slice(text),
             Encoding::Base64 => {
                 out.reserve(text.len() / 4 * 3);
                 let mut rest = text;
@@ -76,14 +80,19 @@ impl Decoder {
 
     fn base64(&mut self, byte: u8, out: &mut Vec<u8>) {
         if byte == b'=' {
-            // Padding ends a group; some mailers join several.
-            (self.rest, self.count) = (0, 0);
+            // Padding ends a group; some mailers join several. Elsewhere it is as any letter that does not belong.
+            let ends = self.count == LAST || (self.count == MIDDLE && self.padded);
+            self.padded = !ends;
+            if ends {
+                (self.rest, self.count) = (0, 0);
+            }
             return;
         }
         let value = match DIGITS.get(usize::from(byte)).copied() {
             Some(NO_DIGIT) | None => return,
             Some(value) => value,
         };
+        self.padded = false;
         self.rest = (self.rest << 6) | u32::from(value);
         self.count += 6;
         if self.count >= 8 {
@@ -99,8 +108,15 @@ impl Decoder {
             (0, b'=') => self.count = 1,
             (0, _) => out.push(byte),
             (1, b'\r') => {}
-            // A soft line break.
-            (1, b'\n') => self.count = 0,
+            // A soft line break; blanks before it were put there on the way (RFC 2045 section 6.7).
+            (1, b'\n') => (self.rest, self.count) = (0, 0),
+            (1, b' ' | b'\t') => self.rest += 1,
+            (1, _) if self.rest > 0 => {
+                out.push(b'=');
+                out.extend((0..self.rest).map(|_| b' '));
+                (self.rest, self.count) = (0, 0);
+                self.quoted(byte, out);
+            }
             (1, _) => match hex(byte) {
                 Some(high) => (self.rest, self.count) = (high, 2),
                 None => {
@@ -110,8 +126,9 @@ impl Decoder {
             },
             (_, _) => {
                 self.count = 0;
+                let high = std::mem::take(&mut self.rest);
                 if let Some(low) = hex(byte) {
-                    let [.., octet] = (self.rest << 4 | low).to_be_bytes();
+                    let [.., octet] = (high << 4 | low).to_be_bytes();
                     out.push(octet);
                 }
             }
@@ -123,6 +140,9 @@ fn hex(byte: u8) -> Option<u32> {
     char::from(byte).to_digit(16)
 }
 
+/// Bits that wait when two digits of a group came, and when three did.
+const MIDDLE: u8 = 4;
+const LAST: u8 = 2;
 const NO_DIGIT: u8 = 0xff;
 
 /// What each octet is in base64.

@@ -2,6 +2,7 @@
 //!
 //! Read as leniently as mail programs do, so that a rule sees the name that a reader sees: values may be unquoted with
 //! blanks in them, and a backslash counts only before a quote or a backslash, because paths come unescaped.
+//! This is the one reading that people are told; every other one is in `readings`.
 //! Not here: what is left of a name that is shown (`name`).
 
 use mail_parser::decoders::charsets::map::charset_decoder;
@@ -52,7 +53,7 @@ impl<'a> Parameters<'a> {
             .iter()
             .position(|b| !quoted && matches!(b, b' ' | b'\t'));
         let value = value.get(..end.unwrap_or(value.len()))?;
-        (!value.is_empty()).then(|| value.to_vec())
+        Some(value.to_vec())
     }
 
     /// A value as text.
@@ -62,15 +63,6 @@ impl<'a> Parameters<'a> {
             Some(decode) => decode(&value),
             None => unlabelled(value),
         })
-    }
-
-    /// Every value that somebody may read: of RFC 2231, and each plain one.
-    pub(super) fn texts(&self, name: &str) -> Vec<String> {
-        let plain = self.all.iter();
-        let plain = plain.filter(|own| own.name == name && own.piece.is_none() && !own.encoded);
-        let mut texts: Vec<_> = plain.map(|own| unlabelled(own.value.clone())).collect();
-        texts.extend(self.text(name));
-        texts
     }
 
     fn whole(&self, name: &str) -> Option<&Parameter> {
@@ -172,7 +164,7 @@ fn piece_end(text: &[u8]) -> Option<usize> {
 }
 
 /// Up to the closing quote, backslashes taken as they are meant.
-fn unquoted(inner: &[u8]) -> Vec<u8> {
+pub(super) fn unquoted(inner: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(inner.len());
     let mut bytes = inner.iter().peekable();
     while let Some(byte) = bytes.next() {
@@ -189,7 +181,7 @@ fn unquoted(inner: &[u8]) -> Vec<u8> {
 }
 
 /// `charset'language'value`
-fn labelled(text: &[u8]) -> (Option<Vec<u8>>, &[u8]) {
+pub(super) fn labelled(text: &[u8]) -> (Option<Vec<u8>>, &[u8]) {
     let mut parts = text.splitn(3, |b| *b == b'\'');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(charset), Some(_), Some(value)) => (Some(charset.to_vec()), value),
@@ -197,7 +189,7 @@ fn labelled(text: &[u8]) -> (Option<Vec<u8>>, &[u8]) {
     }
 }
 
-fn percent(text: &[u8]) -> Vec<u8> {
+pub(super) fn percent(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, tail)) = rest.split_first() {
@@ -218,7 +210,7 @@ fn percent(text: &[u8]) -> Vec<u8> {
 }
 
 /// Octets without a charset: UTF-8, else Latin-1, and encoded words although RFC 2047 section 5 forbids them here.
-fn unlabelled(value: Vec<u8>) -> String {
+pub(super) fn unlabelled(value: Vec<u8>) -> String {
     if memchr::memmem::find(&value, b"=?").is_some() {
         let line = [value.as_slice(), b"\n"].concat();
         let words = MessageStream::new(&line).parse_unstructured();

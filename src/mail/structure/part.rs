@@ -1,10 +1,16 @@
 //! What a part says of itself: Content-Type, Content-Disposition, Content-Transfer-Encoding (RFC 2045, RFC 2183).
 //!
-//! Of each field the first counts. What cannot be read is what RFC 2045 section 5.2 says: plain text.
+//! The first field of a kind says what is told to people; what cannot be read is plain text (RFC 2045 section 5.2).
+//! Readers differ in what they make of fields that stand twice or are written in their own way: each of these readings
+//! is kept beside it, so that nothing is found in one program that was not looked at here.
+//! Not here: the readings of a single value (`readings`).
 
 use super::name;
 use super::parameter::Parameters;
-use crate::base::limit::MEDIA_TYPE_MAX;
+use super::readings::{self, Texts};
+use super::watch::Leaf;
+use crate::base::limit::{MEDIA_TYPE_MAX, MIME_BOUNDARY_MAX, MIME_FIELDS_MAX};
+use crate::mail::encoded_word;
 
 /// What kind of part it is, as far as the scan goes on differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,26 +26,61 @@ pub(super) enum Kind {
 }
 
 /// Content-Transfer-Encoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Encoding {
     /// 7bit, 8bit, binary, and what nobody knows.
     #[default]
     Plain,
     Base64,
     QuotedPrintable,
+    /// Uuencode: lines with a file in them.
+    Lines,
+}
+
+/// How a part may be gone into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// As a whole.
+    Leaf,
+    /// It is a mail.
+    Mail,
+    /// By a boundary; none: one that only its lines show.
+    Multipart {
+        boundary: Option<Vec<u8>>,
+        digest: bool,
+    },
 }
 
 /// One part.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) kind: Kind,
     /// `type/subtype` in lower case.
     pub(super) declared: String,
-    pub(super) boundary: Option<Vec<u8>>,
     pub(super) name: Option<String>,
-    pub(super) encoding: Encoding,
+    /// Every name that it may have, as it came.
+    pub(super) names: Vec<String>,
+    /// Every type that it may be of; `declared` is the first.
+    pub(super) types: Vec<String>,
+    /// Every encoding that it may be in, the most probable one first.
+    pub(super) encodings: Vec<Encoding>,
+    /// Every way to go into it, the most probable one first.
+    pub(super) openings: Vec<Opening>,
+    /// An encoding that nobody knows.
+    pub(super) unknown: Option<String>,
+    /// Why what it says cannot be read in all ways.
+    pub(super) over: Option<Over>,
     /// Not `inline`.
     apart: bool,
+    /// The Content-Type field of a multipart, for when it is encoded as a whole.
+    packed: Option<Vec<u8>>,
+}
+
+/// A bound of what a part says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    Names,
+    Boundary,
 }
 
 const TYPE: &[u8] = b"content-type";
@@ -58,6 +99,14 @@ pub(super) fn counts(line: &[u8]) -> bool {
         .any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// Whether every reader takes a line for a field, or for the line that mailboxes put in front of a mail.
+pub(super) fn is_field(line: &[u8]) -> bool {
+    let colon = memchr::memchr(b':', line);
+    let name = colon.and_then(|colon| line.get(..colon));
+    let named = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    name.is_some_and(named) || line.starts_with(b"From ")
+}
+
 fn field_name(line: &[u8]) -> &[u8] {
     let colon = memchr::memchr(b':', line).unwrap_or_default();
     line.get(..colon).unwrap_or_default().trim_ascii_end()
@@ -68,15 +117,45 @@ impl Encoding {
         self == Self::Plain
     }
 
-    fn of(value: &[u8]) -> Self {
-        let word = value.trim_ascii();
-        let word = word.split(|b| matches!(b, b' ' | b';' | b'(')).next();
-        match word.unwrap_or_default() {
-            word if word.eq_ignore_ascii_case(b"base64") => Self::Base64,
-            word if word.eq_ignore_ascii_case(b"quoted-printable") => Self::QuotedPrintable,
-            _ => Self::Plain,
+    /// The word alone, as nearly every mail has it.
+    fn exact(word: &str) -> Option<Self> {
+        match word {
+            "base64" => Some(Self::Base64),
+            "quoted-printable" => Some(Self::QuotedPrintable),
+            "x-uuencode" | "uuencode" | "x-uue" | "uue" => Some(Self::Lines),
+            "7bit" | "8bit" | "binary" => Some(Self::Plain),
+            _ => None,
         }
     }
+
+    /// What is meant by a word with something around it.
+    fn meant(squeezed: &str) -> Option<Self> {
+        match squeezed {
+            word if word.contains("base64") || word == "b64" => Some(Self::Base64),
+            word if word.contains("quotedprint") || word == "qp" => Some(Self::QuotedPrintable),
+            word if word.contains("uuencode") || word.ends_with("uue") => Some(Self::Lines),
+            _ => None,
+        }
+    }
+}
+
+/// Words of programs that encode nothing, some of them charsets; letters and digits only.
+fn is_identity(word: &str) -> bool {
+    let known = ["", "7", "8", "none", "identity", "plain", "text", "raw"];
+    let begins = [
+        "7bit",
+        "8bit",
+        "16bit",
+        "binary",
+        "utf",
+        "usascii",
+        "ascii",
+        "iso8859",
+        "windows",
+        "cp125",
+        "textplain",
+    ];
+    known.contains(&word) || begins.iter().any(|begin| word.starts_with(begin))
 }
 
 impl Part {
@@ -90,65 +169,199 @@ impl Part {
         let mut part = Self {
             kind: usual,
             declared: silent.to_owned(),
-            boundary: None,
             name: None,
-            encoding: Encoding::Plain,
+            names: Vec::new(),
+            types: Vec::new(),
+            encodings: Vec::new(),
+            openings: Vec::new(),
+            unknown: None,
+            over: None,
             apart: false,
+            packed: None,
         };
-        if fields.is_empty() {
-            return part;
+        let (mut types, mut dispositions, mut encodings) = (Vec::new(), Vec::new(), Vec::new());
+        for field in each_field(fields) {
+            let own = field_name(&field.text);
+            let of_kind = match own {
+                own if own.eq_ignore_ascii_case(TYPE) => &mut types,
+                own if own.eq_ignore_ascii_case(DISPOSITION) => &mut dispositions,
+                _ => &mut encodings,
+            };
+            if of_kind.len() >= MIME_FIELDS_MAX {
+                part.over = Some(Over::Names);
+                continue;
+            }
+            let field = field.value();
+            // Some decode a whole field before they look for parameters.
+            let decoded = field.decoded();
+            of_kind.push(field);
+            of_kind.extend(decoded);
         }
-        let find = |wanted: &[u8]| {
-            each_field(fields).find(|field| field_name(field).eq_ignore_ascii_case(wanted))
-        };
-        let value = |field: &Vec<u8>| {
-            let colon = memchr::memchr(b':', field).map_or(field.len(), |at| at + 1);
-            field.get(colon..).unwrap_or_default().to_vec()
-        };
-        let (of_type, disposition) = (find(TYPE), find(DISPOSITION));
-        let of_type = of_type.as_ref().map(value);
-        let disposition = disposition.as_ref().map(value);
-        let mut named = None;
-        if let Some(text) = &of_type {
-            let parameters = Parameters::read(text);
-            part.declare(parameters.head());
-            part.boundary = parameters.boundary();
-            named = parameters.text("name");
+        part.first(types.first(), dispositions.first());
+        part.encoded(&encodings);
+        part.types(&types);
+        part.names(&dispositions, &types);
+        if part.unknown.is_some() && !part.is_attachment() {
+            // What is to be read is shown as it stands.
+            part.unknown = None;
         }
-        if let Some(text) = &disposition {
-            let parameters = Parameters::read(text);
-            let word = parameters.head();
-            // RFC 2183 section 2.8: a word that nobody knows means attachment.
-            part.apart = !word.is_empty() && !word.eq_ignore_ascii_case(b"inline");
-            named = parameters.text("filename").or(named);
-        }
-        part.name = named.and_then(|raw| name::of(&raw));
-        part.encoding =
-            find(ENCODING).map_or(Encoding::Plain, |field| Encoding::of(&value(&field)));
         part
     }
 
-    /// Every file name in fields that `counts` let through: mail programs differ in which of them they show.
-    pub(super) fn names(fields: &[u8]) -> Vec<String> {
-        let mut names = Vec::new();
-        for field in each_field(fields) {
-            let own = field_name(&field);
-            let wanted = match own {
-                own if own.eq_ignore_ascii_case(TYPE) => "name",
-                own if own.eq_ignore_ascii_case(DISPOSITION) => "filename",
-                _ => continue,
-            };
-            let colon = memchr::memchr(b':', &field).map_or(field.len(), |at| at + 1);
-            let value = field.get(colon..).unwrap_or_default();
-            for name in Parameters::read(value).texts(wanted) {
-                if !names.contains(&name) {
-                    names.push(name);
+    /// What is told to people, by the first fields.
+    fn first(&mut self, of_type: Option<&Field>, disposition: Option<&Field>) {
+        let mut named = None;
+        if let Some(field) = of_type {
+            let parameters = Parameters::read(&field.text);
+            if let Some((kind, declared)) = declaration(parameters.head()) {
+                (self.kind, self.declared) = (kind, declared);
+            }
+            named = parameters.text("name");
+        }
+        if let Some(field) = disposition {
+            let parameters = Parameters::read(&field.text);
+            let word = parameters.head();
+            // RFC 2183 section 2.8: a word that nobody knows means attachment.
+            self.apart = !word.is_empty() && !word.eq_ignore_ascii_case(b"inline");
+            named = parameters.text("filename").or(named);
+        }
+        self.name = named.as_deref().and_then(name::of);
+        self.names.extend(named);
+    }
+
+    /// Each field that says how it is encoded is tried. One that is written in its own way may be passed over too.
+    fn encoded(&mut self, fields: &[Field]) {
+        let mut unknown = None;
+        for field in fields {
+            let value = String::from_utf8_lossy(&field.text).to_ascii_lowercase();
+            let value = value.trim();
+            if let Some(known) = Encoding::exact(value) {
+                push(&mut self.encodings, known);
+                continue;
+            }
+            let plain = readings::without_comments(value.as_bytes());
+            let mut squeezed = String::from_utf8_lossy(&plain).into_owned();
+            squeezed.retain(|c| c.is_ascii_alphanumeric());
+            if let Some(meant) = Encoding::meant(&squeezed) {
+                push(&mut self.encodings, meant);
+            } else if !is_identity(&squeezed) {
+                unknown = Some(value.to_owned());
+            }
+            push(&mut self.encodings, Encoding::Plain);
+        }
+        if self.encodings.is_empty() {
+            self.encodings.push(Encoding::Plain);
+        }
+        if self.encodings == [Encoding::Plain] {
+            self.unknown = unknown;
+        }
+    }
+
+    /// All types and all ways to go into it.
+    fn types(&mut self, fields: &[Field]) {
+        self.types.push(self.declared.clone());
+        if fields.is_empty() {
+            self.open(self.kind, &Texts::default());
+        }
+        for (n, field) in fields.iter().enumerate() {
+            let boundaries = readings::boundaries(&field.text);
+            let own = Parameters::read(&field.text);
+            let head = readings::without_comments(&field.text);
+            let lenient = readings::first_word(&head);
+            let mut known = Vec::new();
+            let first = declaration(own.head());
+            // What the first field does not say in a readable way is what silence says.
+            let first = first.or_else(|| (n == 0).then(|| (self.kind, self.declared.clone())));
+            known.extend(first);
+            known.extend(declaration(&lenient));
+            if lenient.starts_with(b"multipart") && boundaries.is_some() {
+                known.push((Kind::Multipart { digest: false }, MIXED.to_owned()));
+            }
+            for (kind, declared) in known {
+                push(&mut self.types, declared);
+                self.open(kind, &boundaries);
+            }
+        }
+        self.pack(fields);
+    }
+
+    fn open(&mut self, kind: Kind, boundaries: &Texts) {
+        let openings = &mut self.openings;
+        match kind {
+            Kind::Text | Kind::Other => push(openings, Opening::Leaf),
+            Kind::Mail => {
+                let plain = self.encodings.iter().any(|own| own.is_plain());
+                let encoded = self.encodings.iter().any(|own| !own.is_plain());
+                // An encoding is forbidden here, and some readers pass over it (RFC 2046 section 5.2.1).
+                if encoded {
+                    push(openings, Opening::Leaf);
+                }
+                if plain || encoded {
+                    push(openings, Opening::Mail);
+                }
+            }
+            Kind::Multipart { digest } => {
+                if boundaries.over
+                    || boundaries
+                        .all
+                        .iter()
+                        .any(|one| one.len() > MIME_BOUNDARY_MAX)
+                {
+                    self.over = Some(Over::Boundary);
+                }
+                for one in &boundaries.all {
+                    if one.len() <= MIME_BOUNDARY_MAX {
+                        let boundary = Some(one.clone());
+                        push(openings, Opening::Multipart { boundary, digest });
+                    }
+                }
+                if boundaries.all.is_empty() {
+                    push(openings, Opening::Leaf);
+                    let boundary = None;
+                    push(openings, Opening::Multipart { boundary, digest });
+                } else if openings.is_empty() {
+                    push(openings, Opening::Leaf);
                 }
             }
         }
-        // The one that most show stands first.
-        names.reverse();
-        names
+    }
+
+    /// A multipart may not be encoded (RFC 2045 section 6.4), and some readers decode it all the same.
+    fn pack(&mut self, fields: &[Field]) {
+        let is_open = |one: &Opening| matches!(one, Opening::Multipart { .. });
+        let encoded = self.encodings.iter().any(|own| !own.is_plain());
+        if encoded && self.openings.iter().any(is_open) {
+            let mut fields = fields.iter().map(|field| &field.text);
+            let meant = fields.find(|text| {
+                let head = readings::without_comments(text);
+                readings::first_word(&head).starts_with(b"multipart")
+            });
+            self.packed = meant.cloned();
+            push(&mut self.openings, Opening::Leaf);
+        }
+    }
+
+    fn names(&mut self, dispositions: &[Field], types: &[Field]) {
+        for field in dispositions.iter().chain(types) {
+            let texts = [Some(&field.text), field.tight.as_ref()];
+            for text in texts.into_iter().flatten() {
+                let over = readings::names(text, &mut self.names);
+                if over {
+                    self.over.get_or_insert(Over::Names);
+                }
+            }
+        }
+    }
+
+    /// As it is told to who looks into it.
+    pub(super) fn leaf(&self, lines: bool) -> Leaf {
+        Leaf {
+            names: self.names.clone(),
+            types: self.types.clone(),
+            lines,
+            packed: self.packed.clone(),
+            unknown: self.unknown.clone(),
+        }
     }
 
     /// Whether it is more than text to read.
@@ -160,37 +373,95 @@ impl Part {
         }
     }
 
-    fn declare(&mut self, head: &[u8]) {
-        let word = |b: &u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(b);
-        let mut halves = head.splitn(2, |b| *b == b'/').map(<[u8]>::trim_ascii);
-        let (Some(main), Some(sub)) = (halves.next(), halves.next()) else {
-            return;
-        };
-        let good = !main.is_empty() && !sub.is_empty() && main.iter().chain(sub).all(word);
-        if !good || main.len() + sub.len() >= MEDIA_TYPE_MAX {
-            return;
+    /// Whether some reader may show it as more than that.
+    pub(super) fn may_be_attachment(&self) -> bool {
+        let is_text = |own: &String| own.starts_with("text/") || own.starts_with("multipart/");
+        match self.kind {
+            Kind::Multipart { .. } => self.types.iter().any(|own| !is_text(own)),
+            Kind::Text | Kind::Mail | Kind::Other => {
+                self.is_attachment()
+                    || !self.names.is_empty()
+                    || self.types.iter().any(|own| !is_text(own))
+            }
         }
-        let text = [main, b"/", sub].concat().to_ascii_lowercase();
-        self.declared = String::from_utf8_lossy(&text).into_owned();
-        self.kind = match self.declared.split_once('/') {
-            Some(("text", _)) => Kind::Text,
-            Some(("multipart", sub)) => Kind::Multipart {
-                digest: sub == "digest",
-            },
-            Some(("message", "rfc822" | "global" | "news")) => Kind::Mail,
-            Some(_) | None => Kind::Other,
-        };
     }
 }
 
-/// Fields without their folds (RFC 5322 section 2.2.3).
-fn each_field(fields: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+const MIXED: &str = "multipart/mixed";
+
+/// `type/subtype` in lower case, and what that is.
+fn declaration(head: &[u8]) -> Option<(Kind, String)> {
+    let word = |b: &u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(b);
+    let mut halves = head.splitn(2, |b| *b == b'/').map(<[u8]>::trim_ascii);
+    let (main, sub) = (halves.next()?, halves.next()?);
+    let good = !main.is_empty() && !sub.is_empty() && main.iter().chain(sub).all(word);
+    if !good || main.len() + sub.len() >= MEDIA_TYPE_MAX {
+        return None;
+    }
+    let text = [main, b"/", sub].concat().to_ascii_lowercase();
+    let declared = String::from_utf8_lossy(&text).into_owned();
+    let kind = match declared.split_once('/') {
+        Some(("text", _)) => Kind::Text,
+        Some(("multipart", sub)) => Kind::Multipart {
+            digest: sub == "digest",
+        },
+        Some(("message", "rfc822" | "global" | "news")) => Kind::Mail,
+        Some(_) | None => Kind::Other,
+    };
+    Some((kind, declared))
+}
+
+fn push<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
+}
+
+/// A field without its folds (RFC 5322 section 2.2.3); then its value.
+#[derive(Debug)]
+struct Field {
+    text: Vec<u8>,
+    /// If a fold stood in quotes: without the blanks that the fold began with.
+    tight: Option<Vec<u8>>,
+}
+
+impl Field {
+    /// With its encoded words as they are meant, if it has any.
+    fn decoded(&self) -> Option<Self> {
+        memchr::memmem::find(&self.text, b"=?")?;
+        let text = String::from_utf8_lossy(&self.text);
+        let text = encoded_word::decoded(&text).into_bytes();
+        Some(Self { text, tight: None })
+    }
+
+    fn value(mut self) -> Self {
+        for text in [Some(&mut self.text), self.tight.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            let colon = memchr::memchr(b':', text).map_or(text.len(), |at| at + 1);
+            text.drain(..colon);
+        }
+        self
+    }
+}
+
+fn each_field(fields: &[u8]) -> impl Iterator<Item = Field> + '_ {
     let mut lines = fields.split(|b| *b == b'\n').peekable();
     std::iter::from_fn(move || {
-        let mut field = lines.next().filter(|line| !line.is_empty())?.to_vec();
+        let mut text = lines.next().filter(|line| !line.is_empty())?.to_vec();
+        let mut tight: Option<Vec<u8>> = None;
+        let (mut quotes, mut counted) = (0, 0);
         while let Some(fold) = lines.next_if(|line| matches!(line.first(), Some(b' ' | b'\t'))) {
-            field.extend_from_slice(fold);
+            let new = text.get(counted..).unwrap_or_default();
+            quotes += new.iter().filter(|b| **b == b'"').count();
+            counted = text.len();
+            if quotes % 2 == 1 || tight.is_some() {
+                let tight = tight.get_or_insert_with(|| text.clone());
+                tight.extend_from_slice(fold.trim_ascii_start());
+            }
+            text.extend_from_slice(fold);
         }
-        Some(field)
+        Some(Field { text, tight })
     })
 }

@@ -8,7 +8,7 @@ use super::part::Encoding;
 use crate::base::limit::SNIFF_MAX;
 
 /// The beginning of one part; its buffer is used again for the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sniff {
     wanted: bool,
     decoder: Decoder,

@@ -10,6 +10,7 @@ use mail_builder::mime::{BodyPart, MimePart};
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 
 use super::*;
+use crate::base::limit::{ATTACHMENTS_LOOKED_MAX, MIME_DEPTH_MAX, MIME_PARTS_MAX};
 
 fn scan(text: &[u8], size: usize) -> Structure {
     let mut scan = Scan::default();
@@ -171,7 +172,7 @@ fn what_leaves_a_reader_without_content_is_broken() {
             "a long boundary",
             format!(
                 "Content-Type: multipart/mixed; boundary={}\n\n",
-                "b".repeat(300)
+                "b".repeat(2_001)
             ),
             Some("a multipart whose boundary is too long"),
         ),

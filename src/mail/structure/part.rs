@@ -278,8 +278,12 @@ impl Part {
                 known.push((Kind::Multipart { digest: false }, MIXED.to_owned()));
             }
             for (kind, declared) in known {
-                push(&mut self.types, declared);
                 self.open(kind, &boundaries);
+                if declared.starts_with("message/") && !REPORTS.contains(&declared.as_str()) {
+                    // Some readers take any message for a mail.
+                    push(&mut self.openings, Opening::Mail);
+                }
+                push(&mut self.types, declared);
             }
         }
         self.pack(fields);
@@ -387,6 +391,16 @@ impl Part {
     }
 }
 
+/// Messages that are no mails to anybody.
+const REPORTS: &[&str] = &[
+    "message/delivery-status",
+    "message/disposition-notification",
+    "message/external-body",
+    "message/feedback-report",
+    "message/global-delivery-status",
+    "message/global-disposition-notification",
+    "message/partial",
+];
 const MIXED: &str = "multipart/mixed";
 
 /// `type/subtype` in lower case, and what that is.

@@ -103,6 +103,55 @@ pub(super) const CASES: &[Row] = &[
         |n| encoded(n, "quoted-printable", b"=00"),
         Either,
     ),
+    (
+        "mail: an encoding in four ways",
+        |n| {
+            encoded(
+                n,
+                "base64\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Transfer-Encoding: x-uue, y",
+                b"TVqQ=00 \r\n",
+            )
+        },
+        Either,
+    ),
+    (
+        "mail: names in quotes that do not end",
+        |n| {
+            parts(
+                n,
+                &format!(
+                    "Content-Disposition: a{}\r\n",
+                    "; filename=\"a".repeat(1_200)
+                ),
+            )
+        },
+        Either,
+    ),
+    (
+        "mail: comments that do not end",
+        |n| {
+            parts(
+                n,
+                &format!("Content-Type: a/b; name=a{}\r\n", "(".repeat(15_000)),
+            )
+        },
+        Either,
+    ),
+    (
+        "mail: ends of comments before equals signs",
+        |n| parts(n, &format!("Content-Type: a/b;{}\r\n", ")=".repeat(7_500))),
+        Either,
+    ),
+    (
+        "mail: short lines in many readings",
+        |n| readings(n, b"\r\n-"),
+        Either,
+    ),
+    (
+        "mail: long lines in many readings",
+        |n| readings(n, &long_line()),
+        Either,
+    ),
     ("mail: mails in mails", mails, Either),
     ("mail: mails in base64 in mails", encoded_mails, Held),
 ];
@@ -166,6 +215,15 @@ fn encoded(size: usize, encoding: &str, filler: &[u8]) -> Vec<u8> {
 fn mails(size: usize) -> Vec<u8> {
     let head = b"Content-Type: message/rfc822\r\n\r\n".repeat(99);
     [head.as_slice(), b"\r\n", &b"\r\n--".repeat(size / 4)].concat()
+}
+
+/// Readers differ in four boundaries, two types and two encodings.
+fn readings(size: usize, line: &[u8]) -> Vec<u8> {
+    let head = "Content-Type: multipart/mixed; boundary=a; boundary=b; boundary=c; boundary=d\r\nContent-Type: text/plain\r\n\
+        Content-Transfer-Encoding: base64,\r\n \r\nno field\r\n\r\n--a\r\n\r\n--aX\r\n\r\n";
+    let mut text = head.as_bytes().to_vec();
+    text.extend(line.repeat(size / line.len()));
+    text
 }
 
 /// Each is decoded for the one around it.

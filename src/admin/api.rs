@@ -53,6 +53,9 @@ pub struct Done {
     /// Recipients it was done to.
     #[serde(default)]
     pub recipients: usize,
+    /// What is to be known of it: what a release did not check, or that nobody is told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -147,22 +150,24 @@ async fn act(
     for id in order.ids {
         let outcome = match id.parse::<Target>() {
             Ok(target) => queue
-                .act(verb, &target, &actor)
+                .act_noted(verb, &target, &actor)
                 .await
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         done.push(match outcome {
-            Ok(recipients) => Done {
+            Ok((recipients, note)) => Done {
                 id,
                 ok: true,
                 recipients,
+                note,
                 error: None,
             },
             Err(error) => Done {
                 id,
                 ok: false,
                 recipients: 0,
+                note: String::new(),
                 error: Some(error),
             },
         });

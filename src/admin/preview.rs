@@ -8,6 +8,7 @@ use mail_parser::MessageParser;
 
 use crate::base::limit::{PREVIEW_CHARS_MAX, PREVIEW_READ_MAX};
 use crate::mail::shown::is_hidden;
+use crate::mail::unlinked::unlinked;
 use crate::queue::Queue;
 use crate::queue::record::{Message, MessageId, message_key};
 use crate::store::StoreError;
@@ -54,7 +55,11 @@ pub async fn of(queue: &Queue, id: MessageId) -> Result<Option<Preview>, StoreEr
 fn text_of(octets: &[u8]) -> Preview {
     let parsed = MessageParser::new().parse(octets);
     let text = parsed.as_ref().and_then(|mail| mail.body_text(0));
-    tidied(&text.unwrap_or_default())
+    let tidied = tidied(&text.unwrap_or_default());
+    Preview {
+        text: unlinked(&tidied.text),
+        ..tidied
+    }
 }
 
 /// Lines kept, but never more than one empty line, no spaces at their ends, nothing that hides or turns text.

@@ -24,6 +24,13 @@ use crate::store::{Band, Store, memory};
 pub(crate) const CONTENT: &[u8] =
     b"Subject: Rechnung 4711\r\nMessage-ID: <r4711@verein.example>\r\n\r\nHello\r\n";
 
+/// A mail of somebody.
+pub(crate) struct Sent<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) origin: Origin,
+    pub(crate) content: &'a [u8],
+}
+
 /// A queue and its clock.
 pub(crate) struct Stage {
     pub(crate) queue: Queue,
@@ -56,10 +63,36 @@ impl Stage {
         recipients: Vec<RcptTo>,
         hold: Option<Hold>,
     ) -> MessageId {
+        let origin = Origin {
+            mx: None,
+            listener: "127.0.0.1:587".into(),
+            peer: Some("127.0.0.1:40000".parse().unwrap()),
+            helo: "client.example".into(),
+            with: "ESMTPSA".into(),
+            tls: Some("TLSv1.3".into()),
+            account: Some("app1".into()),
+            tenant: "standard".into(),
+            sasl: Some("PLAIN".into()),
+            ..Origin::default()
+        };
+        let sent = Sent {
+            from,
+            origin,
+            content: CONTENT,
+        };
+        self.accept_of(sent, recipients, hold).await
+    }
+
+    pub(crate) async fn accept_of(
+        &self,
+        sent: Sent<'_>,
+        recipients: Vec<RcptTo>,
+        hold: Option<Hold>,
+    ) -> MessageId {
         let mut writer = self.queue.begin_body();
-        writer.write(CONTENT).await.unwrap();
+        writer.write(sent.content).await.unwrap();
         let envelope = Envelope {
-            from: MailFrom::new(ReversePath::parse(from).unwrap()),
+            from: MailFrom::new(ReversePath::parse(sent.from).unwrap()),
             recipients,
         };
         let mail = NewMail {
@@ -69,18 +102,7 @@ impl Stage {
             held: NewMail::held_all(&envelope, hold),
             body: writer.finish(),
             envelope,
-            origin: Origin {
-                mx: None,
-                listener: "127.0.0.1:587".into(),
-                peer: Some("127.0.0.1:40000".parse().unwrap()),
-                helo: "client.example".into(),
-                with: "ESMTPSA".into(),
-                tls: Some("TLSv1.3".into()),
-                account: Some("app1".into()),
-                tenant: "standard".into(),
-                sasl: Some("PLAIN".into()),
-                local: None,
-            },
+            origin: sent.origin,
             band: Band::Normal,
             digest: None,
         };

@@ -182,8 +182,8 @@ impl Context {
         } else {
             to.in_a_labels()
         };
-        // No check, no scanner: the words are ours, and what is returned was looked at when it came, or a person let it go
-        // unseen. It goes back to its own sender; held, nobody would learn that the mail failed.
+        // No check, no scanner: the words are ours, and what is returned was looked at when it came; of what a check found
+        // fault with only the header is there. Held, nobody would learn that the mail failed.
         let mail = NewMail {
             top: String::new(),
             worked: Vec::new(),

@@ -7,6 +7,7 @@
 use crate::base::limit::{DSN_FULL_MAX, DSN_LINE_MAX};
 use crate::mail::envelope::Ret;
 use crate::mail::mailbox::Mailbox;
+use crate::mail::reply::Reply;
 use crate::queue::{FailedRecipient, Message, Queue};
 use crate::store::StoreError;
 
@@ -32,6 +33,8 @@ pub enum Why {
     Lines,
     /// The store lost a part of it.
     Damaged,
+    /// A check found fault with it, or it came from a stranger and was kept back on its way, or refused for what it is.
+    Kept,
 }
 
 /// What decides how much comes back.
@@ -43,6 +46,8 @@ pub struct Terms {
     pub utf8: bool,
     /// Somebody said that the message is too large.
     pub too_large: bool,
+    /// Whoever stands in the reverse-path must not get its content.
+    pub kept: bool,
 }
 
 impl Terms {
@@ -57,6 +62,9 @@ impl Terms {
             },
             utf8: to.needs_smtputf8(),
             too_large: told.iter().any(was_too_large),
+            kept: told
+                .iter()
+                .any(|one| one.bare || (!message.origin.is_own() && was_unsafe(one))),
         }
     }
 }
@@ -66,6 +74,8 @@ impl Returned {
     pub fn of(content: Vec<u8>, size: u64, terms: Terms) -> Self {
         let why = if terms.ret == Some(Ret::Headers) {
             Why::Asked
+        } else if terms.kept {
+            Why::Kept
         } else if size > DSN_FULL_MAX || terms.too_large {
             Why::Large
         } else if !terms.utf8 && !content.is_ascii() {
@@ -146,13 +156,39 @@ fn was_too_large(one: &FailedRecipient) -> bool {
     })
 }
 
+/// X.7.z (RFC 3463 section 3.8): a next hop refused it for what it is.
+fn was_unsafe(one: &FailedRecipient) -> bool {
+    let reply = one.fault.as_ref().map(|fault| &fault.reply);
+    let status = reply.and_then(Reply::status);
+    status.is_some_and(|status| status.1 == 7)
+}
+
+/// Fields only: up to the empty line, or to the first line that is no field, for readers take that for the body.
 fn header_of(mut content: Vec<u8>) -> Vec<u8> {
-    let end = content
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .map_or(content.len(), |at| at + 2);
+    let (mut end, mut first) = (0, true);
+    for line in content.split_inclusive(|b| *b == b'\n') {
+        if !is_of_header(line, first) {
+            break;
+        }
+        end += line.len();
+        first = false;
+    }
     content.truncate(end);
     content
+}
+
+/// A field's first line, or one that goes on with it (RFC 5322 section 2.2).
+fn is_of_header(line: &[u8], first: bool) -> bool {
+    if line.trim_ascii().is_empty() {
+        return false;
+    }
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return !first;
+    }
+    let mut parts = line.splitn(2, |b| *b == b':');
+    let name = parts.next().unwrap_or_default().trim_ascii_end();
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    is_name && parts.next().is_some()
 }
 
 #[cfg(test)]
@@ -163,6 +199,7 @@ mod tests {
         ret: None,
         utf8: false,
         too_large: false,
+        kept: false,
     };
 
     fn of(content: &[u8], terms: Terms) -> Returned {
@@ -218,6 +255,30 @@ mod tests {
                 ..PLAIN
             };
             assert_eq!(of(mail, terms).why(), utf8, "case: {name}, SMTPUTF8");
+        }
+    }
+
+    #[test]
+    fn only_fields_are_a_header() {
+        for (name, mail, wanted) in [
+            ("an empty line", "A: b\r\n\r\nbody\r\n", "A: b\r\n"),
+            ("no empty line", "A: b\r\nMZ body\r\nC: d\r\n", "A: b\r\n"),
+            ("a line of blanks", "A: b\r\n \t\r\nbody: x\r\n", "A: b\r\n"),
+            ("bare line feeds", "A: b\n\nbody: x\n", "A: b\n"),
+            (
+                "folds",
+                "A: b\r\n\tc\r\nD : e\r\n\r\n",
+                "A: b\r\n\tc\r\nD : e\r\n",
+            ),
+            ("nothing but a body", "body\r\nA: b\r\n", ""),
+            ("a fold first", " body\r\nA: b\r\n", ""),
+        ] {
+            let terms = Terms {
+                kept: true,
+                ..PLAIN
+            };
+            let wanted = Returned::Header(wanted.as_bytes().to_vec(), Why::Kept);
+            assert_eq!(of(mail.as_bytes(), terms), wanted, "case: {name}");
         }
     }
 

@@ -15,6 +15,8 @@ use crate::mail::outcome::Outcome;
 use crate::mail::state::State;
 use crate::store::{Key, Span};
 
+mod back;
+
 fn failed() -> Outcome {
     Outcome::Failed(fault("550 5.1.1 No such user"))
 }

@@ -1,16 +1,18 @@
 //! The part of a DSN for people: in German and in English, what happened, what the remote said, and what to do.
 //!
 //! One part for both languages, because mail programs show only the first. The advice is chosen by the status
-//! (RFC 3463); the remote's words are always shown as they are, for they know best.
+//! (RFC 3463); the remote's words are always shown, for they know best, but nothing of them is a link: whoever answers for a
+//! domain could have us mail one to anybody. The machine's part has the exact words.
 
 use super::report::{Report, Why};
 use super::status::{remote_of, status_of, was_tried};
 use crate::base::clock::Wall;
-use crate::base::limit::SHOWN_MAX;
+use crate::base::limit::{DSN_REPLY_SHOWN_MAX, SHOWN_MAX};
 use crate::base::text::clean;
 use crate::mail::date;
-use crate::mail::reply::EnhancedStatus;
+use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::mail::shown::defused;
+use crate::mail::unlinked::unlinked;
 use crate::queue::FailedRecipient;
 
 /// Recipients told of one by one; the machine's part has them all.
@@ -18,6 +20,9 @@ const NAMED_MAX: usize = 50;
 
 /// Characters of an address: a local part of 255 octets and a domain of 253 (RFC 5321 section 4.5.3.1).
 const ADDRESS_MAX: usize = 512;
+
+/// Characters of the command that a reply answered.
+const STEP_MAX: usize = 40;
 
 /// A language of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +122,10 @@ fn body_is_missing(why: Why, language: Language) -> Option<&'static str> {
             "The content of your message is not attached, only its header:\n\
              it has lines that not every server takes.",
         ),
+        Why::Kept => (
+            "Der Inhalt Ihrer Nachricht ist zur Sicherheit nicht angehängt, nur ihr Kopf.",
+            "For safety the content of your message is not attached, only its header.",
+        ),
         Why::Damaged => (
             "Der Inhalt Ihrer Nachricht ist nicht angehängt: Er lässt sich nicht mehr lesen.",
             "The content of your message is not attached: it can no longer be read.",
@@ -147,8 +156,8 @@ fn each(
 }
 
 fn relayed_to(out: &mut String, one: &FailedRecipient, language: Language) {
-    let host = remote_of(one).unwrap_or_default();
-    let reply = one.relayed.as_ref().map(ToString::to_string);
+    let host = unlinked(remote_of(one).unwrap_or_default());
+    let reply = one.relayed.as_ref().map(said_by);
     let said = match language {
         Language::German => "sagte",
         Language::English => "said",
@@ -160,9 +169,13 @@ fn relayed_to(out: &mut String, one: &FailedRecipient, language: Language) {
     ));
 }
 
-/// As its author wrote it, without what turns or hides text.
+/// As its author wrote it, without what turns or hides text, and no link.
 fn address(one: &FailedRecipient) -> String {
-    clean(&one.mailbox.as_written(), ADDRESS_MAX)
+    unlinked(&clean(&one.mailbox.as_written(), ADDRESS_MAX))
+}
+
+fn said_by(reply: &Reply) -> String {
+    defused(&reply.to_string(), DSN_REPLY_SHOWN_MAX)
 }
 
 fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
@@ -176,9 +189,9 @@ fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
         what_happened(one, language)
     ));
     if let Some(fault) = &one.fault {
-        out.push_str(&format!("    {}", fault.reply));
+        out.push_str(&format!("    {}", said_by(&fault.reply)));
         if remote_of(one).is_some() && !fault.step.is_empty() {
-            out.push_str(&format!(" ({answer} {})", clean(&fault.step, 40)));
+            out.push_str(&format!(" ({answer} {})", defused(&fault.step, STEP_MAX)));
         }
         out.push('\n');
     }
@@ -196,7 +209,7 @@ fn recipient(out: &mut String, one: &FailedRecipient, language: Language) {
 }
 
 fn what_happened(one: &FailedRecipient, language: Language) -> String {
-    match (language, remote_of(one), one.expired) {
+    match (language, remote_of(one).map(unlinked), one.expired) {
         (Language::German, Some(host), false) => format!("Der Server {host} hat sie abgelehnt:"),
         (Language::German, Some(host), true) => {
             format!("Bis zum Ende ihrer Frist antwortete der Server {host} zuletzt:")

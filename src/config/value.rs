@@ -149,6 +149,11 @@ impl AddressPattern {
         self.local.is_none() && self.host == DomainPattern::Any
     }
 
+    /// Whether it allows `mailbox` by its domain or one above it, and not any domain.
+    pub fn names(&self, mailbox: &Mailbox) -> bool {
+        self.host != DomainPattern::Any && self.matches(mailbox)
+    }
+
     /// Whether it allows `mailbox`. Local parts are compared without regard to case: no host of today has both
     /// `App` and `app`, and an operator who writes one means the other too.
     pub fn matches(&self, mailbox: &Mailbox) -> bool {

@@ -11,12 +11,12 @@ use super::told;
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::SHOWN_MAX;
-use crate::base::text::visible;
 use crate::config::{AtExpiry, HoldsConf, PublicUrl, ReleaseRule};
 use crate::mail::domain::Domain;
 use crate::mail::hold::HoldQueue;
 use crate::mail::mailbox::Mailbox;
-use crate::mail::shown::{address, author, defused, shown};
+use crate::mail::shown::{address, author, defused};
+use crate::mail::unlinked::unlinked;
 use crate::queue::hold::Card;
 use crate::queue::record::HoldId;
 use crate::words::{Arg, say};
@@ -265,10 +265,14 @@ impl Sheet<'_> {
             ("to", address(&card.to.to_string())),
             ("received", received),
             ("size", size),
-            ("reason", told::reason(self.lang, &card.hold)),
+            ("reason", self.reason(card)),
             ("queue", self.queue(card.hold.queue)),
             ("expires", told::date(self.lang, self.zone, entry.until)),
-            ("id", visible(&format!("{}/{}", card.message, card.to))),
+            // Typed as it is read: the marks in it are understood.
+            (
+                "id",
+                format!("{}/{}", card.message, address(&card.to.to_string())),
+            ),
         ];
         if let Some(account) = &card.account {
             fields.insert(1, ("account", defused(account, SHOWN_MAX)));
@@ -282,7 +286,15 @@ impl Sheet<'_> {
             .collect()
     }
 
-    /// `"Stadtwerke" <rechnung@stadtwerke-x.de> (Umschlag: bounce@mailer.example)`
+    fn reason(&self, card: &Card) -> String {
+        if self.is_admins(card) {
+            told::reason(self.lang, &card.hold)
+        } else {
+            told::reason(self.lang, &told::discreet(&card.hold))
+        }
+    }
+
+    /// `"Stadtwerke" <rechnung[at]stadtwerke-x[.]de> (Umschlag: bounce[at]mailer[.]example)`
     fn written_by(&self, card: &Card) -> String {
         let envelope = if card.from.is_empty() {
             self.say("digest-no-sender", &[])
@@ -310,6 +322,8 @@ impl Sheet<'_> {
 
     fn warning(&self, entry: &Entry) -> String {
         let what = match self.holds.of(entry.card.hold.queue).at_expiry {
+            // Nobody is told of it then.
+            AtExpiry::Bounce if !entry.card.returned().tells() => "digest-warn-delete",
             AtExpiry::Delete => "digest-warn-delete",
             AtExpiry::Bounce => "digest-warn-bounce",
             AtExpiry::Requeue => "digest-warn-requeue",
@@ -433,12 +447,12 @@ impl Sheet<'_> {
         for scope in self.scopes {
             match scope {
                 Scope::Domain(domain) => {
-                    let domain = shown(domain, SHOWN_MAX);
+                    let domain = defused(domain, SHOWN_MAX);
                     let args = [to, ("domain", Arg::Text(&domain))];
                     footer.push(self.say("digest-why-domain", &args));
                 }
                 Scope::Account(account) => {
-                    let account = shown(account, SHOWN_MAX);
+                    let account = defused(account, SHOWN_MAX);
                     let args = [to, ("account", Arg::Text(&account))];
                     footer.push(self.say("digest-why-account", &args));
                 }

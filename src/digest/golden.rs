@@ -47,6 +47,8 @@ fn card(n: u64) -> Card {
         until: NOW + 14 * 24 * HOUR,
         arrived: NOW - n * HOUR,
         end: None,
+        back: None,
+        proven: None,
     }
 }
 
@@ -367,6 +369,82 @@ fn every_digest_keeps_the_rules_of_mail_clients() {
                     case.entries.len(),
                     "{name}"
                 );
+            }
+        }
+    }
+}
+
+/// The text of an HTML part, its elements left out, and its links.
+fn seen(html: &str) -> String {
+    let mut out = String::new();
+    for piece in html.split('<').skip(1) {
+        out.push_str(piece.split_once('>').map_or("", |(_, text)| text));
+        out.push(' ');
+    }
+    let out = out.replace("&#34;", "\"").replace("&#39;", "'");
+    out.replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&#38;", "&")
+}
+
+/// A mail that has `text` wherever a stranger can write.
+fn hostile_card(text: &str, reason: HoldReason) -> Card {
+    let mut one = card(1);
+    one.subject = Some(text.to_owned());
+    one.author = Some(format!("\"{text}\" <x.y@evil.example>, b@evil.example"));
+    one.from = "bounce.x@www.evil.example".to_owned();
+    one.to = mailbox("max.muster@evil.example");
+    one.account = Some(text.to_owned());
+    one.hold = Hold::new(HoldQueue::Quarantine, reason, text);
+    for name in [
+        "name", "reason", "type", "bound", "account", "score", "limit", "scanner",
+    ] {
+        one.hold = one.hold.with(name, text);
+    }
+    let attached = |name: &str, declared: &str| Attachment {
+        name: Some(name.to_owned()),
+        declared: declared.to_owned(),
+        found: Some(format!("application/{text}")),
+        size: 1,
+    };
+    one.attachments = vec![attached(text, "text/evil.com"), attached("evil.zip", text)];
+    one
+}
+
+#[test]
+fn nothing_in_a_digest_is_a_link_but_our_own() {
+    let texts = [
+        "visit http://evil.example/x now",
+        "WWW.EVIL.EXAMPLE.pdf",
+        "click:evil.com mailto:a@evil.example tel:0900",
+        "evil.xn--p1ai \\\\evil\\share",
+        "=?utf-8?Q?evil=2Ecom_a=40evil=2Ecom?=",
+        "пример.рф ❤.ws evil。com",
+        "<a href=//evil.example>x</a> &#101;vil.com",
+        "a@evil.example",
+    ];
+    for reason in HoldReason::ALL {
+        for text in texts {
+            let entries = vec![entry(hostile_card(text, reason))];
+            for scopes in [admins(), vec![Scope::Domain("evil.example".into())]] {
+                let case = Case {
+                    name: "links",
+                    tally: tally(&entries),
+                    entries: entries.clone(),
+                    scopes,
+                    holds: HoldsConf::default(),
+                    linked: true,
+                };
+                let digest = rendered(&case, Lang::De);
+                for part in [digest.subject, digest.text, seen(&digest.html)] {
+                    let found = crate::mail::unlinked::linker::links(&part);
+                    let own = |link: &&String| {
+                        link.starts_with("https://mail.example.com:444/")
+                            || link.contains("mail.verein.example")
+                    };
+                    let foreign: Vec<_> = found.iter().filter(|link| !own(link)).collect();
+                    assert!(foreign.is_empty(), "case: {reason} {text}: {foreign:?}");
+                }
             }
         }
     }

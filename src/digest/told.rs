@@ -11,8 +11,8 @@ use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 use crate::mail::attachment::Attachment;
-use crate::mail::hold::{Hold, HoldReason};
-use crate::mail::shown::{defused, shown};
+use crate::mail::hold::{Hold, HoldReason, SCANNER};
+use crate::mail::shown::defused;
 use crate::words::{Arg, say};
 
 /// Attachments that are named; the others are counted.
@@ -45,6 +45,32 @@ pub fn reason(lang: Lang, hold: &Hold) -> String {
     text
 }
 
+/// The hold as an owner may know it: where our scanners listen, and what went wrong inside, is no business of theirs.
+pub fn discreet(hold: &Hold) -> Hold {
+    let cause = match hold.reason {
+        HoldReason::Scanner => hold.params.get(SCANNER).cloned().unwrap_or_default(),
+        HoldReason::Internal => String::new(),
+        HoldReason::Operator
+        | HoldReason::Loop
+        | HoldReason::BrokenMime
+        | HoldReason::Undeliverable
+        | HoldReason::Rule
+        | HoldReason::Account
+        | HoldReason::RateLimit
+        | HoldReason::Virus
+        | HoldReason::Phish
+        | HoldReason::Spam
+        | HoldReason::Dmarc
+        | HoldReason::Attachment
+        | HoldReason::Filter
+        | HoldReason::MaybeDelivered => hold.cause.clone(),
+    };
+    Hold {
+        cause,
+        ..hold.clone()
+    }
+}
+
 /// What was found in attachments, and what of them could not be looked into.
 fn found(lang: Lang, hold: &Hold) -> Option<String> {
     let wanted = match hold.reason {
@@ -72,7 +98,7 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
     if !wanted {
         return None;
     }
-    let value = |name| Some(file_name(hold.params.get(name)?, SHOWN_MAX));
+    let value = |name| Some(defused(hold.params.get(name)?, SHOWN_MAX));
     let (name, bound, media) = (value("name"), value("bound"), value("type"));
     let (method, encoding) = (value("method"), value("encoding"));
     let key = match hold.params.get("kind").map(String::as_str) {
@@ -182,7 +208,7 @@ pub fn attachments(lang: Lang, all: &[Attachment]) -> String {
 
 fn attachment(lang: Lang, one: &Attachment) -> String {
     let name = one.name.as_deref().unwrap_or_default();
-    let mut name = file_name(name, SHOWN_NAME_MAX);
+    let mut name = defused(name, SHOWN_NAME_MAX);
     if name.is_empty() {
         name = say(lang, "digest-no-name", &[]);
     }
@@ -192,15 +218,6 @@ fn attachment(lang: Lang, one: &Attachment) -> String {
         Some(found) if found != declared => format!("{name} ({found}, „{declared}“)"),
         Some(_) | None => format!("{name} ({declared})"),
     }
-}
-
-/// Of one file, or of files in files: most endings are domains too, and few names are links.
-fn file_name(name: &str, max: usize) -> String {
-    let name = shown(name, max);
-    if name.contains("://") || name.contains("www.") {
-        return defused(&name, max);
-    }
-    name
 }
 
 /// A media type in the short form that people know.
@@ -231,9 +248,9 @@ fn kind(media: &str) -> String {
         "octet-stream" => "BIN",
         "jpeg" => "JPEG",
         _ if group == "image" || group == "audio" || group == "video" || group == "text" => {
-            return shown(&sub.to_uppercase(), 12);
+            return defused(&sub.to_uppercase(), 12);
         }
-        _ => return shown(media, 40),
+        _ => return defused(media, 40),
     };
     known.to_owned()
 }
@@ -297,7 +314,7 @@ mod tests {
         );
         let rule = Hold::new(HoldQueue::Quarantine, HoldReason::Rule, "")
             .with("reason", "see http://x.example\r\n.");
-        assert_eq!(reason(Lang::En, &rule), "Rule: see hxxp://x[.]example .");
+        assert_eq!(reason(Lang::En, &rule), "Rule: see hxxp[:]//x[.]example .");
     }
 
     #[test]
@@ -324,21 +341,21 @@ mod tests {
         for (hold, wanted) in [
             (
                 attached().with("name", path),
-                "Nicht zugelassener Anhang: rechnung.zip > setup.exe",
+                "Nicht zugelassener Anhang: rechnung[.]zip > setup.exe",
             ),
             (
                 attached()
                     .with("name", path)
                     .with("type", "application/x-dosexec"),
-                "Nicht zugelassener Anhang: rechnung.zip > setup.exe (EXE)",
+                "Nicht zugelassener Anhang: rechnung[.]zip > setup.exe (EXE)",
             ),
             (
                 attached().with("name", path).with("kind", "encrypted"),
-                "Nur mit einem Passwort zu öffnen: rechnung.zip > setup.exe",
+                "Nur mit einem Passwort zu öffnen: rechnung[.]zip > setup.exe",
             ),
             (
                 unseen().with("name", "a.zip").with("kind", "damaged"),
-                "Beschädigtes Archiv, Prüfung nicht möglich: a.zip",
+                "Beschädigtes Archiv, Prüfung nicht möglich: a[.]zip",
             ),
             (
                 unseen()
@@ -353,7 +370,7 @@ mod tests {
             ),
             (
                 unseen().with("name", "a.zip").with("bound", "X = 2"),
-                "Prüfung nicht möglich, a.zip überschreitet eine Grenze (X = 2)",
+                "Prüfung nicht möglich, a[.]zip überschreitet eine Grenze (X = 2)",
             ),
             (
                 unseen().with("bound", "X = 2"),
@@ -395,5 +412,23 @@ mod tests {
         );
         let many = vec![one; 7];
         assert!(attachments(Lang::En, &many).ends_with("and 2 more"));
+    }
+
+    #[test]
+    fn an_owner_is_told_the_scanner_and_not_where_it_listens() {
+        let failed = Hold::new(
+            HoldQueue::Bad,
+            HoldReason::Scanner,
+            "clam: 127.0.0.1:3310 cannot be reached: refused",
+        )
+        .with("scanner", "clam");
+        let inside = Hold::new(HoldQueue::Bad, HoldReason::Internal, "/var/lib/x: denied");
+        for (hold, owners, administrators) in [
+            (failed, "Could not be checked: clam", "127[.]0[.]0[.]1:3310"),
+            (inside, "Internal fault while processing", "/var/lib/x"),
+        ] {
+            assert_eq!(reason(Lang::En, &discreet(&hold)), owners);
+            assert!(reason(Lang::En, &hold).contains(administrators), "{hold:?}");
+        }
     }
 }

@@ -163,6 +163,17 @@ impl Reception {
         self.trusted
     }
 
+    /// The domain of a reverse-path, if the account that logged in may use no other one than by a pattern that names it:
+    /// without `senders`, or by `*@*`, a reverse-path is only what somebody wrote.
+    pub fn proven(&self, from: &ReversePath) -> Option<String> {
+        let ReversePath::Mailbox(mailbox) = from else {
+            return None;
+        };
+        let senders = &self.account.as_ref()?.senders;
+        let bound = senders.iter().any(|pattern| pattern.names(mailbox));
+        bound.then(|| mailbox.host().to_string())
+    }
+
     /// Whether mails are completed as a submission server does.
     pub fn completes(&self) -> bool {
         self.listener.role == Role::Submission

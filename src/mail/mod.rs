@@ -23,3 +23,4 @@ pub mod state;
 pub mod structure;
 pub mod trace;
 pub mod unitext;
+pub mod unlinked;

@@ -2,23 +2,18 @@
 //!
 //! Subjects, names and addresses come from mails that were withheld, so each is taken for hostile: nothing of it may
 //! end a line, turn what follows it, or become a link in the reader's client. Escaping is done where HTML is made.
-//! Not here: text for logs (`base::text`), and what a digest says by itself (`words`).
+//! Not here: how links are broken (`unlinked`), text for logs (`base::text`), and what a digest says by itself (`words`).
 
 use mail_parser::Address;
 use mail_parser::parsers::MessageStream;
 
 use super::encoded_word::decoded;
+use super::unlinked::unlinked;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 use crate::base::text;
 
 /// What stands where something was cut off.
 const CUT: char = '…';
-/// File name endings that no client takes for a domain, and that would look odd when broken.
-const ENDINGS: [&str; 22] = [
-    "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "txt", "csv", "jpg", "jpeg",
-    "png", "gif", "xml", "html", "htm", "eml", "exe", "js", "php",
-];
-
 /// Who a From field says wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Author {
@@ -26,7 +21,7 @@ pub struct Author {
     pub name: Option<String>,
     /// The address as it stands there: for comparisons, not for showing.
     pub raw: String,
-    /// The address, shown.
+    /// The address, shown: `a[at]b[.]example`.
     pub address: String,
     /// Addresses behind the first one.
     pub more: usize,
@@ -56,11 +51,9 @@ pub fn shown(text: &str, max: usize) -> String {
     cut(&out, max)
 }
 
-/// The same with what a client would make a link of broken: `hxxp://evil[.]example`.
+/// The same with what a client would make a link of broken: `hxxp[:]//evil[.]example`, `a[at]evil[.]example`.
 pub fn defused(text: &str, max: usize) -> String {
-    let whole = shown(text, max);
-    let words: Vec<String> = whole.split(' ').map(defuse).collect();
-    words.join(" ")
+    unlinked(&shown(text, max))
 }
 
 /// The author that a From field names, decoded.
@@ -95,23 +88,23 @@ pub fn author(field: &str) -> Author {
     }
 }
 
-/// An address, its domain readable; with its ASCII form beside it when scripts mix in it.
+/// An address, its domain readable, and no link: `a[at]b[.]example`; with its ASCII form beside it when scripts mix in it.
 pub fn address(text: &str) -> String {
     let Some((local, host)) = text.rsplit_once('@') else {
-        return shown(text, SHOWN_MAX);
+        return defused(text, SHOWN_MAX);
     };
     let (readable, _) = idna::domain_to_unicode(host);
     let readable = shown(&readable, SHOWN_MAX);
     let local = shown(local, SHOWN_MAX);
-    if readable.is_ascii() || !readable.chars().any(char::is_alphanumeric) {
-        return format!("{local}@{}", shown(host, SHOWN_MAX));
-    }
-    if mixes_scripts(&readable) {
+    let whole = if readable.is_ascii() || !readable.chars().any(char::is_alphanumeric) {
+        format!("{local}@{}", shown(host, SHOWN_MAX))
+    } else if mixes_scripts(&readable) {
         let ascii = idna::domain_to_ascii(host).unwrap_or_else(|_| host.to_owned());
         format!("{local}@{readable} ({})", shown(&ascii, SHOWN_MAX))
     } else {
         format!("{local}@{readable}")
-    }
+    };
+    unlinked(&whole)
 }
 
 fn cut(text: &str, max: usize) -> String {
@@ -127,43 +120,6 @@ fn cut(text: &str, max: usize) -> String {
 /// What turns, joins or hides text; what parts words and lines becomes a blank.
 pub fn is_hidden(c: char) -> bool {
     !c.is_whitespace() && text::is_hidden(c)
-}
-
-fn defuse(word: &str) -> String {
-    let lower = word.to_lowercase();
-    let is_link = lower.contains("://")
-        || lower.starts_with("www.")
-        || lower.contains("mailto:")
-        || is_domain(&lower);
-    if !is_link {
-        return word.to_owned();
-    }
-    let broken = word.replace('.', "[.]");
-    match broken.get(..4) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("http") => {
-            format!("hxxp{}", broken.get(4..).unwrap_or_default())
-        }
-        // A scheme behind a bracket or a quote, or another one than http.
-        Some(_) | None => broken
-            .replace("http", "hxxp")
-            .replace("HTTP", "hxxp")
-            .replace("://", "[:]//"),
-    }
-}
-
-/// `evil.example` or `evil.example/path`, as some clients make links of it.
-fn is_domain(word: &str) -> bool {
-    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-    if word.contains('@') {
-        return word.contains('/');
-    }
-    let host = word.split(['/', ':', '?', '#']).next().unwrap_or_default();
-    let Some((rest, last)) = host.rsplit_once('.') else {
-        return false;
-    };
-    let is_top = last.chars().count() >= 2 && last.chars().all(char::is_alphabetic);
-    let is_file = ENDINGS.contains(&last) && host.len() == word.len();
-    is_top && !is_file && rest.chars().last().is_some_and(char::is_alphanumeric)
 }
 
 /// Latin beside Cyrillic, Greek beside Latin: what makes one name look like another.
@@ -219,34 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_becomes_a_link_in_a_client() {
-        for (given, wanted) in [
-            (
-                "see https://evil.example/a.b",
-                "see hxxps://evil[.]example/a[.]b",
-            ),
-            ("HTTP://EVIL.EXAMPLE", "hxxp://EVIL[.]EXAMPLE"),
-            ("(http://x.example)", "(hxxp[:]//x[.]example)"),
-            ("www.evil.example now", "www[.]evil[.]example now"),
-            ("evil.example/login", "evil[.]example/login"),
-            ("evil.example,", "evil[.]example,"),
-            ("ftp://x.example", "ftp[:]//x[.]example"),
-            (
-                "rechnung.pdf v1.2 z.B. a@b.example",
-                "rechnung.pdf v1.2 z.B. a@b.example",
-            ),
-            ("Ende. Anfang", "Ende. Anfang"),
-        ] {
-            assert_eq!(defused(given, 120), wanted, "case: {given}");
-        }
-    }
-
-    #[test]
     fn the_real_address_stands_beside_the_name() {
         let bank = author(
             "=?utf-8?Q?Ihre_Bank_<service=40bank.example>?= <x@evil.example>, <second@y.example>",
         );
-        assert_eq!(bank.address, "x@evil.example");
+        assert_eq!(bank.address, "x[at]evil[.]example");
+        assert_eq!(bank.raw, "x@evil.example");
         assert_eq!(bank.more, 1);
         assert!(bank.name.is_some_and(|name| name.starts_with("Ihre Bank")));
         assert_eq!(author("no address at all").address, "no address at all");
@@ -255,10 +189,10 @@ mod tests {
 
     #[test]
     fn a_domain_that_mixes_scripts_shows_its_ascii_form() {
-        assert_eq!(address("a@xn--bcher-kva.example"), "a@bücher.example");
+        assert_eq!(address("a@xn--bcher-kva.example"), "a[at]bücher[.]example");
         let mixed = address("a@xn--pypal-4ve.example");
-        assert!(mixed.ends_with("(xn--pypal-4ve.example)"), "{mixed}");
-        assert_eq!(address("a@b.example"), "a@b.example");
-        assert_eq!(address("a@[192.0.2.1]"), "a@[192.0.2.1]");
+        assert!(mixed.ends_with("(xn--pypal-4ve[.]example)"), "{mixed}");
+        assert_eq!(address("a@b.example"), "a[at]b[.]example");
+        assert_eq!(address("a@[192.0.2.1]"), "a[at][192[.]0[.]2[.]1]");
     }
 }

@@ -253,6 +253,7 @@ impl Queue {
             tried: 0,
             found: Vec::new(),
             job: None,
+            back: None,
         }
     }
 

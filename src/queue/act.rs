@@ -12,6 +12,7 @@ use super::ledger::{self, Stored};
 use super::record::{
     FailedRecipient, HoldId, JobId, Message, Parcel, Slot, decode, encode, message_key, parcel_key,
 };
+use super::returned::{Returned, may_return};
 use super::verbs::{ActError, Actor, Target, Undecided, Verb};
 use crate::base::clock::micros;
 use crate::journal::event::EventKind;
@@ -36,6 +37,8 @@ pub(super) struct Acting {
     pub(super) batch: Batch,
     pub(super) done: Vec<Mailbox>,
     pub(super) note: String,
+    /// What goes back to the sender, should it be given up, by recipient.
+    backs: Vec<Returned>,
     /// The card of the last hold that was opened or closed.
     pub(super) card: Option<Card>,
     /// Groups that go now, or from then on, and when.
@@ -61,6 +64,17 @@ pub(super) struct Deed<'a> {
 impl Queue {
     /// Does `verb` to `target`; how many recipients it was done to.
     pub async fn act(&self, verb: Verb, target: &Target, actor: &Actor) -> Result<usize, ActError> {
+        let done = self.act_noted(verb, target, actor).await?;
+        Ok(done.0)
+    }
+
+    /// The same, with what is to be known of it: what was not checked, and whom nobody tells.
+    pub async fn act_noted(
+        &self,
+        verb: Verb,
+        target: &Target,
+        actor: &Actor,
+    ) -> Result<(usize, String), ActError> {
         let mut seen = None;
         for _ in 0..TRIES {
             let (message, version) = self
@@ -83,7 +97,7 @@ impl Queue {
             match self.store.commit(acting.batch.clone()).await {
                 Ok(_) => {
                     self.tell_acted(&message, &acting, deed);
-                    return Ok(acting.done.len());
+                    return Ok((acting.done.len(), acting.note));
                 }
                 // Nothing changed since the last conflict: the parcel is lent to a delivery.
                 Err(StoreError::Conflict(_)) if seen.as_ref() == Some(&now_seen) => break,
@@ -306,21 +320,28 @@ impl Queue {
         deed: Deed<'_>,
     ) {
         let kept = parcel.hold.clone();
-        let unreturned = unreturned(message, &parcel.reasons());
         for slot in &parcel.slots {
             acting.done.push(slot.mailbox.clone());
             acting.ended += usize::from(slot.state.is_final());
-            if deed.step == Move::Bounce && unreturned.is_none() && slot.notify.failure() {
-                acting.failed.push(returned(slot, parcel.tried));
+            let back = Returned::of(message, &parcel, slot);
+            acting.backs.push(back);
+            if deed.step == Move::Bounce && back.tells() {
+                let bare = back.keeps_content();
+                acting.failed.push(returned(slot, parcel.tried, bare));
             }
         }
         acting.note = note(
             &self.conf.load().checks(),
             deed.verb,
             kept.as_ref().map(|kept| &kept.hold),
-            unreturned,
+            &acting.backs,
         );
-        self.change(&mut parcel, deed);
+        let first_back = parcel
+            .slots
+            .first()
+            .map(|slot| Returned::of(message, &parcel, slot));
+        let first_back = first_back.unwrap_or(Returned::AsUsual);
+        self.change(message, &mut parcel, deed);
         self.note_woken(acting, &parcel, deed);
         if deed.verb == Verb::Hold {
             let held: Vec<_> = parcel
@@ -354,7 +375,7 @@ impl Queue {
                 until: until(&slot.state),
                 again: None,
             };
-            let ended = (message, number, slot, &kept);
+            let ended = (message, number, slot, &kept, first_back);
             Some(self.close_card(&mut acting.batch, ended, decision, was_open))
         };
     }
@@ -391,7 +412,7 @@ impl Queue {
     }
 
     /// What the deed changes in a parcel besides the states.
-    fn change(&self, parcel: &mut Parcel, deed: Deed<'_>) {
+    fn change(&self, message: &Message, parcel: &mut Parcel, deed: Deed<'_>) {
         // Whoever acts last is whose it is: a job takes back only what nobody has touched since.
         parcel.job = deed.job;
         let now = self.store.now().0;
@@ -403,6 +424,12 @@ impl Queue {
                 parcel.next_try = now;
                 parcel.expires = now.saturating_add(lifetime);
                 parcel.unchecked = matches!(deed.verb, Verb::Release { .. });
+                if parcel.unchecked {
+                    // What was found stays so, wherever the mail fails later.
+                    let held = parcel.hold.as_ref();
+                    let held = held.map(|kept| may_return(&message.origin, &kept.hold));
+                    parcel.back = parcel.back.max(held);
+                }
             }
             Verb::Undo => {
                 parcel.unchecked = false;
@@ -420,7 +447,7 @@ impl Queue {
     }
 }
 
-fn returned(slot: &Slot, tried: u64) -> FailedRecipient {
+fn returned(slot: &Slot, tried: u64, bare: bool) -> FailedRecipient {
     let status = EnhancedStatus(5, 7, 1);
     let text = "the message was kept back on its way and is returned to its sender";
     FailedRecipient {
@@ -440,6 +467,7 @@ fn returned(slot: &Slot, tried: u64) -> FailedRecipient {
         at: tried,
         relayed: None,
         unanswered: slot.unanswered.clone(),
+        bare,
     }
 }
 
@@ -499,6 +527,10 @@ impl Queue {
                 return self.tell_held(message, each, &deed.actor.by);
             }
             Verb::Delete { .. } => ("removed", Some(EventKind::Deleted)),
+            Verb::Bounce if !acting.backs.iter().any(|back| back.tells()) => (
+                "given up without a word to its sender",
+                Some(EventKind::Bounced),
+            ),
             Verb::Bounce => ("returned to sender", Some(EventKind::Bounced)),
             Verb::Undo => ("brought back", None),
         };
@@ -546,30 +578,7 @@ fn by_operator() -> Hold {
     Hold::new(HoldQueue::Quarantine, HoldReason::Operator, "")
 }
 
-/// Why nobody is told of a returned message, if nobody is.
-fn unreturned(message: &Message, reasons: &[HoldReason]) -> Option<&'static str> {
-    // A forged reverse-path must not get mail of ours for what it never sent: that would be backscatter.
-    let forged = reasons.iter().any(|reason| {
-        matches!(
-            reason,
-            HoldReason::Virus | HoldReason::Phish | HoldReason::Spam | HoldReason::Dmarc
-        )
-    });
-    if message.from.path.is_null() {
-        Some("nobody is told: the message has no reverse-path")
-    } else if forged && message.origin.account.is_none() {
-        Some("nobody is told: for this reason the sender's address may be forged")
-    } else {
-        None
-    }
-}
-
-fn note(
-    made: &[Check],
-    verb: Verb,
-    hold: Option<&Hold>,
-    unreturned: Option<&'static str>,
-) -> String {
+fn note(made: &[Check], verb: Verb, hold: Option<&Hold>, backs: &[Returned]) -> String {
     match verb {
         Verb::Release { .. } => {
             let checked = hold.map(|hold| hold.checked.as_slice()).unwrap_or_default();
@@ -584,7 +593,13 @@ fn note(
                 )
             }
         }
-        Verb::Bounce => unreturned.unwrap_or_default().to_owned(),
+        Verb::Bounce => match (backs.iter().min(), backs.iter().max()) {
+            (Some(most), Some(least)) if most == least || least.note().is_empty() => {
+                least.note().to_owned()
+            }
+            (Some(_), Some(least)) => format!("of some recipients {}", least.note()),
+            (None, _) | (_, None) => String::new(),
+        },
         Verb::Retry | Verb::Requeue { .. } | Verb::Hold | Verb::Delete { .. } | Verb::Undo => {
             String::new()
         }

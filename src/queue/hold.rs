@@ -9,7 +9,8 @@ use minicbor::{Decode, Encode};
 
 use super::Queue;
 use super::ledger;
-use super::record::{HoldId, Kept, Message, MessageId, Parcel, Slot, decode, encode};
+use super::record::{HoldId, Kept, Message, MessageId, Origin, Parcel, Slot, decode, encode};
+use super::returned::{Returned, may_return};
 pub use super::shelf::{CardPage, Shelf};
 use super::shelf::{ended_terms, terms};
 use crate::base::clock::micros;
@@ -76,6 +77,12 @@ pub struct Card {
     /// How it ended; none: it is still held.
     #[n(14)]
     pub end: Option<Decision>,
+    /// What goes back if it is given up; see `returned`.
+    #[n(15)]
+    pub back: Option<Returned>,
+    /// See `Origin::proven`.
+    #[n(16)]
+    pub proven: Option<String>,
 }
 
 /// How a hold ended.
@@ -126,7 +133,26 @@ impl Card {
         plain(self.subject.as_deref().unwrap_or_default())
     }
 
-    pub(super) fn of(message: &Message, number: u64, slot: &Slot, kept: &Kept) -> Self {
+    /// What its sender is told if it is given up. Of an older card it is what its account says.
+    pub fn returned(&self) -> Returned {
+        let old = || {
+            let origin = Origin {
+                account: self.account.clone(),
+                ..Origin::default()
+            };
+            may_return(&origin, &self.hold)
+        };
+        let no_path = self.from.is_empty().then_some(Returned::NoPath);
+        no_path.or(self.back).unwrap_or_else(old)
+    }
+
+    pub(super) fn of(
+        message: &Message,
+        number: u64,
+        slot: &Slot,
+        kept: &Kept,
+        back: Returned,
+    ) -> Self {
         Self {
             id: kept.id,
             message: message.id,
@@ -144,6 +170,8 @@ impl Card {
             until: kept.until,
             arrived: message.wall,
             end: None,
+            back: Some(back),
+            proven: message.origin.proven.clone(),
         }
     }
 
@@ -300,7 +328,8 @@ impl Queue {
         parcel: &Parcel,
     ) -> Option<Card> {
         let (kept, slot) = (parcel.hold.as_ref()?, parcel.slots.first()?);
-        let card = Card::of(message, number, slot, kept);
+        let back = Returned::of(message, parcel, slot);
+        let card = Card::of(message, number, slot, kept, back);
         batch.ops.push(Op::Put {
             key: card_key(card.id),
             terms: terms(&card),
@@ -332,11 +361,11 @@ impl Queue {
     pub(super) fn close_card(
         &self,
         batch: &mut Batch,
-        (message, number, slot, kept): (&Message, u64, &Slot, &Kept),
+        (message, number, slot, kept, back): (&Message, u64, &Slot, &Kept, Returned),
         decision: Decision,
         was_open: bool,
     ) -> Card {
-        let mut card = Card::of(message, number, slot, kept);
+        let mut card = Card::of(message, number, slot, kept, back);
         card.end = Some(decision);
         self.put_closed(batch, &card);
         if was_open {

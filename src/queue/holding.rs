@@ -267,6 +267,19 @@ async fn a_returned_mail_tells_its_sender_unless_the_address_may_be_forged() {
 }
 
 #[tokio::test]
+async fn a_job_tells_no_stranger_what_a_check_found() {
+    let stage = Stage::new().await;
+    for hold in [rule(), spam(), spam()] {
+        stage
+            .accept_held("a@a.example", &["b@b.example"], Some(hold))
+            .await;
+    }
+    let job = stage.job(Verb::Bounce, "from:@a.example").await;
+    assert_eq!(job.done, 3);
+    assert_eq!(stage.dsns().await, 1, "of the rule's hold");
+}
+
+#[tokio::test]
 async fn a_release_records_what_was_not_checked() {
     let stage = Stage::new().await;
     let id = stage

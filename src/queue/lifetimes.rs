@@ -10,6 +10,7 @@ use super::Queue;
 use super::joint::Part;
 use super::ledger::{self, Stored};
 use super::record::{FailedRecipient, Message, Slot, number_of, parcel_key};
+use super::returned::Returned;
 use super::settle::hold_of;
 use super::worker::Failures;
 use crate::base::clock::micros;
@@ -252,7 +253,9 @@ impl Queue {
                 ending.ended.push(slot.mailbox.to_string());
                 if slot.notify.failure() {
                     let last = (fault, site.clone(), parcel.tried);
-                    ending.failed.push(expired_recipient(&slot, last));
+                    let mut failed = expired_recipient(&slot, last);
+                    failed.bare = parcel.back.is_some_and(Returned::keeps_content);
+                    ending.failed.push(failed);
                 }
             }
             parcel.slots.push(slot);
@@ -361,6 +364,7 @@ fn expired_recipient(slot: &Slot, (fault, site, at): (Fault, String, u64)) -> Fa
         at,
         relayed: None,
         unanswered: slot.unanswered.clone(),
+        bare: false,
     }
 }
 

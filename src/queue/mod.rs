@@ -42,6 +42,7 @@ mod reported;
 pub mod rests;
 mod retire;
 pub mod retry;
+pub mod returned;
 pub mod settle;
 pub mod shelf;
 mod staged;

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
+use super::returned::Returned;
 use crate::id;
 use crate::mail::attachment::Attachment;
 use crate::mail::envelope::{MailFrom, Notify};
@@ -80,6 +81,20 @@ pub struct Origin {
     /// Our address and port that it came to.
     #[cbor(n(9), with = "peer", default)]
     pub local: Option<SocketAddr>,
+    /// Whether its client's address was in `trust` of the listener.
+    #[n(10)]
+    pub trusted: Option<bool>,
+    /// The domain of its reverse-path, if the account that logged in is bound to it by `senders`.
+    #[n(11)]
+    pub proven: Option<String>,
+}
+
+impl Origin {
+    /// Whether it is mail of our own programs and people: with a login, of a trusted network, or of this program. What
+    /// an older record does not say is a stranger's.
+    pub fn is_own(&self) -> bool {
+        self.account.is_some() || self.listener == LOCAL || self.trusted == Some(true)
+    }
 }
 
 /// `m/<msg>`: envelope, origin and body; its count is its recipients not ended and its unfinished DSNs.
@@ -200,6 +215,9 @@ pub struct Parcel {
     /// The bulk job whose act was the last on it.
     #[n(15)]
     pub job: Option<JobId>,
+    /// What may go back of it, since a person let it out of a hold; none: as usual.
+    #[n(16)]
+    pub back: Option<Returned>,
 }
 
 impl Parcel {
@@ -324,6 +342,9 @@ pub struct FailedRecipient {
     /// It may have been delivered all the same.
     #[n(9)]
     pub unanswered: Option<Unanswered>,
+    /// The content must not come back with it.
+    #[cbor(n(10), default)]
+    pub bare: bool,
 }
 
 /// The index of parcels by domain.

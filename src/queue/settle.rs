@@ -17,6 +17,7 @@ use super::record::{
     DsnWork, FailedRecipient, Message, Parcel, Slot, Unanswered, dsn_key, encode, parcel_key,
 };
 use super::retry;
+use super::returned::Returned;
 use crate::base::clock::micros;
 use crate::base::limit::{DIALOGUE_MAX, DIALOGUES_MAX, SETTLE_FOR, SETTLE_PAUSE, SETTLE_PAUSE_MAX};
 use crate::base::text::clean;
@@ -287,6 +288,7 @@ impl Queue {
                 at: self.clock.wall().0,
                 relayed,
                 unanswered: slot.unanswered.clone(),
+                bare: parcel.back.is_some_and(Returned::keeps_content),
             })
         };
         became.iter().filter_map(one).collect()

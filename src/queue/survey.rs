@@ -10,6 +10,7 @@ use super::act::TRASH;
 use super::hold::{self, Card};
 use super::query::Query;
 use super::record::{Message, MessageId, Parcel, Slot};
+use super::returned::Returned;
 use super::verbs::Verb;
 use crate::base::limit::SCAN_MAX;
 use crate::config::ReleaseRule;
@@ -232,7 +233,10 @@ pub(super) fn is_done_already(verb: Verb, state: &State) -> bool {
 fn sampled(message: &Message, (number, parcel): (u64, &Parcel), slot: &Slot) -> Sampled {
     let held = parcel.hold.as_ref().filter(|_| slot.state == State::Held);
     match held {
-        Some(kept) => Sampled::Held(Box::new(Card::of(message, number, slot, kept))),
+        Some(kept) => {
+            let back = Returned::of(message, parcel, slot);
+            Sampled::Held(Box::new(Card::of(message, number, slot, kept, back)))
+        }
         None => Sampled::Other(Box::new(Waiting {
             message: message.id,
             state: slot.state.clone(),

@@ -10,6 +10,7 @@ use super::record::MessageId;
 use crate::base::id::BadId;
 use crate::mail::mailbox::{BadMailbox, Mailbox};
 use crate::mail::state::Illegal;
+use crate::mail::unlinked::joined;
 use crate::store::{Need, StoreError};
 
 /// What to do.
@@ -164,9 +165,14 @@ impl FromStr for Target {
         };
         Ok(Self {
             message: id.trim().parse()?,
-            address: address.map(Mailbox::parse).transpose()?,
+            address: address.map(address_of).transpose()?,
         })
     }
+}
+
+/// Also as digests and pages show it, `a[at]b[.]example`.
+fn address_of(text: &str) -> Result<Mailbox, BadMailbox> {
+    Mailbox::parse(text).or_else(|bad| Mailbox::parse(&joined(text)).map_err(|_| bad))
 }
 
 impl fmt::Display for Target {

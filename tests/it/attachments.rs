@@ -79,7 +79,7 @@ async fn a_program_in_a_zip_in_a_zip_waits_in_quarantine_and_its_path_is_told() 
     assert_eq!(hold.checked, [Check::Loop, Check::Attachments]);
     assert_eq!(
         told::reason(Lang::De, &hold),
-        "Nicht zugelassener Anhang: rechnung.zip > inner.zip > setup.exe"
+        "Nicht zugelassener Anhang: rechnung[.]zip > inner[.]zip > setup.exe"
     );
     // By its content, whatever it is called.
     let photo = parcel("photo.jpg", b"MZ\x90\0\x03\0\0\0".to_vec());
@@ -102,7 +102,7 @@ async fn what_cannot_be_seen_to_its_end_waits_in_bad_with_the_bound() {
     );
     assert_eq!(
         told::reason(Lang::De, &hold),
-        "Prüfung nicht möglich, a.zip > a.txt überschreitet eine Grenze (ARCHIVE_RATIO_MAX = 200)"
+        "Prüfung nicht möglich, a[.]zip > a.txt überschreitet eine Grenze (ARCHIVE_RATIO_MAX = 200)"
     );
     let mut torn = zipped(&[("a.txt", b"some text that is torn")]);
     torn.truncate(45);
@@ -124,7 +124,7 @@ async fn what_only_a_password_opens_waits_in_quarantine_unless_it_is_accepted() 
     assert_eq!(hold.queue, HoldQueue::Quarantine);
     assert_eq!(
         told::reason(Lang::De, &hold),
-        "Nur mit einem Passwort zu öffnen: offer.zip > offer.pdf"
+        "Nur mit einem Passwort zu öffnen: offer[.]zip > offer.pdf"
     );
     let lax = "[attachments]\nencrypted = \"accept\"\n";
     assert_eq!(held(lax, &text).await, None);

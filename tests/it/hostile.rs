@@ -61,7 +61,7 @@ fn escaped(name: &str, text: &str) {
         seen.iter().any(|seen| text.contains(seen)),
         "{name}: {text}"
     );
-    assert!(text.contains("boss@evil.example"), "{name}: {text}");
+    assert!(text.contains("boss[at]evil[.]example"), "{name}: {text}");
 }
 
 /// Header and both parts of a digest; the path of its first link.
@@ -79,7 +79,7 @@ fn judged(digest: &Mail) -> String {
         .expect("a mail");
     let text = mail.body_text(0).expect("text");
     harmless("text", &text);
-    for needed in [SCRIPT, "boss@evil.example", "rechnung", ".exe"] {
+    for needed in [SCRIPT, "boss[at]evil[.]example", "rechnung", ".exe"] {
         assert!(text.contains(needed), "{needed} in {text}");
     }
     escaped("HTML", &mail.body_html(0).expect("HTML"));

@@ -66,6 +66,8 @@ struct One<'a> {
     preview: Option<Preview>,
     release: bool,
     requeue: bool,
+    /// Whether anybody is told of it then; else it is what delete does.
+    bounce: bool,
     report: bool,
     steps: Vec<Step>,
 }
@@ -247,11 +249,12 @@ async fn body(
         message: card.message.to_string(),
         subject: &subject,
         notices,
-        end: end.map(|end| End::of(site, visit, end)),
+        end: end.map(|end| End::of(site, visit, &card, end)),
         rows: facts::rows(&tongue, &card, expires(site, &card)),
         preview: preview::of(&site.queue, card.message).await?,
         release,
         requeue: may_requeue(site, &card),
+        bounce: card.returned().tells(),
         report: report::possible(site),
         steps: steps(&tongue, &card, &facts),
     };
@@ -260,7 +263,7 @@ async fn body(
 }
 
 impl End {
-    fn of(site: &Site, visit: &Visit, end: &Decision) -> Self {
+    fn of(site: &Site, visit: &Visit, card: &Card, end: &Decision) -> Self {
         let lang = visit.lang;
         let left = left(site, end);
         let seconds = left.map(|left| left.div_ceil(1_000_000));
@@ -276,7 +279,11 @@ impl End {
                 say(lang, "link-done-delete", &[("date", Arg::Text(&date))])
             }
             ("delete", None) => say(lang, "link-done-delete-now", &[]),
-            (verb @ ("release" | "requeue" | "bounce" | "expire"), _) => {
+            ("bounce", _) => {
+                let key = format!("link-done-bounce{}", card.returned().word());
+                say(lang, &key, &[])
+            }
+            (verb @ ("release" | "requeue" | "expire"), _) => {
                 say(lang, &format!("link-done-{verb}"), &[])
             }
             _ => say(lang, "link-handled-other", &[]),

@@ -9,9 +9,10 @@ use crate::base::lang::Lang;
 use crate::base::limit::SHOWN_MAX;
 use crate::digest::told;
 use crate::journal::fact::{Entry, Fact};
-use crate::mail::shown::shown;
+use crate::mail::shown::defused;
 use crate::queue::hold::Card;
 use crate::queue::judging::FOUND_GOOD;
+use crate::queue::returned::Returned;
 use crate::words::{Arg, say};
 
 /// One line.
@@ -44,7 +45,7 @@ fn step(lang: Lang, to: &str, fact: &Fact) -> Option<(String, Vec<String>)> {
     let mine = |all: &[String]| all.iter().any(|one| one == to);
     match fact {
         Fact::Accepted(fact) => {
-            let peer = shown(&fact.peer, SHOWN_MAX);
+            let peer = defused(&fact.peer, SHOWN_MAX);
             let text = says("holds-step-accepted", &[("peer", Arg::Text(&peer))]);
             let more = [
                 Some(fact.with.clone()),
@@ -52,19 +53,19 @@ fn step(lang: Lang, to: &str, fact: &Fact) -> Option<(String, Vec<String>)> {
                 fact.account.clone(),
             ];
             let more: Vec<String> = more.into_iter().flatten().collect();
-            let came = shown(&more.join(", "), SHOWN_MAX);
+            let came = defused(&more.join(", "), SHOWN_MAX);
             let said = fact.said.iter().map(|line| said(lang, line));
             Some((text, std::iter::once(came).chain(said).collect()))
         }
         Fact::Tried(fact) => {
             let one = fact.results.iter().find(|one| one.address == to)?;
-            let site = shown(&fact.site, SHOWN_MAX);
+            let site = defused(&fact.site, SHOWN_MAX);
             let args = [
                 ("count", Arg::Count(u64::from(fact.attempt))),
                 ("site", Arg::Text(&site)),
             ];
             let reply = one.reply.as_ref().map(ToString::to_string);
-            let reply = shown(&reply.unwrap_or_default(), SHOWN_MAX);
+            let reply = defused(&reply.unwrap_or_default(), SHOWN_MAX);
             Some((says("holds-step-tried", &args), vec![reply]))
         }
         Fact::Held(fact) if mine(&fact.recipients) => {
@@ -82,12 +83,12 @@ fn step(lang: Lang, to: &str, fact: &Fact) -> Option<(String, Vec<String>)> {
             Some((says("holds-step-expired", &[]), Vec::new()))
         }
         Fact::Notified(fact) if mine(&fact.recipients) => {
-            let to = shown(&fact.to, SHOWN_MAX);
+            let to = defused(&fact.to, SHOWN_MAX);
             let text = says("holds-step-told", &[("to", Arg::Text(&to))]);
             Some((text, vec![fact.dsn.clone()]))
         }
         Fact::InDoubt(fact) if mine(&fact.recipients) => {
-            let site = shown(&fact.site, SHOWN_MAX);
+            let site = defused(&fact.site, SHOWN_MAX);
             let text = says("holds-step-doubt", &[("site", Arg::Text(&site))]);
             Some((text, Vec::new()))
         }
@@ -115,12 +116,19 @@ fn verb(lang: Lang, word: &str) -> String {
 
 /// What a scanner said.
 fn said(lang: Lang, line: &str) -> String {
-    let line = shown(line, SHOWN_MAX);
+    let line = defused(line, SHOWN_MAX);
     say(lang, "holds-step-said", &[("text", Arg::Text(&line))])
 }
 
 /// What was written down with a decision.
 fn note(lang: Lang, verb: &str, note: &str) -> Vec<String> {
+    if let Some(back) = Returned::of_note(note).filter(|_| verb == "bounce") {
+        return vec![say(
+            lang,
+            &format!("holds-step-returned{}", back.word()),
+            &[],
+        )];
+    }
     // The judge writes it for the log and the command line, in English.
     match note.strip_prefix(FOUND_GOOD).filter(|_| verb == "judge") {
         Some(rest) => {
@@ -131,7 +139,7 @@ fn note(lang: Lang, verb: &str, note: &str) -> Vec<String> {
             let good = say(lang, "holds-step-good", &[]);
             std::iter::once(good).chain(all).collect()
         }
-        None => vec![shown(note, SHOWN_MAX)],
+        None => vec![defused(note, SHOWN_MAX)],
     }
 }
 
@@ -139,21 +147,21 @@ fn note(lang: Lang, verb: &str, note: &str) -> Vec<String> {
 pub(super) fn who(lang: Lang, by: &str, place: Option<&str>) -> String {
     let name = match by.split_once(':') {
         Some(("link", to)) => {
-            let to = shown(to, SHOWN_MAX);
+            let to = defused(to, SHOWN_MAX);
             say(lang, "link-by-link", &[("who", Arg::Text(&to))])
         }
         Some(("cli", user)) => {
-            let user = shown(user, SHOWN_MAX);
+            let user = defused(user, SHOWN_MAX);
             say(lang, "holds-by-cli", &[("who", Arg::Text(&user))])
         }
         Some(_) | None => match by {
             "admin" => say(lang, "link-by-admin", &[]),
             "postwerk" => "Postwerk".to_owned(),
-            other => shown(other, SHOWN_MAX),
+            other => defused(other, SHOWN_MAX),
         },
     };
     match place {
-        Some(place) => format!("{name} ({})", shown(place, SHOWN_MAX)),
+        Some(place) => format!("{name} ({})", defused(place, SHOWN_MAX)),
         None => name,
     }
 }

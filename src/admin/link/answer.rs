@@ -18,8 +18,9 @@ use crate::base::limit::DIGEST_ROWS_MAX;
 use crate::config::AtExpiry;
 use crate::digest::desk::{Opened, Right, Stand};
 use crate::digest::token::{Action, Token};
+use crate::digest::told;
 use crate::mail::hold::{Hold, HoldQueue, HoldReason, Risk};
-use crate::queue::hold::Decision;
+use crate::queue::hold::{Card, Decision};
 use crate::words::{Arg, say};
 
 /// What a page is made of besides how things stand.
@@ -43,6 +44,8 @@ pub struct Setting<'a> {
     pub at_expiry: AtExpiry,
     /// Whom owners ask.
     pub administrator: Option<String>,
+    /// Whether who asks is logged in.
+    pub login: bool,
 }
 
 impl Setting<'_> {
@@ -51,6 +54,19 @@ impl Setting<'_> {
         sheet.host.clone_from(&self.host);
         self.text.clone_into(&mut sheet.token);
         sheet
+    }
+
+    /// The card as this visitor may know it.
+    fn seen(&self, card: &Card) -> Card {
+        let hold = if self.login {
+            card.hold.clone()
+        } else {
+            told::discreet(&card.hold)
+        };
+        Card {
+            hold,
+            ..card.clone()
+        }
     }
 
     fn say(&self, key: &str, args: &[(&'static str, Arg<'_>)]) -> String {
@@ -138,9 +154,14 @@ fn stands(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> S
         Stand::Handled => handled(setting, opened),
         Stand::Replaced(_) => over(setting, opened, "replaced").lead("link-replaced", &[]),
         Stand::Expired => {
-            let end = u64::from(setting.token.end).saturating_mul(HOUR_MICROS);
-            let date = setting.tongue.when(Wall(end));
-            over(setting, opened, "expired").lead("link-expired", &[("date", Arg::Text(&date))])
+            let end = Wall(u64::from(setting.token.end).saturating_mul(HOUR_MICROS));
+            let sheet = over(setting, opened, "expired");
+            if end > setting.wall {
+                // Revoked, or not its recipient's any more: the same answer to both.
+                return sheet.lead("link-ended", &[]);
+            }
+            let date = setting.tongue.when(end);
+            sheet.lead("link-expired", &[("date", Arg::Text(&date))])
         }
         Stand::Closed => over(setting, opened, "closed").lead("link-closed", &[]),
     }
@@ -157,7 +178,8 @@ pub fn fresh(lang: Lang, status: StatusCode, key: &str, to: &str) -> Sheet {
 }
 
 fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> Sheet {
-    let (lang, card) = (setting.tongue.lang, &opened.card);
+    let lang = setting.tongue.lang;
+    let card = &setting.seen(&opened.card);
     let verb = match setting.token.action {
         Action::Canary | Action::More | Action::Release => Confirm::Release,
         Action::Requeue => Confirm::Requeue,
@@ -176,6 +198,10 @@ fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> She
         Confirm::Bounce,
     ] {
         let right = right(opened, one);
+        // Where nobody is told, giving it up is deleting it.
+        if one == Confirm::Bounce && !card.returned().tells() {
+            continue;
+        }
         if right != Right::Yes {
             if one == verb {
                 sheet.notices.push(refused(setting, right));
@@ -211,6 +237,7 @@ fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> She
         sheet.form = Some(form);
     }
     let key = match setting.at_expiry {
+        AtExpiry::Bounce if !card.returned().tells() => "link-nothing-delete",
         AtExpiry::Bounce => "link-nothing-bounce",
         AtExpiry::Delete => "link-nothing-delete",
         AtExpiry::Requeue => "link-nothing-requeue",
@@ -246,6 +273,10 @@ fn done(setting: &Setting<'_>, opened: &Opened) -> Sheet {
             sheet.notice("good", "link-done-delete", &[("date", Arg::Text(&date))])
         }
         ("done-delete", None) => sheet.notice("good", "link-done-delete-now", &[]),
+        ("done-bounce", _) => {
+            let key = format!("link-done-bounce{}", opened.card.returned().word());
+            sheet.notice("good", &key, &[])
+        }
         _ => sheet.notice("good", &format!("link-{key}"), &[]),
     };
     sheet.form = undo(setting, opened);
@@ -269,6 +300,7 @@ fn handled(setting: &Setting<'_>, opened: &Opened) -> Sheet {
         return sheet.notice("", "link-handled-other", &[]);
     };
     let key = match end.verb.as_str() {
+        "bounce" if !opened.card.returned().tells() => "link-handled-untold".to_owned(),
         verb @ ("release" | "requeue" | "delete" | "bounce" | "expire") => {
             format!("link-handled-{verb}")
         }
@@ -278,7 +310,7 @@ fn handled(setting: &Setting<'_>, opened: &Opened) -> Sheet {
     if end.again.is_some() {
         sheet = sheet.notice("", "link-again", &[]);
     }
-    sheet.outcome = outcome(setting, end);
+    sheet.outcome = outcome(setting, opened, end);
     sheet.form = undo(setting, opened);
     sheet.mail = Some(brief(setting, opened));
     sheet.after.push(setting.say("link-nothing-changed", &[]));
@@ -308,13 +340,15 @@ fn brief(setting: &Setting<'_>, opened: &Opened) -> Mail {
     }
 }
 
-fn outcome(setting: &Setting<'_>, end: &Decision) -> Vec<Row> {
+fn outcome(setting: &Setting<'_>, opened: &Opened, end: &Decision) -> Vec<Row> {
     let lang = setting.tongue.lang;
     let who = match end.by.split_once(':') {
-        Some(("link", who)) => {
+        Some(("link", who)) if who == opened.digest.to.to_string() => {
             let who = crate::mail::shown::address(who);
             setting.say("link-by-link", &[("who", Arg::Text(&who))])
         }
+        // Who else gets digests is told to nobody who has a link.
+        Some(("link", _)) => setting.say("link-by-other", &[]),
         None if end.by == "postwerk" => setting.say("link-by-expiry", &[]),
         // Who it was among the administrators is not told to whoever has a link.
         Some(_) | None => setting.say("link-by-admin", &[]),

@@ -23,6 +23,7 @@ use crate::digest::Fresh;
 use crate::digest::desk::{DeskError, LinkVerb, Opened, Stand, Visitor};
 use crate::digest::record::Digest;
 use crate::digest::token::{Action, BadToken, Token};
+use crate::mail::unlinked::unlinked;
 use crate::words::{Arg, say};
 
 mod whole;
@@ -357,7 +358,9 @@ impl Ask {
             wall: self.site.clock.wall(),
             store: self.site.queue.store().now().0,
             at_expiry: conf.hold.of(opened.card.hold.queue).at_expiry,
-            administrator: conf.digest.to.first().map(facts::mailbox),
+            // The role, and nobody who gets digests.
+            administrator: Some(unlinked(&format!("postmaster@{}", conf.server.hostname))),
+            login: self.login.is_some(),
         }
     }
 

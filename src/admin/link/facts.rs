@@ -1,6 +1,6 @@
 //! A held mail in words: what, from whom, to whom, why, what was checked, and until when.
 //!
-//! Everything that comes from the mail goes through `mail::shown`, so that nothing turns, hides or ends a line.
+//! Everything that comes from the mail goes through `mail::shown`, so that nothing turns, hides, ends a line or is a link.
 //! Not here: the first words of its text (`preview`), and HTML (`sheet`).
 
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use crate::digest::told::{self, size};
 use crate::mail::attachment::Attachment;
 use crate::mail::hold::Check;
 use crate::mail::mailbox::Mailbox;
-use crate::mail::shown::{address, author, shown};
+use crate::mail::shown::{address, author, defused};
 use crate::queue::hold::Card;
 use crate::words::{Arg, say};
 
@@ -39,7 +39,7 @@ impl Tongue {
 
 /// The subject as a heading.
 pub fn subject(lang: Lang, card: &Card) -> String {
-    let subject = shown(card.subject.as_deref().unwrap_or_default(), SHOWN_MAX);
+    let subject = defused(card.subject.as_deref().unwrap_or_default(), SHOWN_MAX);
     if subject.is_empty() {
         say(lang, "link-no-subject", &[])
     } else {
@@ -73,7 +73,7 @@ pub fn details(tongue: &Tongue, card: &Card, expires: Wall) -> Vec<Row> {
     rows.extend(checks(tongue, card));
     rows.push(tongue.row("link-expires", tongue.when(expires)));
     if let Some(account) = &card.account {
-        rows.push(tongue.row("link-account", shown(account, SHOWN_NAME_MAX)));
+        rows.push(tongue.row("link-account", defused(account, SHOWN_NAME_MAX)));
     }
     rows
 }
@@ -87,12 +87,12 @@ pub fn brief(tongue: &Tongue, card: &Card) -> Vec<Row> {
     ]
 }
 
-/// An address, readable.
+/// An address, readable and no link.
 pub fn mailbox(mailbox: &Mailbox) -> String {
     address(&mailbox.to_string())
 }
 
-/// `"Stadtwerke" <rechnung@stadtwerke.example>`: the name never without the address.
+/// `"Stadtwerke" <rechnung[at]stadtwerke[.]example>`: the name never without the address.
 pub(crate) fn from(card: &Card) -> String {
     let author = author(card.author.as_deref().unwrap_or(&card.from));
     let more = match author.more {
@@ -131,15 +131,18 @@ fn attachments(tongue: &Tongue, card: &Card) -> Option<Row> {
 
 /// `rechnung.pdf (application/pdf, 214 kB)`, and what it really is.
 fn attachment(lang: Lang, one: &Attachment) -> String {
-    let name = one.name.as_deref().map(|name| shown(name, SHOWN_NAME_MAX));
+    let name = one
+        .name
+        .as_deref()
+        .map(|name| defused(name, SHOWN_NAME_MAX));
     let name = name
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| say(lang, "link-attachment-unnamed", &[]));
-    let declared = shown(&one.declared, SHOWN_NAME_MAX);
+    let declared = defused(&one.declared, SHOWN_NAME_MAX);
     let line = format!("{name} ({declared}, {})", size(lang, one.size));
     match one.found.as_deref().filter(|found| *found != one.declared) {
         Some(found) => {
-            let found = shown(found, SHOWN_NAME_MAX);
+            let found = defused(found, SHOWN_NAME_MAX);
             let real = say(
                 lang,
                 "link-attachment-found",
@@ -177,4 +180,67 @@ fn checks(tongue: &Tongue, card: &Card) -> Vec<Row> {
         rows.push(tongue.row("link-unchecked", no));
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::hold::{Hold, HoldQueue, HoldReason};
+    use crate::mail::unlinked::linker::links;
+    use crate::queue::record::{HoldId, MessageId};
+
+    fn hostile(text: &str) -> Card {
+        let attached = |name: &str, declared: &str| Attachment {
+            name: Some(name.to_owned()),
+            declared: declared.to_owned(),
+            found: Some(text.to_owned()),
+            size: 1,
+        };
+        Card {
+            id: HoldId(1),
+            message: MessageId(1),
+            parcel: 0,
+            index: 0,
+            to: Mailbox::parse("max.muster@evil.example").unwrap(),
+            from: "bounce.x@www.evil.example".to_owned(),
+            author: Some(format!("\"{text}\" <x@evil.example>")),
+            subject: Some(text.to_owned()),
+            size: 1,
+            attachments: vec![attached(text, "text/evil.com"), attached("evil.zip", text)],
+            account: Some(text.to_owned()),
+            hold: Hold::new(HoldQueue::Quarantine, HoldReason::Filter, text).with("name", text),
+            since: 0,
+            until: 0,
+            arrived: 0,
+            end: None,
+            back: None,
+            proven: None,
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_page_tells_of_a_mail_is_a_link() {
+        let tongue = Tongue {
+            lang: Lang::En,
+            zone: TimeZone::UTC,
+        };
+        for text in [
+            "visit http://evil.example/x now",
+            "WWW.EVIL.EXAMPLE.pdf",
+            "click:evil.com mailto:a@evil.example",
+            "пример.рф ❤.ws evil。com",
+        ] {
+            let card = hostile(text);
+            let all = rows(&tongue, &card, Wall(0)).into_iter();
+            let mut told: Vec<String> = all
+                .chain(brief(&tongue, &card))
+                .flat_map(|row| std::iter::once(row.value).chain(row.more))
+                .collect();
+            told.push(subject(Lang::En, &card));
+            for line in told {
+                let found = links(&line);
+                assert!(found.is_empty(), "case: {text}: {found:?} in {line}");
+            }
+        }
+    }
 }

@@ -115,6 +115,10 @@ pub const DSN_FULL_MAX: u64 = 64 << 10;
 /// Octets of a line that a DSN brings back, with its CRLF: what every hop takes (RFC 5321 section 4.5.3.1.6).
 pub const DSN_LINE_MAX: usize = 1_000;
 
+/// Characters of a remote's reply in a DSN's part for people: two lines of RFC 5321 section 4.5.3.1.5; the machine's part
+/// has more of it.
+pub const DSN_REPLY_SHOWN_MAX: usize = 1_024;
+
 /// Recipients that one DSN names one by one; above it the rest is only counted.
 pub const DSN_RECIPIENTS_MAX: usize = 1_000;
 

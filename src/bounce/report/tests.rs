@@ -59,6 +59,7 @@ fn failed(address: &str, reply: &str, synthetic: bool, expired: bool) -> FailedR
         at: NOW.0,
         relayed: None,
         unanswered: None,
+        bare: false,
     }
 }
 
@@ -446,10 +447,10 @@ fn the_subject_stands_decoded_in_both_languages_and_is_no_link() {
             "\"Grüße aus Köln\"",
         ),
         ("a \u{202E}fdp.exe", "\"a fdp.exe\""),
-        ("=?utf-8?Q?a=0D=0ABcc:_x=40y?=", "\"a Bcc: x@y\""),
+        ("=?utf-8?Q?a=0D=0ABcc:_x=40y?=", "\"a Bcc: x[at]y\""),
         (
             "see https://evil.example/a",
-            "\"see hxxps://evil[.]example/a\"",
+            "\"see hxxps[:]//evil[.]example/a\"",
         ),
     ] {
         let mut message = message("rechnung@verein.example");
@@ -516,4 +517,50 @@ fn what_peers_wrote_never_becomes_a_line_of_ours() {
         .filter(|line| line.starts_with("Action") || line.starts_with("Status"))
         .collect();
     assert_eq!(actions, ["Action: failed", "Status: 5.1.1"], "got {status}");
+}
+
+/// What a stranger may write where it is quoted, and what his server may answer.
+const HOSTILE: [&str; 8] = [
+    "visit http://evil.example/x now",
+    "WWW.EVIL.EXAMPLE.pdf",
+    "call click:evil.com or mailto:a@evil.example",
+    "evil.xn--p1ai \\\\evil\\share",
+    "=?utf-8?Q?evil=2Ecom?=",
+    "javascript:alert(1) tel:0900",
+    "пример.рф ❤.ws evil。com",
+    "a@evil.example, <b@evil.example>",
+];
+
+#[test]
+fn nothing_in_the_part_for_people_is_a_link_but_our_own_address() {
+    for text in HOSTILE {
+        let mut message = message("rechnung@verein.example");
+        message.subject = Some(text.to_owned());
+        let mut refused = failed("max.muster@evil.example", "550 5.7.1 no", false, false);
+        refused.site = "www.evil.example[192.0.2.25]:25".to_owned();
+        if let Some(fault) = &mut refused.fault {
+            fault.reply = Reply::new(554, None, text);
+            fault.step = format!("RCPT TO:<{text}>");
+        }
+        let mut relayed = refused.clone();
+        relayed.relayed = Some(Reply::new(250, None, text));
+        let dsn = compose(&message, &[refused, relayed], ORIGINAL);
+        let words = words(&dsn);
+        let found = crate::mail::unlinked::linker::links(&words);
+        let foreign: Vec<_> = found
+            .iter()
+            .filter(|link| !link.starts_with("postmaster@mail.example.org"))
+            .collect();
+        assert!(foreign.is_empty(), "case: {text}: {foreign:?} in {words}");
+        assert!(
+            words.contains("<max[.]muster[at]evil[.]example>"),
+            "{words}"
+        );
+        let fields = status_fields(&dsn).join("\n");
+        assert!(fields.contains("Final-Recipient: rfc822; max.muster@evil.example"));
+        assert!(
+            fields.contains("Remote-MTA: dns; www.evil.example"),
+            "{fields}"
+        );
+    }
 }

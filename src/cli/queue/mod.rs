@@ -357,12 +357,17 @@ fn tell(answer: &Answer, verb: &str) -> Result<bool, QueueError> {
                 let error = clean(&error, 500);
                 writeln!(io::stderr().lock(), "postwerk: {id}: {error}")?;
             }
-            None => writeln!(
-                io::stdout().lock(),
-                "{id}: {verb}: {} recipient{}",
-                done.recipients,
-                if done.recipients == 1 { "" } else { "s" }
-            )?,
+            None => {
+                let plural = if done.recipients == 1 { "" } else { "s" };
+                let note = Some(clean(&done.note, 500));
+                let note = note.filter(|note| verb == "bounce" && !note.is_empty());
+                let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
+                let count = done.recipients;
+                writeln!(
+                    io::stdout().lock(),
+                    "{id}: {verb}: {count} recipient{plural}{note}"
+                )?;
+            }
         }
     }
     Ok(all_done)

@@ -480,6 +480,8 @@ impl Driver {
             account: account.map(|account| account.name.clone()),
             sasl: self.reception.mechanism().map(str::to_owned),
             tenant,
+            trusted: Some(self.reception.trusted()),
+            proven: self.reception.proven(&envelope.from.path),
         }
     }
 

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use postwerk::base::lang::Lang;
-use postwerk::config::ReleaseRule;
+use postwerk::config::{DomainConf, RelayTls, ReleaseRule};
 use postwerk::digest::record::{Digest, Scope};
 use postwerk::digest::token::{Action, hour_of};
+use postwerk::mail::domain::Domain;
 use postwerk::mail::hold::{HoldQueue, HoldReason};
 use postwerk::queue::MessageId;
 use postwerk::queue::verbs::{Actor, Verb};
@@ -93,8 +94,8 @@ async fn looking_changes_nothing_and_the_button_releases() {
     let page = browser.get(&path).await.text;
     for needed in [
         "Rechnung 2026-1187",
-        "a@sender.example",
-        "b@example.org",
+        "a[at]sender[.]example",
+        "b[at]example[.]org",
         "Freigeben",
         "Löschen",
     ] {
@@ -117,7 +118,7 @@ async fn looking_changes_nothing_and_the_button_releases() {
     assert_eq!(late.status, 409);
     assert!(
         late.text
-            .contains("Link der Zusammenfassung an anna@example.org"),
+            .contains("Link der Zusammenfassung an anna[at]example[.]org"),
         "{}",
         late.text
     );
@@ -202,7 +203,11 @@ async fn five_digests_list_one_message_and_the_oldest_link_releases_it() {
     for path in &paths {
         let late = browser.get(path).await;
         assert_eq!(late.status, 409);
-        assert!(late.text.contains("p1@example.org"), "{}", late.text);
+        // Who else gets digests is nobody's business but their own.
+        let own = path == &paths[0];
+        assert_eq!(late.text.contains("p1[at]example"), own, "{}", late.text);
+        let other = "Link der Zusammenfassung eines anderen Empfängers";
+        assert_eq!(late.text.contains(other), !own, "{}", late.text);
         assert!(late.text.contains("22.11.2026 01:00"), "{}", late.text);
     }
 }
@@ -291,9 +296,16 @@ async fn an_owner_may_delete_but_asks_an_administrator_about_the_rest() {
     let remote = Remote::friendly().await;
     let house = house(&remote, false, |conf| {
         conf.digest.to = vec!["chef@example.org".parse().unwrap()];
+        conf.domains = vec![DomainConf {
+            name: Domain::parse("example.org").unwrap(),
+            relay: Vec::new(),
+            owner: Some("b@example.org".parse().unwrap()),
+            tls: RelayTls::Off,
+            ca: None,
+        }];
     })
     .await;
-    let hold = hold(&house, "x").await;
+    let hold = trouble::hold_for(&house, HoldQueue::Quarantine, HoldReason::Account).await;
     let owner = Digest {
         to: "b@example.org".parse().unwrap(),
         scopes: vec![Scope::Domain("elsewhere.example".to_owned())],
@@ -312,7 +324,8 @@ async fn an_owner_may_delete_but_asks_an_administrator_about_the_rest() {
     let mut browser = visitor(&house);
     let page = browser.get(&path).await;
     assert_eq!(page.status, 200);
-    assert!(page.text.contains("chef@example.org"), "{}", page.text);
+    assert!(page.text.contains("postmaster[at]"), "{}", page.text);
+    assert!(!page.text.contains("chef"), "{}", page.text);
     assert!(!page.text.contains("value=\"release\""), "{}", page.text);
     assert_eq!(open(&house).await[0].hold.queue, HoldQueue::Quarantine);
 }
@@ -327,6 +340,7 @@ async fn a_fresh_digest_is_mailed_to_the_same_address_once_an_hour() {
     let hold = hold(&house, "x").await;
     digest(&house, 1_001, "anna@example.org", &[hold]).await;
     digest(&house, 1_002, "nobody@example.org", &[hold]).await;
+    appoint(&house, &"nobody@example.org".parse().unwrap(), false);
     let path = link(&house, Action::Release, hold, 1_001);
     let other = link(&house, Action::Release, hold, 1_002);
     house.clock.jump(house.clock.wall() + WEEK);
@@ -334,7 +348,7 @@ async fn a_fresh_digest_is_mailed_to_the_same_address_once_an_hour() {
     let sent = press(&mut browser, &path, "fresh").await;
     assert_eq!(sent.status, 200, "{}", sent.text);
     assert!(
-        sent.text.contains("unterwegs an anna@example.org"),
+        sent.text.contains("unterwegs an anna[at]example[.]org"),
         "{}",
         sent.text
     );
@@ -353,4 +367,69 @@ async fn a_fresh_digest_is_mailed_to_the_same_address_once_an_hour() {
         nothing.text
     );
     assert_eq!(open(&house).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_is_removed_gets_the_answer_of_a_link_that_ended_at_every_door() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |_| ()).await;
+    let hold = hold(&house, "Geheim 4711").await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Release, hold, 1);
+    let mut browser = visitor(&house);
+    let nonce = browser.get(&path).await.field("nonce");
+    appoint(&house, &"anna@example.org".parse().unwrap(), false);
+    for confirm in ["release", "requeue", "delete", "bounce", "undo"] {
+        let form = format!("nonce={nonce}&confirm={confirm}");
+        let answer = browser.post(&path, &form).await;
+        assert_eq!(answer.status, 410, "{confirm}: {}", answer.text);
+        assert!(
+            answer.text.contains("Er gilt nicht mehr."),
+            "{}",
+            answer.text
+        );
+        assert!(!answer.text.contains("Geheim"), "{}", answer.text);
+    }
+    assert_eq!(browser.get(&path).await.status, 410);
+    let fresh = browser
+        .post(&path, &format!("nonce={nonce}&confirm=fresh"))
+        .await;
+    assert!(
+        fresh.text.contains("nichts zu entscheiden"),
+        "{}",
+        fresh.text
+    );
+    assert!(card(&house, hold).await.end.is_none());
+    assert_eq!(remote.so_far().len(), 0);
+}
+
+#[tokio::test]
+async fn where_nobody_is_told_no_button_says_so_and_an_open_page_is_honest() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| {
+        conf.hold.quarantine.at_expiry = postwerk::config::AtExpiry::Bounce;
+    })
+    .await;
+    // Of a stranger, by the record of a store that does not say.
+    let hold = trouble::hold_for(&house, HoldQueue::Quarantine, HoldReason::Virus).await;
+    digest(&house, 1, "anna@example.org", &[hold]).await;
+    let path = link(&house, Action::Delete, hold, 1);
+    let mut browser = visitor(&house);
+    let page = browser.get(&path).await;
+    assert!(!page.text.contains("value=\"bounce\""), "{}", page.text);
+    assert!(!page.text.contains("Fehlermeldung"), "{}", page.text);
+    let form = format!("nonce={}&confirm=bounce", page.field("nonce"));
+    let done = browser.post(&path, &form).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert!(done.text.contains("erfährt davon nichts"), "{}", done.text);
+    let late = browser.get(&path).await;
+    assert!(
+        late.text.contains("hat davon nichts erfahren"),
+        "{}",
+        late.text
+    );
+    for _ in 0..5 {
+        house.pass(Duration::from_secs(60));
+    }
+    assert_eq!(remote.so_far().len(), 0);
 }

@@ -20,7 +20,7 @@ use postwerk::config::{Config, PublicUrl};
 use postwerk::digest::record::{Digest, Scope, digest_key};
 use postwerk::digest::token::{Action, hour_of};
 use postwerk::mail::hold::HoldQueue;
-use postwerk::mail::mailbox::Host;
+use postwerk::mail::mailbox::{Host, Mailbox};
 use postwerk::queue::MessageId;
 use postwerk::queue::hold::{Card, Shelf};
 use postwerk::queue::record::{HoldId, encode};
@@ -99,7 +99,18 @@ pub async fn digest(house: &House, number: u32, to: &str, listed: &[HoldId]) {
         failed: None,
         fresh: None,
     };
+    appoint(house, &digest.to, true);
     write(house, number, &digest).await;
+}
+
+/// Makes somebody an administrator of all queues, or one no more.
+pub fn appoint(house: &House, to: &Mailbox, is_one: bool) {
+    let mut conf = Config::clone(&house.server.queue().conf().load());
+    conf.digest.to.retain(|one| one != to);
+    if is_one {
+        conf.digest.to.push(to.clone());
+    }
+    house.server.queue().conf().store(std::sync::Arc::new(conf));
 }
 
 pub async fn write(house: &House, number: u32, digest: &Digest) {

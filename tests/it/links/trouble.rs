@@ -15,7 +15,7 @@ const ENDPOINT: &str = "[admin]\nbind = \"127.0.0.1:0\"\npublic_url = \"http://1
 const RULE: &str = "[[hold_rule]]\nmatch = { recipient = \"b@example.org\" }\nreason = \"seen\"\n";
 
 /// Holds a mail for this reason, as a check that comes later would.
-async fn hold_for(house: &House, queue: HoldQueue, reason: HoldReason) -> HoldId {
+pub async fn hold_for(house: &House, queue: HoldQueue, reason: HoldReason) -> HoldId {
     let before: Vec<HoldId> = open(house).await.iter().map(|card| card.id).collect();
     let mails = house.server.queue();
     let mut body = mails.begin_body();
@@ -98,6 +98,7 @@ async fn on_a_full_disk_a_link_deletes_and_its_other_buttons_say_not_now() {
     // No disk of ours has so much to spare.
     let full = format!("{ENDPOINT}{RULE}[queue]\nreserve = \"1000000 GiB\"\n");
     let house = house.restart(remote.address, &full).await;
+    appoint(&house, &"anna@example.org".parse().unwrap(), true);
     let path = link(&house, Action::Release, hold, 1);
     let mut browser = visitor(&house);
     assert_eq!(browser.get(&path).await.status, 200);
@@ -145,7 +146,11 @@ async fn a_requeued_mail_that_is_held_again_says_so() {
             "{}",
             answer.text
         );
-        assert!(answer.text.contains("anna@example.org"), "{}", answer.text);
+        assert!(
+            answer.text.contains("anna[at]example[.]org"),
+            "{}",
+            answer.text
+        );
     }
     let answer = english(&house).get(&path).await;
     assert_eq!(answer.status, 409);

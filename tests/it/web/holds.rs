@@ -60,7 +60,7 @@ async fn what_is_held_can_be_found_and_released_and_taken_back() {
     .await;
     held(
         &house,
-        "bert@bad.example",
+        "bert[at]bad[.]example",
         "Subject: Other\r\n\r\nHello Bert\r\n",
     )
     .await;
@@ -162,10 +162,10 @@ async fn hostile_mail_is_text_on_every_page() {
         for bad in ["<script", "<img", "<b>", "\u{202E}"] {
             assert!(!text.contains(bad), "{bad} in {text}");
         }
-        assert!(text.contains("boss@evil.example"), "{text}");
+        assert!(text.contains("boss[at]evil[.]example"), "{text}");
     }
     assert!(one.text.contains("Dear you"), "{}", one.text);
-    assert!(one.text.contains("app@shop.example"), "{}", one.text);
+    assert!(one.text.contains("app[at]shop[.]example"), "{}", one.text);
 }
 
 #[tokio::test]

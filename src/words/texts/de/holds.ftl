@@ -43,6 +43,10 @@ holds-step-good = Für gut befunden
 holds-step-retry = Sofort versuchen
 holds-step-doubt = Vielleicht zugestellt: Bei { $site } stand noch die letzte Antwort aus
 holds-step-expired = Ihre Lebenszeit ist vorbei
+holds-step-returned = An den Absender geht nur der Kopf der Nachricht, nicht ihr Inhalt
+holds-step-returned-stranger = Der Absender erfährt nichts: Die Nachricht kam von einem Fremden, und eine Prüfung hat sie beanstandet
+holds-step-returned-unasked = Der Absender erfährt nichts: Er wollte keine Meldung
+holds-step-returned-nopath = Der Absender erfährt nichts: Die Nachricht nennt keine Absenderadresse
 holds-step-told = Benachrichtigt: { $to }
 holds-sure-release = { $count ->
     [one] 1 Nachricht freigeben?
@@ -57,8 +61,8 @@ holds-sure-delete = { $count ->
    *[other] { $count } Nachrichten löschen?
 }
 holds-sure-bounce = { $count ->
-    [one] 1 Nachricht löschen und ihrem Absender melden?
-   *[other] { $count } Nachrichten löschen und ihren Absendern melden?
+    [one] 1 Nachricht löschen und ihrem Absender melden? Ein Fremder erfährt nichts, wenn eine Prüfung seine Nachricht beanstandet hat.
+   *[other] { $count } Nachrichten löschen und ihren Absendern melden? Fremde erfahren nichts, wenn eine Prüfung ihre Nachricht beanstandet hat.
 }
 holds-sure-more = { $count ->
     [one] und 1 weitere
@@ -77,8 +81,8 @@ holds-done-delete = { $count ->
    *[other] { $count } Nachrichten liegen für 7 Tage im Papierkorb.
 }
 holds-done-bounce = { $count ->
-    [one] 1 Nachricht ist gelöscht, und ihr Absender bekommt eine Fehlermeldung.
-   *[other] { $count } Nachrichten sind gelöscht, und ihre Absender bekommen eine Fehlermeldung.
+    [one] 1 Nachricht ist gelöscht. Ihr Absender bekommt eine Fehlermeldung, außer er ist ein Fremder und eine Prüfung hat sie beanstandet.
+   *[other] { $count } Nachrichten sind gelöscht. Ihre Absender bekommen eine Fehlermeldung, außer Fremde, deren Nachricht eine Prüfung beanstandet hat.
 }
 holds-done-undo = { $count ->
     [one] 1 Nachricht ist wieder angehalten.

@@ -43,6 +43,10 @@ holds-step-good = Found good
 holds-step-retry = Try now
 holds-step-doubt = May have been delivered: the last answer of { $site } was still awaited
 holds-step-expired = Its lifetime is over
+holds-step-returned = Only the header of the message goes to its sender, not the content
+holds-step-returned-stranger = The sender is not told: the message came from a stranger, and a check found fault with it
+holds-step-returned-unasked = The sender is not told: the message asks for no report
+holds-step-returned-nopath = The sender is not told: the message names no sender
 holds-step-told = Told: { $to }
 holds-sure-release = { $count ->
     [one] Release 1 message?
@@ -57,8 +61,8 @@ holds-sure-delete = { $count ->
    *[other] Delete { $count } messages?
 }
 holds-sure-bounce = { $count ->
-    [one] Delete 1 message and tell its sender?
-   *[other] Delete { $count } messages and tell their senders?
+    [one] Delete 1 message and tell its sender? A stranger is not told if a check found fault with his message.
+   *[other] Delete { $count } messages and tell their senders? Strangers are not told if a check found fault with their message.
 }
 holds-sure-more = { $count ->
     [one] and 1 more
@@ -77,8 +81,8 @@ holds-done-delete = { $count ->
    *[other] { $count } messages are in the trash for 7 days.
 }
 holds-done-bounce = { $count ->
-    [one] 1 message is deleted, and its sender is told.
-   *[other] { $count } messages are deleted, and their senders are told.
+    [one] 1 message is deleted. Its sender is told, unless he is a stranger and a check found fault with it.
+   *[other] { $count } messages are deleted. Their senders are told, but for strangers with whose message a check found fault.
 }
 holds-done-undo = { $count ->
     [one] 1 message is held again.

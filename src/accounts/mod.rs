@@ -212,6 +212,15 @@ impl Accounts {
         Ok(account)
     }
 
+    /// Who is told about an account's holds, as it is now; none: nobody, or there is no such account any more.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn owner(&self, name: &str) -> Result<Option<Mailbox>, StoreError> {
+        let known = self.find(name).await?;
+        Ok(known.and_then(|known| known.account.owner))
+    }
+
     /// Names that stand in the file and in the store.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What a link may do: how its hold stands, and the one act of whoever presses the button.
 //!
 //! `look` reads and never writes; `canary` writes once; `act` decides. Everything is judged when it is used: the hold,
-//! the digest, the configuration in force, who is logged in. Once the hidden link of a digest was opened, each act needs
+//! the digest, the configuration in force, whose the mail is by it, who is logged in. Once the hidden link of a digest was opened, each act needs
 //! the code of its row, and the fifth wrong one closes that link: guesses are judged one after the other and stored, so
 //! that neither many at once nor a restart gives more of them.
 //! Not here: tokens (`token`), HTTP, nonces and throttles (`admin`), how a hold ends (`queue`).
@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::key::Keys;
 use super::record::{Digest, digest_key};
 use super::token::{Action, Token};
+use crate::accounts::Accounts;
 use crate::base::limit::{LINK_AGENT_MAX, LINK_CODES_MAX};
 use crate::base::text::clean;
 use crate::mail::state::Illegal;
@@ -26,6 +27,7 @@ use crate::store::{Record, StoreError};
 
 mod rights;
 mod stand;
+mod standing;
 mod write;
 
 pub use rights::{Right, Rights};
@@ -36,6 +38,7 @@ pub use stand::Stand;
 pub struct Desk {
     queue: Queue,
     keys: Keys,
+    accounts: Accounts,
     /// One guess of a code at a time.
     turn: Arc<Mutex<()>>,
 }
@@ -132,9 +135,11 @@ struct Found {
 impl Desk {
     /// Over the queue's store.
     pub fn new(queue: Queue, keys: Keys) -> Self {
+        let accounts = Accounts::new(Arc::clone(queue.conf()), queue.store().clone());
         Self {
             queue,
             keys,
+            accounts,
             turn: Arc::default(),
         }
     }

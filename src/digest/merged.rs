@@ -100,7 +100,7 @@ pub(super) fn shelves_of(scope: &Scope) -> Vec<Shelf> {
     match scope {
         Scope::Queue(queue) => vec![Shelf::Queue(*queue)],
         Scope::Domain(domain) => {
-            vec![Shelf::Domain(domain.clone()), Shelf::From(domain.clone())]
+            vec![Shelf::Domain(domain.clone()), Shelf::Sent(domain.clone())]
         }
         Scope::Account(account) => vec![Shelf::Account(account.clone())],
     }

@@ -71,7 +71,7 @@ pub enum Scope {
     /// As an administrator: everything in a queue.
     #[n(0)]
     Queue(#[n(0)] HoldQueue),
-    /// As its owner: mail to this domain, in lower case, or from it by somebody who logged in.
+    /// As its owner: mail to this domain, in lower case, or from it by an account that is bound to it.
     #[n(1)]
     Domain(#[n(0)] String),
     /// As its owner: mail that this account sent.
@@ -85,12 +85,10 @@ impl Scope {
         match self {
             Self::Queue(queue) => card.hold.queue == *queue,
             Self::Domain(domain) => {
-                // Anybody can write a reverse-path; only with a login it is the domain's own mail.
-                let known = card.account.is_some();
-                let from = card.from.rsplit_once('@').filter(|_| known);
-                let from = from.map(|(_, host)| host);
+                // Anybody can write a reverse-path, and so can an account without `senders`.
+                let proven = card.proven.as_deref();
                 card.to.host().to_string().eq_ignore_ascii_case(domain)
-                    || from.is_some_and(|host| host.eq_ignore_ascii_case(domain))
+                    || proven.is_some_and(|host| host.eq_ignore_ascii_case(domain))
             }
             Self::Account(account) => card.account.as_deref() == Some(account),
         }

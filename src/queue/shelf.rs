@@ -29,8 +29,10 @@ pub enum Shelf {
     Reason(HoldReason),
     /// To a domain.
     Domain(String),
-    /// From a domain.
+    /// From a domain, as its reverse-path says.
     From(String),
+    /// Sent by an account that is bound to this domain.
+    Sent(String),
     /// Sent by an account.
     Account(String),
     /// With this word in its subject.
@@ -73,6 +75,7 @@ pub(super) fn terms(card: &Card) -> Vec<(IndexId, Term)> {
     if let Some((_, host)) = card.from.rsplit_once('@') {
         shelves.push(Shelf::From(host.to_owned()));
     }
+    shelves.extend(card.proven.clone().map(Shelf::Sent));
     shelves.extend(card.account.clone().map(Shelf::Account));
     shelves.extend(words(&card.plain_subject()).map(Shelf::Word));
     shelves
@@ -116,6 +119,7 @@ impl Shelf {
             Self::Reason(reason) => format!("r:{reason}"),
             Self::Domain(domain) => format!("d:{}", domain.to_lowercase()),
             Self::From(domain) => format!("f:{}", domain.to_lowercase()),
+            Self::Sent(domain) => format!("s:{}", domain.to_lowercase()),
             Self::Account(account) => format!("a:{account}"),
             Self::Word(word) => format!("w:{}", word.to_lowercase()),
             Self::Trash => "ended:trash".to_owned(),

@@ -21,7 +21,7 @@ pub enum Stand {
     Handled,
     /// A newer digest to the same address lists the same hold: its number.
     Replaced(u32),
-    /// The link has ended, or its key was revoked.
+    /// The link has ended, its key was revoked, or the mail is not its recipient's any more.
     Expired,
     /// Five wrong codes.
     Closed,
@@ -35,8 +35,11 @@ impl Desk {
         found: Found,
         login: Option<&str>,
     ) -> Result<Opened, DeskError> {
-        let Found { card, digest } = found;
+        let Found { card, mut digest } = found;
         let conf = self.queue.conf().load_full();
+        // What was theirs when it was sent may be somebody else's now.
+        digest.scopes = self.standing(&conf, &digest.to, &card).await?;
+        let is_theirs = login.is_some() || !digest.scopes.is_empty();
         let mut opened = Opened {
             rights: Rights::of(&conf.hold, &digest, &card, login.is_some()),
             number: token.digest,
@@ -48,7 +51,7 @@ impl Desk {
         };
         let mut wrong = opened.digest.wrong.iter();
         let closed = wrong.any(|row| row.hold == token.hold && closes(row.count));
-        opened.stand = if self.is_over(token) {
+        opened.stand = if self.is_over(token) || !is_theirs {
             Stand::Expired
         } else if closed {
             Stand::Closed

@@ -11,7 +11,8 @@ use arc_swap::ArcSwap;
 use super::*;
 use crate::base::clock::{Clock, Wall};
 use crate::base::lang::Lang;
-use crate::config::{Config, ReleaseRule};
+use crate::base::secret::Secret;
+use crate::config::{AccountConf, Config, DomainConf, HoldConf, RelayTls, ReleaseRule};
 use crate::digest::record::Scope;
 use crate::digest::token::{BadToken, hour_of};
 use crate::journal::event::Events;
@@ -27,6 +28,7 @@ use crate::store::{Band, Batch, Due, Group, Op, Work};
 
 mod codes;
 mod races;
+mod standing;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -65,6 +67,16 @@ impl Stage {
     }
 
     async fn hold_of(&self, reason: HoldReason, account: Option<&str>) -> HoldId {
+        let proven = account.map(|_| "sender.example".to_owned());
+        self.hold_proven(reason, account, proven).await
+    }
+
+    async fn hold_proven(
+        &self,
+        reason: HoldReason,
+        account: Option<&str>,
+        proven: Option<String>,
+    ) -> HoldId {
         let mut body = self.queue.begin_body();
         body.write(b"Subject: test\r\n\r\nhello\r\n").await.unwrap();
         let to = Mailbox::parse("anna@example.org").unwrap();
@@ -79,6 +91,7 @@ impl Stage {
             },
             origin: Origin {
                 account: account.map(str::to_owned),
+                proven,
                 ..Origin::default()
             },
             held: vec![(0, Hold::new(HoldQueue::Quarantine, reason, "because"))],
@@ -98,6 +111,9 @@ impl Stage {
     }
 
     async fn digest_of(&self, number: u32, to: &str, listed: Vec<HoldId>, scopes: Vec<Scope>) {
+        if !scopes.is_empty() {
+            self.stands(to, &scopes);
+        }
         let digest = Digest {
             to: Mailbox::parse(to).unwrap(),
             scopes,
@@ -129,6 +145,40 @@ impl Stage {
             ..Batch::new()
         };
         self.queue.store().commit(batch).await.unwrap();
+    }
+
+    /// From now on the configuration says of `to` this, and nothing else.
+    fn stands(&self, to: &str, scopes: &[Scope]) {
+        let to = Mailbox::parse(to).unwrap();
+        let mut conf = Config::clone(&self.queue.conf().load());
+        conf.domains.retain(|one| one.owner.as_ref() != Some(&to));
+        conf.accounts.retain(|one| one.owner.as_ref() != Some(&to));
+        for queue in HoldQueue::ALL {
+            queue_conf(&mut conf, queue).to.retain(|one| *one != to);
+        }
+        for scope in scopes {
+            match scope {
+                Scope::Queue(queue) => queue_conf(&mut conf, *queue).to.push(to.clone()),
+                Scope::Domain(name) => conf.domains.push(DomainConf {
+                    name: Domain::parse(name).unwrap(),
+                    relay: Vec::new(),
+                    owner: Some(to.clone()),
+                    tls: RelayTls::Off,
+                    ca: None,
+                }),
+                Scope::Account(name) => conf.accounts.push(AccountConf {
+                    name: name.clone(),
+                    password: Secret::new("x"),
+                    senders: Vec::new(),
+                    tenant: "standard".to_owned(),
+                    owner: Some(to.clone()),
+                    hold: false,
+                    rate: None,
+                    band: Band::Normal,
+                }),
+            }
+        }
+        self.queue.conf().store(Arc::new(conf));
     }
 
     fn link(&self, number: u32, hold: HoldId) -> Token {
@@ -203,6 +253,14 @@ impl Stage {
     async fn stored(&self, number: u32) -> (Digest, Option<(Work, crate::store::StoreTime)>) {
         let record = self.desk.digest_record(number).await.unwrap();
         (decode(&record.key, &record.value).unwrap(), record.due)
+    }
+}
+
+fn queue_conf(conf: &mut Config, queue: HoldQueue) -> &mut HoldConf {
+    match queue {
+        HoldQueue::Bad => &mut conf.hold.bad,
+        HoldQueue::Quarantine => &mut conf.hold.quarantine,
+        HoldQueue::Defect => &mut conf.hold.defect,
     }
 }
 
@@ -496,7 +554,6 @@ async fn reasons_and_owners_decide_about_rights() {
     let owner = vec![Scope::Domain("sender.example".to_owned())];
     let both = vec![owner[0].clone(), Scope::Queue(HoldQueue::Quarantine)];
     let elsewhere = vec![Scope::Queue(HoldQueue::Bad), owner[0].clone()];
-    let nobody = vec![Scope::Account("app".to_owned())];
     let mut number = 0;
     for (reason, scopes, login, release, requeue, delete) in [
         (HoldReason::Rule, &owner, false, Yes, Yes, Yes),
@@ -517,8 +574,6 @@ async fn reasons_and_owners_decide_about_rights() {
         (HoldReason::Virus, &owner, true, Yes, Yes, Yes),
         (HoldReason::Phish, &both, false, Never, Yes, Yes),
         (HoldReason::Phish, &owner, true, Never, Yes, Yes),
-        (HoldReason::Rule, &nobody, false, Ask, Ask, Ask),
-        (HoldReason::Rule, &nobody, true, Yes, Yes, Yes),
     ] {
         number += 1;
         let hold = stage.hold(reason).await;
@@ -550,9 +605,18 @@ async fn what_expired_by_itself_is_handled_by_the_server() {
 async fn whoever_writes_a_reverse_path_is_not_yet_its_domain() {
     let stage = Stage::new().await;
     let owner = Scope::Domain("sender.example".to_owned());
-    for (account, theirs) in [(Some("app1"), true), (None, false)] {
-        let hold = stage.hold_of(HoldReason::Rule, account).await;
+    for (account, bound, theirs) in [
+        (Some("app1"), true, true),
+        (Some("app1"), false, false),
+        (None, false, false),
+    ] {
+        let proven = bound.then(|| "sender.example".to_owned());
+        let hold = stage.hold_proven(HoldReason::Rule, account, proven).await;
         let card = stage.queue.card(hold).await.unwrap().unwrap();
-        assert_eq!(owner.holds(&card), theirs, "case: {account:?}");
+        assert_eq!(owner.holds(&card), theirs, "case: {account:?} {bound}");
+        let shelf = Shelf::Sent("sender.example".to_owned());
+        let page = stage.queue.cards(&shelf, None, true, 1).await.unwrap();
+        let first = page.cards.first();
+        assert_eq!(first.is_some_and(|one| one.id == hold), theirs);
     }
 }

@@ -99,7 +99,8 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
         return None;
     }
     let value = |name| Some(defused(hold.params.get(name)?, SHOWN_MAX));
-    let (name, bound, media) = (value("name"), value("bound"), value("type"));
+    let (name, bound) = (value("name"), value("bound"));
+    let media = hold.params.get("type").map(|media| kind(media));
     let (method, encoding) = (value("method"), value("encoding"));
     let key = match hold.params.get("kind").map(String::as_str) {
         Some("encrypted") => "why-encrypted",
@@ -118,7 +119,6 @@ fn found(lang: Lang, hold: &Hold) -> Option<String> {
         Some(_) | None if name.is_some() => "why-attachment",
         Some(_) | None => return None,
     };
-    let media = media.as_deref().map(kind);
     let args = [
         ("name", &name),
         ("bound", &bound),

@@ -31,9 +31,27 @@
 //!   the rows each time. Of 750 digests with links that count the oldest is forgotten: one an hour for a month.
 //! * **Whoever holds the digest is the recipient.** A forwarded digest forwards its decisions; each is recorded with the
 //!   digest's recipient, the address it came from and, in the log, the browser's name. Rights are judged at the click:
-//!   by everything that was found (`findings`), by `[hold.release]` as it is then, and by whose digest it is. Owners have
-//!   neither release nor requeue for virus, phish, rate limit and account holds: those harm others. Who was an administrator when the digest was
-//!   sent is one for its links; after somebody leaves, `postwerk links rotate --now`.
+//!   by everything that was found (`findings`), by `[hold.release]` as it is then, and by whose the mail is then. Owners
+//!   have neither release nor requeue for virus, phish, rate limit and account holds: those harm others.
+//! * **Whose a mail is, is asked at every look and every press** (`digest::desk::standing`), by the configuration and the
+//!   accounts of that moment: administrators of its queue, the owner of its domain, the owner of its account. What the
+//!   digest's record says was true when it was sent. Whoever leaves needs no rotation: their links answer *expired*, as
+//!   revoked ones do, also to undo, to a code and to a page that is open, and the fresh digest that its button mails is
+//!   whatever is still theirs. An administrator who is one no more has an owner's rights, if they own something. Who is
+//!   logged in decides by the login. What a removed recipient has read in the mail itself nothing takes back.
+//! * **A domain's mail is what goes to it, or comes from an account that is bound to it** by a pattern in `senders` that
+//!   names it (`Origin::proven`, decided when the mail came). Anybody can write a reverse-path, also with a login and from
+//!   a trusted network; that alone puts nothing into an owner's digest. The account's own owner sees it in any case.
+//! * **A page names its own recipient and no other**: who decided by another digest's link is "another recipient", and
+//!   whom owners ask is postmaster, the role.
+//! * **Nothing of a stranger is a link** (`mail::unlinked`), in either part, on pages and in DSNs: `hxxp[:]//evil[.]example`,
+//!   `a[at]evil[.]example`, `WWW[.]EVIL[.]EXAMPLE[.]pdf`. Visible brackets, since clients strip or ignore zero widths and
+//!   readers must be able to compare; addresses of ours too, so that one rule holds everywhere. A dot is broken before
+//!   whatever could be a top-level domain, also in the middle of a word; the list of domains is not ours to know, so only
+//!   a short list of file endings that are none stays (`.zip` is one). An ID is typed as it is read: `[at]` and `[.]` are
+//!   understood. Telephone numbers and dates stay; HTML asks clients not to look for them.
+//! * **What is inside is not told to owners**: of a scanner its name, of a fault of ours that there was one. Where they
+//!   listen is for administrators, in their digests and behind the login.
 //! * **Answers in one order**: unknown, expired or revoked, closed, replaced, handled, open. Unknown has one wording for
 //!   forged, altered, forgotten and never-was. "Expired" comes before "handled": an old link must not say for ever what
 //!   became of a mail. A link also needs its digest's record, which must list the hold: a stolen key alone makes links

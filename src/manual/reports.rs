@@ -18,4 +18,16 @@
 //! * **An address is told as it was written**, in the text and in the fields of RFC 6533; elsewhere its domain has A-labels.
 //! * **Last-Attempt-Date is left out when nothing was tried** (RFC 3464 section 2.3.7): a decision, or the end of a lifetime
 //!   that passed in a pause, is no attempt.
-//! * **A subject is a stranger's text**: decoded, without what turns or hides it, and never a link.
+//! * **What a stranger wrote is no link** in the part for people: subject, addresses, names of servers and their replies,
+//!   which whoever answers for a domain chooses (`mail::unlinked`). The machine's part has the exact words.
+//! * **Nothing dangerous travels back** (`queue::returned`). A stranger's reverse-path proves nothing, and a DSN would carry
+//!   what a check found to whomever he wrote there. So what is held for attachment, scanner, filter, virus, phish, spam or
+//!   dmarc and then given up, by whom and on whatever road, is told to nobody when it came from a stranger, and brings only
+//!   its header to our own: who logged in, a trusted network, this program. For other holds a stranger gets the header: a
+//!   rule or a person holds for reasons that no program weighs. Records of older stores that do not say are a stranger's.
+//!   Where nobody is told the pages offer no *bounce*; ordered all the same it ends the mail, and answer, page and history
+//!   say that the sender was not told.
+//! * **The finding stays with the mail** when a person lets it go (`Parcel::back`): should the next hop refuse it, or its
+//!   time end, its sender is told, for that is no decision of ours, but without the content. The same for a stranger's
+//!   mail that a next hop refuses for what it is (X.7.z). Only a check that finds it good after all makes it as any other.
+//! * **A header ends at the first line that is no field**, or a mail without an empty line would come back whole.

@@ -113,6 +113,7 @@ async fn on_a_full_disk_a_link_deletes_and_its_other_buttons_say_not_now() {
     let house = house
         .restart(remote.address, &format!("{ENDPOINT}{RULE}"))
         .await;
+    appoint(&house, &"anna@example.org".parse().unwrap(), true);
     let mut browser = visitor(&house);
     assert_eq!(press(&mut browser, &path, "release").await.status, 200);
     assert_eq!(delivered(&house, &remote, 1).await, 1);

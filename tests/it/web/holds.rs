@@ -60,7 +60,7 @@ async fn what_is_held_can_be_found_and_released_and_taken_back() {
     .await;
     held(
         &house,
-        "bert[at]bad[.]example",
+        "bert@bad.example",
         "Subject: Other\r\n\r\nHello Bert\r\n",
     )
     .await;
@@ -81,7 +81,7 @@ async fn what_is_held_can_be_found_and_released_and_taken_back() {
     let page = browser.get(&path).await;
     for wanted in [
         "Hello Bert",
-        "bert@bad.example",
+        "bert[at]bad[.]example",
         "was not checked",
         "not scanned",
     ] {

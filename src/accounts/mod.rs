@@ -217,7 +217,8 @@ impl Accounts {
     /// # Errors
     /// The store could not be read.
     pub async fn owner(&self, name: &str) -> Result<Option<Mailbox>, StoreError> {
-        let known = self.find(name).await?;
+        let stored = self.0.store.get(vec![record::key(name)]).await?;
+        let known = self.find(name, stored.into_iter().next().flatten().as_ref())?;
         Ok(known.and_then(|known| known.account.owner))
     }
 

@@ -125,7 +125,7 @@ impl Stage {
         self.queue.survey(&query, Some(verb)).await.unwrap()
     }
 
-    async fn job(&self, verb: Verb, query: &str) -> Job {
+    pub(super) async fn job(&self, verb: Verb, query: &str) -> Job {
         let count = self.survey(query, verb).await.count;
         let job = self.begin(verb, query, Some(count)).await.unwrap();
         self.end_of(job.id).await

@@ -365,6 +365,21 @@ mod tests {
                 "Prüfung nicht möglich, mit lzma gepackt: a.zip",
             ),
             (
+                unseen()
+                    .with("name", "a.pdf")
+                    .with("kind", "encoding")
+                    .with("encoding", "x-foo"),
+                "Prüfung nicht möglich, a.pdf ist in einer unbekannten Kodierung (x-foo)",
+            ),
+            (
+                unseen().with("name", "a.pdf").with("kind", "piece"),
+                "Prüfung nicht möglich, die Nachricht ist nur ein Teil einer größeren: a.pdf",
+            ),
+            (
+                unseen().with("name", "a.hqx").with("kind", "binhex"),
+                "Prüfung nicht möglich, a.hqx enthält eine Datei in BinHex",
+            ),
+            (
                 unseen().with("scanner", "attachments").with("kind", "busy"),
                 "Noch nicht geprüft, zu viele andere Nachrichten; es wird von selbst wiederholt",
             ),

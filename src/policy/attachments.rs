@@ -183,103 +183,124 @@ fn of_lost(lost: &Lost) -> Hold {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_worst_that_was_found_holds() {
-        let path = || "a.zip > b.exe".to_owned();
+    fn path() -> String {
+        "a.zip > b.exe".to_owned()
+    }
+
+    /// What is encrypted and damaged, and worse.
+    fn soft() -> Findings {
+        Findings {
+            encrypted: Some(path()),
+            damaged: Some(path()),
+            ..Findings::default()
+        }
+    }
+
+    fn lost() -> Findings {
+        let why = Unread::Encoding("x-\u{202E}foo".to_owned());
+        let path = "a.pdf".to_owned();
+        Findings {
+            lost: Some(Lost { path, why }),
+            ..soft()
+        }
+    }
+
+    fn hard() -> Findings {
+        let bound = Bound::Ratio;
+        Findings {
+            stopped: Some(Stopped {
+                path: path(),
+                bound,
+            }),
+            ..lost()
+        }
+    }
+
+    fn all() -> Findings {
         let blocked = Blocked {
             path: path(),
             media: None,
             rule: "*.exe".to_owned(),
         };
-        let stopped = Stopped {
-            path: path(),
-            bound: Bound::Ratio,
-        };
-        let soft = Findings {
-            encrypted: Some(path()),
-            damaged: Some(path()),
-            ..Findings::default()
-        };
-        let lost = Findings {
-            lost: Some(Lost {
-                path: "a.pdf".to_owned(),
-                why: Unread::Encoding("x-\u{202E}foo".to_owned()),
-            }),
-            ..soft.clone()
-        };
-        let hard = Findings {
-            stopped: Some(stopped),
-            ..lost.clone()
-        };
-        let all = Findings {
+        Findings {
             blocked: Some(blocked),
-            ..hard.clone()
-        };
-        let packed = Findings {
+            ..hard()
+        }
+    }
+
+    fn packed() -> Findings {
+        let method = "lzma";
+        Findings {
             packed: Some(Packed {
                 path: path(),
-                method: "lzma",
+                method,
             }),
-            ..soft.clone()
+            ..soft()
+        }
+    }
+
+    fn spent() -> Findings {
+        let stopped = Stopped {
+            path: String::new(),
+            bound: Bound::Work,
         };
-        let spent = Findings {
-            stopped: Some(Stopped {
-                path: String::new(),
-                bound: Bound::Work,
-            }),
+        Findings {
+            stopped: Some(stopped),
             ..Findings::default()
-        };
-        let lax = AttachmentsConf {
-            hold_encrypted: false,
+        }
+    }
+
+    fn told(strict: bool, findings: Findings) -> Option<String> {
+        let conf = AttachmentsConf {
+            hold_encrypted: strict,
             ..AttachmentsConf::default()
         };
-        let told = |conf: &AttachmentsConf, findings: &Findings| {
-            let judged = attachments(conf, &Looked::Found(findings.clone()));
-            judged
-                .hold
-                .map(|hold| format!("{} {}: {}", hold.queue, hold.reason, hold.cause))
-        };
-        let strict = AttachmentsConf::default();
-        for (conf, findings, wanted) in [
+        let hold = attachments(&conf, &Looked::Found(findings)).hold?;
+        Some(format!("{} {}: {}", hold.queue, hold.reason, hold.cause))
+    }
+
+    #[test]
+    fn the_worst_that_was_found_holds() {
+        for (strict, findings, wanted) in [
             (
-                &strict,
-                &all,
+                true,
+                all(),
                 "quarantine attachment: a.zip > b.exe: blocked by \"*.exe\"",
             ),
             (
-                &strict,
-                &hard,
+                true,
+                hard(),
                 "bad scanner: archive bomb: a.zip > b.exe: unpacks to far more than it is (bound ARCHIVE_RATIO_MAX = 200)",
             ),
             (
-                &strict,
-                &lost,
+                true,
+                lost(),
                 "bad scanner: not looked into: a.pdf: the transfer encoding \"x-?foo\" is unknown",
             ),
             (
-                &strict,
-                &soft,
+                true,
+                soft(),
                 "quarantine attachment: a.zip > b.exe: only a password opens it",
             ),
             (
-                &lax,
-                &soft,
+                false,
+                soft(),
                 "bad scanner: a.zip > b.exe: the archive is damaged and cannot be looked into",
             ),
             (
-                &lax,
-                &packed,
+                false,
+                packed(),
                 "bad scanner: a.zip > b.exe: packed by a method that is not unpacked: lzma",
             ),
             (
-                &strict,
-                &spent,
+                true,
+                spent(),
                 "bad scanner: not looked into: the mail: too much work to look into (bound ARCHIVE_WORK_MAX = 2000000000)",
             ),
         ] {
-            assert_eq!(told(conf, findings).as_deref(), Some(wanted));
+            assert_eq!(told(strict, findings).as_deref(), Some(wanted));
         }
-        assert_eq!(told(&strict, &Findings::default()), None);
+        assert_eq!(told(true, Findings::default()), None);
     }
 
     #[test]

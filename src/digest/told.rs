@@ -362,7 +362,7 @@ mod tests {
                     .with("name", "a.zip")
                     .with("kind", "packed")
                     .with("method", "lzma"),
-                "Prüfung nicht möglich, mit lzma gepackt: a.zip",
+                "Prüfung nicht möglich, mit lzma gepackt: a[.]zip",
             ),
             (
                 unseen()
@@ -377,7 +377,7 @@ mod tests {
             ),
             (
                 unseen().with("name", "a.hqx").with("kind", "binhex"),
-                "Prüfung nicht möglich, a.hqx enthält eine Datei in BinHex",
+                "Prüfung nicht möglich, a[.]hqx enthält eine Datei in BinHex",
             ),
             (
                 unseen().with("scanner", "attachments").with("kind", "busy"),

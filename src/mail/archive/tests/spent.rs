@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicBool;
 use super::corpus::{EXE, mail, zipped};
 use super::worst::{Case, Ends, cases};
 use super::{rules, tnef_of};
-use crate::base::limit::{ARCHIVE_WORK_MAX, ARCHIVE_WORK_PER_OCTET};
+use crate::base::limit::{ARCHIVE_WORK_MAX, ARCHIVE_WORK_PER_OCTET, MIME_HEADERS_MAX};
 use crate::mail::archive::{Arc, Bound, Bounds, Findings, Inspector, Rules};
+use crate::mail::structure::Scan;
 
 /// Bounds under which only the account of work, and not the size of the mail, ends a look.
 const FAIR: Bounds = Bounds {
@@ -96,6 +97,28 @@ fn names_of_an_entry_are_read_once_however_many_contents_it_has() {
     };
     let (one, many) = (cost(1), cost(101));
     assert!(many < one * 5, "{many} instead of {one}");
+}
+
+#[test]
+fn a_scan_reads_no_more_headers_than_its_bound_and_says_that_parts_are_left_out() {
+    let head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned();
+    let field = format!(
+        "--b\r\nContent-Disposition: attachment; {}\r\n\r\n",
+        "x".repeat(16_000)
+    );
+    let scan = |parts: usize| {
+        let mut scan = Scan::default();
+        scan.feed(head.as_bytes());
+        (0..parts).for_each(|_| scan.feed(field.as_bytes()));
+        let last = "--b\r\nContent-Type: a/b; name=last.txt\r\n\r\n--b--\r\n";
+        scan.feed(last.as_bytes());
+        scan.finish()
+    };
+    let few = scan(100);
+    assert!(!few.cut && few.parts == 102, "{few:?}");
+    let many = MIME_HEADERS_MAX / 16_000 + 10;
+    let found = scan(many);
+    assert!(found.cut && found.parts < many, "{}", found.parts);
 }
 
 #[test]

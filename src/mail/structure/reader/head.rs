@@ -6,7 +6,9 @@
 use memchr::memchr;
 
 use super::{HEADER_COST, Kind, LINE_COST, Out, Place, Reader, Split, WITHOUT};
-use crate::base::limit::{ATTACHMENTS_LOOKED_MAX, MIME_HEADER_MAX, MIME_PARTS_MAX, MIME_SEEN_MAX};
+use crate::base::limit::{
+    ATTACHMENTS_LOOKED_MAX, MIME_HEADER_MAX, MIME_HEADERS_MAX, MIME_PARTS_MAX, MIME_SEEN_MAX,
+};
 use crate::mail::attachment::Attachment;
 use crate::mail::structure::level::Boundary;
 use crate::mail::structure::part::{self, Encoding, Opening, Over, Part};
@@ -123,11 +125,16 @@ impl Reader {
 
     /// The header section of a part is over.
     pub(super) fn begin_body(&mut self, out: &mut Out) {
+        out.headers = out.headers.saturating_add(self.fields.len());
         let part = Part::read(&self.fields, self.usual);
         self.fields.clear();
         self.keeping = false;
         self.line_end = 0;
-        if self.found.parts == MIME_PARTS_MAX {
+        let full = out.headers > MIME_HEADERS_MAX;
+        if full {
+            self.lose(Lost::Header);
+        }
+        if full || self.found.parts == MIME_PARTS_MAX {
             self.give_up(out);
             return;
         }

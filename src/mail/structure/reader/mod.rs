@@ -80,6 +80,8 @@ pub(super) struct Split {
 /// Where a reading gives out what it sees.
 #[derive(Debug, Default)]
 pub(super) struct Out {
+    /// Octets of fields that counted, of all parts and readers.
+    pub(super) headers: usize,
     pub(super) watch: Watch,
     pub(super) splits: Vec<Split>,
     /// Readers beside the first one.

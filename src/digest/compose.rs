@@ -16,7 +16,6 @@ use crate::mail::domain::Domain;
 use crate::mail::hold::HoldQueue;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::shown::{address, author, defused};
-
 use crate::queue::hold::Card;
 use crate::queue::record::HoldId;
 use crate::words::{Arg, say};

@@ -231,9 +231,10 @@ impl Desk {
             return Err(DeskError::Unknown);
         }
         let record = self.digest_record(token.digest).await?;
+        let digest: Digest = decode(&record.key, &record.value)?;
         Ok(Whole {
-            digest: decode(&record.key, &record.value)?,
-            over: self.is_over(token),
+            over: self.is_over(token) || !self.gets_digests(&digest.to).await?,
+            digest,
         })
     }
 

@@ -3,6 +3,8 @@
 //! Pages say them in the same words. Everything that came with a mail is cleaned here; what comes out is plain text.
 //! Not here: what a digest is made of (`compose`).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -11,6 +13,7 @@ use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::{SHOWN_MAX, SHOWN_NAME_MAX};
 use crate::mail::attachment::Attachment;
+use crate::mail::found::Found;
 use crate::mail::hold::{Hold, HoldReason, SCANNER};
 use crate::mail::shown::defused;
 use crate::words::{Arg, say};
@@ -47,8 +50,20 @@ pub fn reason(lang: Lang, hold: &Hold) -> String {
 
 /// The hold as an owner may know it: where our scanners listen, and what went wrong inside, is no business of theirs.
 pub fn discreet(hold: &Hold) -> Hold {
-    let cause = match hold.reason {
-        HoldReason::Scanner => hold.params.get(SCANNER).cloned().unwrap_or_default(),
+    let others = hold.others.iter().map(|one| Found {
+        cause: told_cause(one.reason, &one.params, &one.cause),
+        ..one.clone()
+    });
+    Hold {
+        cause: told_cause(hold.reason, &hold.params, &hold.cause),
+        others: others.collect(),
+        ..hold.clone()
+    }
+}
+
+fn told_cause(reason: HoldReason, params: &BTreeMap<String, String>, cause: &str) -> String {
+    match reason {
+        HoldReason::Scanner => params.get(SCANNER).cloned().unwrap_or_default(),
         HoldReason::Internal => String::new(),
         HoldReason::Operator
         | HoldReason::Loop
@@ -63,11 +78,7 @@ pub fn discreet(hold: &Hold) -> Hold {
         | HoldReason::Dmarc
         | HoldReason::Attachment
         | HoldReason::Filter
-        | HoldReason::MaybeDelivered => hold.cause.clone(),
-    };
-    Hold {
-        cause,
-        ..hold.clone()
+        | HoldReason::MaybeDelivered => cause.to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@
 use super::Desk;
 use crate::config::Config;
 use crate::digest::record::Scope;
+use crate::mail::hold::HoldQueue;
 use crate::mail::mailbox::Mailbox;
 use crate::queue::hold::Card;
 use crate::store::StoreError;
@@ -38,5 +39,23 @@ impl Desk {
             scopes.push(Scope::Account(account.clone()));
         }
         Ok(scopes)
+    }
+
+    /// Whether anything at all is theirs now.
+    pub(super) async fn gets_digests(&self, to: &Mailbox) -> Result<bool, StoreError> {
+        let conf = self.queue.conf().load_full();
+        let is = |owner: &Option<Mailbox>| owner.as_ref() == Some(to);
+        let mut queues = HoldQueue::ALL.into_iter();
+        if queues.any(|queue| conf.administrators(queue).contains(to)) {
+            return Ok(true);
+        }
+        if !conf.digest.owners {
+            return Ok(false);
+        }
+        if conf.domains.iter().any(|domain| is(&domain.owner)) {
+            return Ok(true);
+        }
+        let all = self.accounts.list().await?;
+        Ok(all.iter().any(|listed| is(&listed.account.owner)))
     }
 }

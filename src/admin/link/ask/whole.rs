@@ -54,9 +54,13 @@ impl Ask {
         let to = facts::mailbox(&whole.digest.to);
         let mut sheet = if whole.over {
             let end = Wall(u64::from(token.end).saturating_mul(3_600_000_000));
-            let date = tongue.when(end);
-            Sheet::new(tongue.lang, StatusCode::GONE, "expired")
-                .lead("link-expired", &[("date", Arg::Text(&date))])
+            let sheet = Sheet::new(tongue.lang, StatusCode::GONE, "expired");
+            if end > self.site.clock.wall() {
+                sheet.lead("link-ended", &[])
+            } else {
+                let date = tongue.when(end);
+                sheet.lead("link-expired", &[("date", Arg::Text(&date))])
+            }
         } else {
             Sheet::new(tongue.lang, StatusCode::OK, "more").lead("link-lead-more", &[])
         };

@@ -24,7 +24,7 @@ impl Desk {
 
 fn listed(mails: &[(String, String)], name: &str, of: usize) -> Vec<usize> {
     let text: String = mails.iter().map(|(_, text)| text.as_str()).collect();
-    let is_in = |n: &usize| text.contains(&format!(" {name}{n}@"));
+    let is_in = |n: &usize| text.contains(&format!(" {name}{n}[at]"));
     (0..of).filter(is_in).collect()
 }
 

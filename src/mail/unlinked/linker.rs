@@ -56,7 +56,7 @@ fn has_host(word: &str) -> bool {
             .chars()
             .take_while(|c| c.is_alphanumeric() || *c == '-')
             .collect();
-        before.is_some_and(|c| is_part(c) && !"“”„’＠﹫".contains(c))
+        before.is_some_and(|c| is_part(c) && !"“”„’＠﹫。．｡".contains(c))
             && TOPS.contains(&behind.as_str())
     })
 }

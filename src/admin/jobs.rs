@@ -315,6 +315,7 @@ impl From<BulkError> for Problem {
             BulkError::Query(error) => error.into(),
             BulkError::Empty => Self::bad(error.to_string()),
             BulkError::Nothing => Self::unknown(error.to_string()),
+            BulkError::Barred => Self::new(StatusCode::CONFLICT, error.to_string()),
             BulkError::Number { count, .. } => Self {
                 count: Some(count),
                 ..Self::new(StatusCode::CONFLICT, error.to_string())

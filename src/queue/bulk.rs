@@ -130,6 +130,9 @@ pub enum BulkError {
     /// It means nothing now.
     #[error("nothing matches; nothing was done")]
     Nothing,
+    /// All that it means `[hold.release]` lets nobody let go.
+    #[error("nobody may let go of any of these ([hold.release] never); nothing was done")]
+    Barred,
     /// It means another number than was said, or so many that the number must be said.
     #[error("{}", number_words(*count, *more, *given))]
     Number {
@@ -164,6 +167,9 @@ impl Queue {
         let survey = self.survey(&parsed, Some(verb)).await?;
         if survey.count == 0 {
             return Err(BulkError::Nothing);
+        }
+        if survey.all_stay() {
+            return Err(BulkError::Barred);
         }
         if !order
             .number

@@ -340,6 +340,27 @@ async fn a_survey_counts_what_is_dangerous_and_shows_some_of_everything() {
 }
 
 #[tokio::test]
+async fn a_query_for_a_reason_means_all_that_was_found() {
+    let stage = Stage::new().await;
+    let both = rule().beside(virus().found());
+    for hold in [both, rule()] {
+        stage
+            .accept_held("a@a.example", &["b@b.example"], Some(hold))
+            .await;
+    }
+    for (query, count, high) in [
+        ("reason:virus", 1, 1),
+        ("reason:rule", 2, 1),
+        ("reason:rule -reason:virus", 1, 0),
+        ("from:@a.example -reason:virus", 1, 0),
+        ("reason:spam", 0, 0),
+    ] {
+        let survey = stage.survey(query, TRASH).await;
+        assert_eq!((survey.count, survey.high), (count, high), "case: {query}");
+    }
+}
+
+#[tokio::test]
 async fn a_release_of_many_leaves_alone_what_nobody_may_release() {
     for query in ["status:held", "from:@a.example"] {
         let stage = Stage::new().await;

@@ -69,9 +69,15 @@ pub(super) fn terms(card: &Card) -> Vec<(IndexId, Term)> {
     let mut shelves = vec![
         Shelf::All,
         Shelf::Queue(card.hold.queue),
-        Shelf::Reason(card.hold.reason),
         Shelf::Domain(card.to.host().to_string()),
     ];
+    // Each once: what else was found is why it is kept as well.
+    for reason in card.hold.reasons() {
+        let shelf = Shelf::Reason(reason);
+        if !shelves.contains(&shelf) {
+            shelves.push(shelf);
+        }
+    }
     if let Some((_, host)) = card.from.rsplit_once('@') {
         shelves.push(Shelf::From(host.to_owned()));
     }

@@ -91,6 +91,11 @@ impl Survey {
         self.count >= COUNT_MAX
     }
 
+    /// Whether the verb would leave alone all of it.
+    pub fn all_stay(&self) -> bool {
+        self.count > 0 && self.stays == self.count && !self.is_cut()
+    }
+
     fn is_full(&self) -> bool {
         self.is_cut()
     }

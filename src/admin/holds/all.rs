@@ -96,6 +96,9 @@ async fn shown(
     if survey.count == 0 {
         return plain(lang, StatusCode::OK, "holds-nothing");
     }
+    if survey.all_stay() {
+        return plain(lang, StatusCode::OK, "holds-barred");
+    }
     let count = [("count", Arg::Count(survey.count))];
     let mut title = say(lang, &format!("holds-sure-{word}"), &count);
     if survey.is_cut() {
@@ -166,6 +169,7 @@ pub(super) async fn begin(
     match site.queue.begin_job(wanted, &actor(&session, &visit)).await {
         Ok(job) => Redirect::to(&format!("/jobs/{}", job.id)).into_response(),
         Err(BulkError::Nothing) => plain(visit.lang, StatusCode::OK, "holds-nothing"),
+        Err(BulkError::Barred) => plain(visit.lang, StatusCode::OK, "holds-barred"),
         Err(BulkError::Number { .. }) => {
             let what = (order.verb.as_str(), verb, order.query.as_str());
             shown(&site, &visit, &session, what, Some(&order.number)).await

@@ -262,7 +262,9 @@ impl Test {
         match self {
             Self::Queue(None) => facts.hold.is_none() && !facts.state.is_final(),
             Self::Queue(Some(queue)) => facts.hold.is_some_and(|hold| hold.queue == *queue),
-            Self::Reason(reason) => facts.hold.is_some_and(|hold| hold.reason == *reason),
+            Self::Reason(reason) => facts
+                .hold
+                .is_some_and(|hold| hold.reasons().any(|one| one == *reason)),
             Self::Subject(part) => part.is_in(facts.subject),
             Self::Text(part) => [facts.subject, facts.author, facts.from, facts.to]
                 .iter()

@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use postwerk::admin::api::Order;
 use postwerk::admin::jobs::{BulkOrder, Meant, Progress};
 use postwerk::cli::control::{Client, ClientError, Place};
+use postwerk::queue::verbs::Verb;
 
 use super::Browser;
 use super::browser::house;
@@ -14,7 +15,7 @@ use super::holds::{RULES, held, ids};
 use super::login::administrator;
 use crate::house::{Door, House};
 
-const NEVER: &str = "[hold.release]\nrule = \"never\"\n";
+const NEVER: &str = "[hold.release]\nrule = \"never\"\n[queue]\npaused = true\n";
 const MANY: usize = 501;
 
 async fn many(house: &House) {
@@ -187,29 +188,35 @@ async fn the_control_socket_has_no_way_around_the_number() {
 #[tokio::test]
 async fn what_nobody_may_release_is_counted_before_and_stays() {
     let house = house(true, &format!("{RULES}{NEVER}"), |_| ()).await;
-    for to in ["a@bad.example", "b@held.example"] {
-        held(&house, to, "Subject: x\r\n\r\nx\r\n").await;
-    }
+    held(&house, "a@bad.example", "Subject: x\r\n\r\nx\r\n").await;
+    let text = "Subject: y\r\n\r\nx\r\n";
+    let other = house.submit("app@shop.example", &["b@ok.example"], text);
+    assert_eq!(house.act(Verb::Hold, &other.await).await, 1);
     let mut browser = administrator(&house, true).await;
     let token = browser.get("/holds").await.field("token");
     // A requeue finds by itself what a rule held.
     for (verb, stay) in [("release", true), ("requeue", false)] {
         let form = format!("token={token}&all={verb}");
         let look = browser.post("/holds", &form).await;
-        let said = look.text.contains("2 of these nobody may release");
+        let said = look.text.contains("1 of these nobody may release");
         assert_eq!(said, stay, "case: {verb}: {}", look.text);
         let wait = "For 10 seconds this can be taken back as a whole";
         assert!(look.text.contains(wait), "case: {verb}: {}", look.text);
     }
     let form = format!("token={token}&verb=release&query=status%3Aheld");
     let begun = browser.post("/jobs", &form).await;
-    until_done(
-        &browser,
-        begun.header("location"),
-        "2 messages nobody may release",
-    )
-    .await;
-    assert_eq!(ids(&browser.get("/holds").await.text).len(), 2);
+    let job = begun.header("location");
+    until_done(&browser, job, "1 message nobody may release").await;
+    assert_eq!(ids(&browser.get("/holds").await.text).len(), 1);
+    // What is left nobody may release.
+    for (path, form) in [
+        ("/holds", format!("token={token}&all=release")),
+        ("/jobs", form),
+    ] {
+        let nothing = browser.post(path, &form).await;
+        let wanted = "Nobody may let go of what this search finds";
+        assert!(nothing.text.contains(wanted), "{path}: {}", nothing.text);
+    }
 }
 
 #[tokio::test]

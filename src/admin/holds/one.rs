@@ -64,12 +64,17 @@ struct One<'a> {
     end: Option<End>,
     rows: Vec<Row>,
     preview: Option<Preview>,
+    may: May,
+    report: bool,
+    steps: Vec<Step>,
+}
+
+/// Which buttons there are beside delete.
+struct May {
     release: bool,
     requeue: bool,
     /// Whether anybody is told of it then; else it is what delete does.
     bounce: bool,
-    report: bool,
-    steps: Vec<Step>,
 }
 
 pub(super) async fn show(
@@ -252,9 +257,11 @@ async fn body(
         end: end.map(|end| End::of(site, visit, &card, end)),
         rows: facts::rows(&tongue, &card, expires(site, &card)),
         preview: preview::of(&site.queue, card.message).await?,
-        release,
-        requeue: may_requeue(site, &card),
-        bounce: card.returned().tells(),
+        may: May {
+            release,
+            requeue: may_requeue(site, &card),
+            bounce: card.returned().tells(),
+        },
         report: report::possible(site),
         steps: steps(&tongue, &card, &facts),
     };

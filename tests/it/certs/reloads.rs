@@ -58,11 +58,11 @@ async fn a_reload_over_a_damaged_file_keeps_what_is_in_force_and_orders_anew() {
         let whole = std::fs::read_to_string(&file).unwrap();
         let (other, key) = pair(if n == 2 { NAME } else { "other.example" });
         match n {
-            0 => std::fs::write(&file, &whole[..100]).unwrap(),
+            0 => std::fs::write(&file, whole.split_at(100).0).unwrap(),
             1 => std::fs::write(&file, "").unwrap(),
             2 => {
                 let own = whole.find("-----BEGIN CERTIFICATE").unwrap();
-                std::fs::write(&file, format!("{key}{}", &whole[own..])).unwrap();
+                std::fs::write(&file, format!("{key}{}", whole.split_at(own).1)).unwrap();
             }
             3 => std::fs::write(&file, format!("{key}{other}")).unwrap(),
             _ => std::fs::remove_file(&file).unwrap(),
@@ -136,7 +136,10 @@ async fn an_order_that_ends_after_a_reload_installs_what_the_configuration_says_
         let all = scene.sections("");
         let admin = all.find("[admin]").unwrap();
         let acme = all.find("[acme]").unwrap();
-        format!("[tls]\nmode = \"self-signed\"\n{}", &all[admin..acme])
+        format!(
+            "[tls]\nmode = \"self-signed\"\n{}",
+            all.get(admin..acme).unwrap()
+        )
     })
     .await;
     for _ in 0..20 {

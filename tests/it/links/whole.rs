@@ -37,7 +37,7 @@ async fn opening_it_sends_nothing_and_its_button_mails_the_rest_once_a_minute() 
     assert!(sent.text.contains(&wanted), "{}", sent.text);
     let mails = remote.mails(1).await;
     assert!(mails[0].to[0].contains(ANNA), "{:?}", mails[0].to);
-    let text = String::from_utf8_lossy(&mails[0].text.as_bytes()).into_owned();
+    let text = String::from_utf8_lossy(mails[0].text.as_bytes()).into_owned();
     assert!(
         text.contains("Zwetschge") && !text.contains("Erbse"),
         "{text}"

@@ -1,4 +1,6 @@
 //! Every road on which a held mail is judged again or let go, while the scanner is away that found something.
+//!
+//! Not here: what keeps a check from looking (`stays`), and the rule itself (`judge::keep`).
 
 use hyper::StatusCode;
 use postwerk::base::lang::Lang;

@@ -1,4 +1,6 @@
 //! Every way in which a check may not look again, for each kind of check.
+//!
+//! Not here: by which road it was asked (`roads`), and the rule itself (`judge::keep`).
 
 use postwerk::journal::event::EventKind;
 use postwerk::mail::found::Why;

@@ -327,7 +327,7 @@ async fn a_survey_counts_what_is_dangerous_and_shows_some_of_everything() {
         assert_eq!((count, high, raised, stays, login), wanted, "case: {query}");
         assert_eq!(
             survey.sample.len(),
-            5.min(wanted.0 as usize),
+            5.min(usize::try_from(wanted.0).unwrap()),
             "case: {query}"
         );
         let held = survey

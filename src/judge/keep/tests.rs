@@ -89,6 +89,7 @@ fn keep(conf: &Config, before: &Hold, mut judged: Judged) -> Option<Hold> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn only_the_check_that_found_it_takes_it_back() {
     use Check::{Attachments, Dmarc, Filter, Rules, Spam, Virus};
     use HoldReason as R;
@@ -326,6 +327,7 @@ fn it_is_judged_again_when_the_scanner_is_back_that_kept_its_check_from_looking(
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_the_configuration_has_no_more_is_taken_back_and_a_scanner_never_is() {
     use HoldReason as R;
     type Change = fn(&mut Config);

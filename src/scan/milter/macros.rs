@@ -211,6 +211,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn macros_mean_what_the_readme_of_milters_says() {
         let (four, six) = (Some("192.0.2.7:4711"), Some("[2001:db8::7]:4711"));
         for (name, peer, local, listener, wanted) in [

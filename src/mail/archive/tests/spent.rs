@@ -66,7 +66,7 @@ fn a_look_whose_account_is_spent_ends_there_and_says_so() {
     };
     assert_eq!(looked(&text, rich).0.stopped, None);
     // The bound of the server is that of its largest usual mail.
-    assert!(ARCHIVE_WORK_PER_OCTET * (50 << 20) >= ARCHIVE_WORK_MAX);
+    const { assert!(ARCHIVE_WORK_PER_OCTET * (50 << 20) >= ARCHIVE_WORK_MAX) };
 }
 
 #[test]

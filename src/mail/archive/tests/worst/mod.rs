@@ -4,6 +4,11 @@
 //! table says of a mail holds for any size: how a look into it ends when it may do as much work for each octet as the
 //! server allows. Nothing here needs the rest of the program.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "no mail here is as large as 4 GiB, no name as 64 KiB"
+)]
+
 mod mime;
 mod packed;
 mod zips;

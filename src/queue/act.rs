@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Queue;
 use super::hold::{Card, Decision};
 use super::ledger::{self, Stored};
+use super::noted::note;
 use super::record::{
     FailedRecipient, HoldId, JobId, Message, Parcel, Slot, decode, encode, message_key, parcel_key,
 };
@@ -18,7 +19,7 @@ use crate::base::clock::micros;
 use crate::journal::event::EventKind;
 use crate::journal::fact::{Acted, Fact};
 use crate::journal::line;
-use crate::mail::hold::{Check, Hold, HoldQueue, HoldReason};
+use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::{Fault, Scope};
 use crate::mail::reply::{EnhancedStatus, Reply};
@@ -576,32 +577,4 @@ fn until(state: &State) -> Option<u64> {
 
 fn by_operator() -> Hold {
     Hold::new(HoldQueue::Quarantine, HoldReason::Operator, "")
-}
-
-fn note(made: &[Check], verb: Verb, hold: Option<&Hold>, backs: &[Returned]) -> String {
-    match verb {
-        Verb::Release { .. } => {
-            let checked = hold.map(|hold| hold.checked.as_slice()).unwrap_or_default();
-            let skipped = made.iter().filter(|check| !checked.contains(check));
-            let skipped: Vec<_> = skipped.map(|check| check.word()).collect();
-            if skipped.is_empty() {
-                "released although it was held after every check".to_owned()
-            } else {
-                format!(
-                    "released without being checked; skipped: {}",
-                    skipped.join(", ")
-                )
-            }
-        }
-        Verb::Bounce => match (backs.iter().min(), backs.iter().max()) {
-            (Some(most), Some(least)) if most == least || least.note().is_empty() => {
-                least.note().to_owned()
-            }
-            (Some(_), Some(least)) => format!("of some recipients {}", least.note()),
-            (None, _) | (_, None) => String::new(),
-        },
-        Verb::Retry | Verb::Requeue { .. } | Verb::Hold | Verb::Delete { .. } | Verb::Undo => {
-            String::new()
-        }
-    }
 }

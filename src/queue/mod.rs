@@ -32,6 +32,7 @@ pub mod ledger;
 pub mod lend;
 mod lifetimes;
 pub mod list;
+mod noted;
 mod postpone;
 pub mod pressure;
 pub mod query;

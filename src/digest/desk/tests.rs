@@ -28,6 +28,7 @@ use crate::store::{Band, Batch, Due, Group, Op, Work};
 
 mod codes;
 mod races;
+mod rights;
 mod standing;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -537,58 +538,6 @@ async fn every_unexpired_link_works_unless_only_the_newest_counts() {
 }
 
 #[tokio::test]
-async fn reasons_and_owners_decide_about_rights() {
-    use Right::{Administrator as Ask, Login, Never, Yes};
-    let stage = Stage::of(|conf| {
-        conf.hold.release = vec![
-            (HoldReason::Virus, ReleaseRule::Login),
-            (HoldReason::Phish, ReleaseRule::Never),
-            (HoldReason::Spam, ReleaseRule::Login),
-            (HoldReason::Loop, ReleaseRule::Never),
-            // No check finds these again: a requeue would release them.
-            (HoldReason::Operator, ReleaseRule::Login),
-            (HoldReason::Undeliverable, ReleaseRule::Never),
-        ];
-    })
-    .await;
-    let owner = vec![Scope::Domain("sender.example".to_owned())];
-    let both = vec![owner[0].clone(), Scope::Queue(HoldQueue::Quarantine)];
-    let elsewhere = vec![Scope::Queue(HoldQueue::Bad), owner[0].clone()];
-    let mut number = 0;
-    for (reason, scopes, login, release, requeue, delete) in [
-        (HoldReason::Rule, &owner, false, Yes, Yes, Yes),
-        (HoldReason::Spam, &owner, false, Login, Yes, Yes),
-        (HoldReason::Spam, &owner, true, Yes, Yes, Yes),
-        (HoldReason::Loop, &owner, false, Never, Yes, Yes),
-        (HoldReason::Loop, &owner, true, Never, Yes, Yes),
-        (HoldReason::Operator, &owner, false, Login, Login, Yes),
-        (HoldReason::Operator, &both, false, Login, Login, Yes),
-        (HoldReason::Operator, &both, true, Yes, Yes, Yes),
-        (HoldReason::Undeliverable, &both, true, Never, Never, Yes),
-        (HoldReason::Virus, &owner, false, Ask, Ask, Yes),
-        (HoldReason::Phish, &owner, false, Ask, Ask, Yes),
-        (HoldReason::Account, &owner, false, Ask, Ask, Yes),
-        (HoldReason::RateLimit, &elsewhere, false, Ask, Ask, Yes),
-        (HoldReason::RateLimit, &both, false, Yes, Yes, Yes),
-        (HoldReason::Virus, &both, false, Login, Yes, Yes),
-        (HoldReason::Virus, &owner, true, Yes, Yes, Yes),
-        (HoldReason::Phish, &both, false, Never, Yes, Yes),
-        (HoldReason::Phish, &owner, true, Never, Yes, Yes),
-    ] {
-        number += 1;
-        let hold = stage.hold(reason).await;
-        stage
-            .digest_of(number, "boss@example.org", vec![hold], scopes.clone())
-            .await;
-        let visitor = if login { admin() } else { visitor() };
-        let rights = (release, requeue, delete);
-        stage
-            .allows(&stage.link(number, hold), rights, &visitor)
-            .await;
-    }
-}
-
-#[tokio::test]
 async fn what_expired_by_itself_is_handled_by_the_server() {
     let stage = Stage::new().await;
     let hold = stage.hold(HoldReason::Rule).await;
@@ -599,24 +548,4 @@ async fn what_expired_by_itself_is_handled_by_the_server() {
     let told = stage.act(&token, LinkVerb::Release).await.unwrap();
     assert_eq!((told.stand, told.undo), (Stand::Handled, false));
     assert_eq!(told.card.end.unwrap().by, "postwerk");
-}
-
-#[tokio::test]
-async fn whoever_writes_a_reverse_path_is_not_yet_its_domain() {
-    let stage = Stage::new().await;
-    let owner = Scope::Domain("sender.example".to_owned());
-    for (account, bound, theirs) in [
-        (Some("app1"), true, true),
-        (Some("app1"), false, false),
-        (None, false, false),
-    ] {
-        let proven = bound.then(|| "sender.example".to_owned());
-        let hold = stage.hold_proven(HoldReason::Rule, account, proven).await;
-        let card = stage.queue.card(hold).await.unwrap().unwrap();
-        assert_eq!(owner.holds(&card), theirs, "case: {account:?} {bound}");
-        let shelf = Shelf::Sent("sender.example".to_owned());
-        let page = stage.queue.cards(&shelf, None, true, 1).await.unwrap();
-        let first = page.cards.first();
-        assert_eq!(first.is_some_and(|one| one.id == hold), theirs);
-    }
 }

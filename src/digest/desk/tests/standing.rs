@@ -119,3 +119,23 @@ async fn owners_who_get_no_digests_any_more_have_no_links() {
     let seen = stage.desk.look_as(&token, Some("admin")).await.unwrap();
     assert_eq!(seen.stand, Stand::Open);
 }
+
+#[tokio::test]
+async fn whoever_writes_a_reverse_path_is_not_yet_its_domain() {
+    let stage = Stage::new().await;
+    let owner = Scope::Domain("sender.example".to_owned());
+    for (account, bound, theirs) in [
+        (Some("app1"), true, true),
+        (Some("app1"), false, false),
+        (None, false, false),
+    ] {
+        let proven = bound.then(|| "sender.example".to_owned());
+        let hold = stage.hold_proven(HoldReason::Rule, account, proven).await;
+        let card = stage.queue.card(hold).await.unwrap().unwrap();
+        assert_eq!(owner.holds(&card), theirs, "case: {account:?} {bound}");
+        let shelf = Shelf::Sent("sender.example".to_owned());
+        let page = stage.queue.cards(&shelf, None, true, 1).await.unwrap();
+        let first = page.cards.first();
+        assert_eq!(first.is_some_and(|one| one.id == hold), theirs);
+    }
+}

@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly PARTS=(
-    build cargo crashes browser robots demo circle scan_circle digest_mail dsn_mail bulk clients operate
+    build cargo crashes browser robots demo mime_readers circle scan_circle digest_mail dsn_mail bulk clients operate
     postfix_hop postfix_client kill undo_kill faults probes powercut
     pebble
     rspamd
@@ -136,6 +136,7 @@ part_crashes() { POSTWERK_CRASH_SEEDS=10000 timeout 900 cargo test --locked --li
 part_browser() { timeout 900 cargo test --locked --test it -- --ignored --test-threads 1 links::browser; }
 part_robots() { timeout 900 cargo test --locked --test it -- --ignored --test-threads 1 links::robots; }
 part_demo() { peer_tests 300 demo; }
+part_mime_readers() { peer_tests 60 mime_readers; }
 part_circle() { peer_tests 200 circle; }
 part_scan_circle() { peer_tests 400 scan_circle; }
 part_digest_mail() { peer_tests 200 digest_mail; }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Trouble;
+use super::clamd::Kept;
 use crate::base::clock::{Clock, Mono, Wall};
 use crate::base::limit::{SCAN_FAILURES, SCAN_PAUSE, SCAN_PAUSE_MAX};
 use crate::config::{ScannerAddress, ScannerConf};
@@ -23,6 +24,8 @@ pub struct Breaker {
     connections: usize,
     permits: Arc<Semaphore>,
     state: Mutex<State>,
+    /// A clamd's connections.
+    kept: Kept,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -79,6 +82,7 @@ impl Breaker {
             connections: conf.connections,
             permits: Arc::new(Semaphore::new(conf.connections)),
             state: Mutex::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -145,12 +149,22 @@ impl Breaker {
         self.state().health.clone()
     }
 
+    /// Closes connections that waited too long.
+    pub(super) fn sweep(&self, clock: &Clock) {
+        self.kept.sweep(clock.mono());
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Turn {
+    /// Connections that wait.
+    pub(super) fn kept(&self) -> &Kept {
+        &self.breaker.kept
+    }
+
     /// What became of the question.
     pub(super) fn end(mut self, conf: &ScannerConf, clock: &Clock, trouble: Option<&Trouble>) {
         let mut state = self.breaker.state();

@@ -372,7 +372,7 @@ impl Scanners {
         let turn = self.breaker(conf).enter(conf, clock).await?;
         let asking = async {
             match &conf.kind {
-                ScannerKind::Clamd => clamd::scan(conf, mail).await,
+                ScannerKind::Clamd => clamd::scan(conf, mail, clock, turn.kept()).await,
                 ScannerKind::Rspamd(own) => rspamd::scan(conf, own, mail, hostname).await,
                 ScannerKind::Milter(_) => {
                     let filtered = milter::scan(conf, mail, hostname, &self.0.room).await?;
@@ -467,6 +467,15 @@ impl Scanners {
             health: self.breaker(conf).health(),
         })
         .collect()
+    }
+
+    /// Closes connections to scanners that wait for mails for too long.
+    fn sweep(&self) {
+        let all = self.0.breakers.lock();
+        let all = all.unwrap_or_else(PoisonError::into_inner);
+        for breaker in all.values() {
+            breaker.sweep(&self.0.clock);
+        }
     }
 
     /// Kept by name over reloads; what belongs to an address that changed starts anew, and what is gone is forgotten.

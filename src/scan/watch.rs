@@ -1,4 +1,4 @@
-//! Asks scanners that put mails off whether they answer again.
+//! Asks scanners that put mails off whether they answer again, and closes connections that nobody needs.
 //!
 //! While such a scanner fails, `/readyz` says that the server is not ready, and who heeds it sends no mail: without this
 //! nobody would ever ask the scanner again. Those that hold are asked where their mails are requeued (`judge`), and past
@@ -18,6 +18,7 @@ pub async fn run(scanners: Scanners, clock: Clock, shutdown: Shutdown) {
             () = shutdown.wait() => return,
             () = clock.sleep(SCAN_WATCH) => {}
         }
+        scanners.sweep();
         for stand in scanners.stands() {
             let puts_off = stand.conf.on_failure == OnFailure::Defer;
             if puts_off && stand.health.failure.is_some() {

@@ -17,6 +17,7 @@ import socket
 import threading
 import unittest
 import zipfile
+from pathlib import Path
 
 import inbox
 import stand
@@ -210,6 +211,30 @@ class Found(Behind):
             last = say(b"BDAT 0 LAST\r\n")
         self.assertTrue(last.startswith(b"250"), last)
         self.found(stand.ID.search(last.decode()).group(0), "Own-Pattern")
+
+    def test_many_mails_share_a_connection_and_each_has_its_own_answer(self):
+        self.begin("tcp")
+
+        def kept():
+            """Connections to clamd that stand (state 01)."""
+            rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            return sum(row[3] == "01" and int(row[2].rpartition(":")[2], 16) == self.clamd.port for row in rows)
+        infected, clean = [], set()
+        with self.connect() as smtp:
+            for n in range(120):
+                if n % 10 == 9:
+                    infected.append(self.send(letter("many-%d" % n, OWN), smtp))
+                else:
+                    clean.add("many-%d" % n)
+                    self.send(letter("many-%d" % n), smtp)
+            # Only one who speaks like this keeps one when no mail is on its way.
+            self.assertEqual(kept(), 1)
+        for ident in infected:
+            self.found(ident, "Own-Pattern")
+        self.waits("all that is clean", lambda: clean <= set(self.arrived()))
+        self.assertEqual(set(self.arrived()), clean)
+        stand.wait_for("its end", lambda: kept() == 0, 30)
+        self.found(self.send(letter("later", OWN)), "Own-Pattern")
 
     def test_a_mail_above_its_own_limit_is_never_taken_for_clean(self):
         self.begin()

@@ -101,6 +101,21 @@ pub const SCAN_ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a failing scanner that puts mails off is asked without a mail: a probe of `/readyz` asks as often.
 pub const SCAN_WATCH: Duration = Duration::from_secs(10);
 
+/// Answers of a clamd without a pause after which it is asked whether it knows IDSESSION: fewer mails gain nothing by it.
+pub const SCAN_SESSION_AFTER: u32 = 50;
+
+/// That question: a clamd answers at once, and a mail waits for it.
+pub const SCAN_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One that does not know it is asked again so much later: somebody may have put another in its place.
+pub const SCAN_PROBE_AGAIN: Duration = Duration::from_secs(600);
+
+/// A connection waits so long for its next mail: clamd's `CommandReadTimeout` was 5 s once, and is 30 s.
+pub const SCAN_SESSION_IDLE: Duration = Duration::from_secs(4);
+
+/// Mails over one connection: what balances between several clamds does so by connection.
+pub const SCAN_SESSION_MAILS: u32 = 1_000;
+
 /// Octets of an answer: a clamd line has 100, rspamd's JSON with every symbol 50 KiB.
 pub const SCAN_ANSWER_MAX: usize = 1 << 20;
 

@@ -1,7 +1,14 @@
 //! ClamAV's daemon: INSTREAM and PING, in their NUL-terminated form (clamd(8), "COMMANDS").
 //!
 //! The mail goes over in chunks with their length in front and ends with a length of nought; the answer is one line:
-//! `stream: OK`, `stream: NAME FOUND` or `... ERROR`. clamd may answer and close before it has read all of it.
+//! `stream: OK`, `stream: NAME FOUND` or `... ERROR`. clamd may answer and close before it has read all of it. A connection
+//! a mail is what everything understands that calls itself clamd; one that is asked often and knows IDSESSION gets many
+//! mails over each (`session`). Not here: when that is, and how long connections are kept (`kept`).
+
+mod kept;
+mod session;
+#[cfg(test)]
+mod sessions_tests;
 
 use std::pin::pin;
 
@@ -10,10 +17,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::socket::connect;
 use super::{Opinion, ScanMail, Trouble, signature};
-use crate::base::limit::SCAN_WORDS_MAX;
+use crate::base::clock::Clock;
+use crate::base::limit::{SCAN_PROBE_TIMEOUT, SCAN_WORDS_MAX};
 use crate::base::text::clean_bytes;
 use crate::config::ScannerConf;
 use crate::net::plain;
+pub(super) use kept::Kept;
+use session::Session;
 
 /// Octets of an answer: longer ones are garbage.
 const LINE_MAX: usize = 4_096;
@@ -21,7 +31,54 @@ const LINE_MAX: usize = 4_096;
 const END: [u8; 4] = [0; 4];
 
 /// Asks about a mail.
-pub(super) async fn scan(conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opinion, Trouble> {
+pub(super) async fn scan(
+    conf: &ScannerConf,
+    mail: &ScanMail<'_>,
+    clock: &Clock,
+    kept: &Kept,
+) -> Result<Opinion, Trouble> {
+    if kept.wants_to_know(clock.mono()) {
+        let knows = clock.timeout(SCAN_PROBE_TIMEOUT, knows_sessions(conf));
+        let knows = matches!(knows.await, Ok(Ok(true)));
+        tracing::debug!(scanner = conf.name, knows, "whether it knows IDSESSION");
+        kept.learned(knows);
+    }
+    if kept.has_sessions(clock.mono()) {
+        let mut session = session(conf, kept).await?;
+        let said = session.ask(mail).await;
+        match &said {
+            Ok(_) => {
+                kept.give_back(session, clock.mono());
+                return said;
+            }
+            Err(Trouble::Broken(_)) if !session.heard() => {
+                // It went away before it said a word, as kept connections do: that is no answer about this mail.
+                kept.forget();
+            }
+            Err(Trouble::Broken(_) | Trouble::Garbage(_)) => {
+                kept.forget();
+                return said;
+            }
+            Err(_) => return said,
+        }
+    }
+    let said = scan_alone(conf, mail).await;
+    kept.answered(said.is_ok(), clock.mono());
+    said
+}
+
+/// A connection that waits, or a new one.
+async fn session(conf: &ScannerConf, kept: &Kept) -> Result<Session, Trouble> {
+    while let Some(mut session) = kept.take() {
+        if session.is_quiet().await {
+            return Ok(session);
+        }
+    }
+    Session::open(conf).await
+}
+
+/// One mail, one connection.
+async fn scan_alone(conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opinion, Trouble> {
     let wire = connect(&conf.address).await?;
     let (mut reading, mut writing) = tokio::io::split(wire);
     let said = ask(&mut reading, &mut writing, mail).await?;
@@ -29,6 +86,24 @@ pub(super) async fn scan(conf: &ScannerConf, mail: &ScanMail<'_>) -> Result<Opin
         ended(&mut reading).await?;
     }
     Ok(said)
+}
+
+/// What it says of its commands; asked over a connection of its own, because it may be something that knows no other
+/// command than INSTREAM and then waits for a mail.
+async fn knows_sessions(conf: &ScannerConf) -> Result<bool, Trouble> {
+    let mut wire = connect(&conf.address).await?;
+    wire.write_all(b"zVERSIONCOMMANDS\0")
+        .await
+        .map_err(broken)?;
+    let line = read_line(&mut wire).await?;
+    Ok(names_sessions(&line))
+}
+
+fn names_sessions(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let commands = line.split_once("COMMANDS:").map_or("", |(_, all)| all);
+    let knows = |wanted| commands.split_ascii_whitespace().any(|one| one == wanted);
+    knows("IDSESSION") && knows("INSTREAM") && knows("PING")
 }
 
 async fn ask(
@@ -42,7 +117,7 @@ async fn ask(
     let sent = tokio::select! {
         biased;
         early = &mut line => return opinion(&early?).and_then(early_opinion),
-        sent = send(writing, mail) => sent,
+        sent = send(writing, mail, b"zINSTREAM\0", &END) => sent,
     };
     match sent {
         Ok(()) => opinion(&line.await?),
@@ -95,7 +170,12 @@ pub(super) async fn ping(conf: &ScannerConf) -> Result<String, Trouble> {
 }
 
 /// The command, each chunk with its length, and the end; a mail of one chunk is one write.
-async fn send(wire: &mut (impl AsyncWrite + Unpin), mail: &ScanMail<'_>) -> Result<(), Trouble> {
+async fn send(
+    wire: &mut (impl AsyncWrite + Unpin),
+    mail: &ScanMail<'_>,
+    command: &[u8],
+    end: &[u8],
+) -> Result<(), Trouble> {
     let mut octets = mail.body.open();
     let mut next = async || loop {
         match octets.next().await {
@@ -105,7 +185,7 @@ async fn send(wire: &mut (impl AsyncWrite + Unpin), mail: &ScanMail<'_>) -> Resu
             Err(error) => return Err(Trouble::Unread(error.to_string())),
         }
     };
-    let mut before: &[u8] = b"zINSTREAM\0";
+    let mut before = command;
     let mut now = next().await?;
     loop {
         let chunk = now.unwrap_or_default();
@@ -115,7 +195,8 @@ async fn send(wire: &mut (impl AsyncWrite + Unpin), mail: &ScanMail<'_>) -> Resu
             next().await?
         };
         let last = following.is_none();
-        write(wire, before, chunk, last).await?;
+        let after = if last { end } else { &[] };
+        write(wire, before, chunk, after).await?;
         if last {
             break;
         }
@@ -128,12 +209,11 @@ async fn write(
     wire: &mut (impl AsyncWrite + Unpin),
     before: &[u8],
     chunk: Bytes,
-    last: bool,
+    after: &[u8],
 ) -> Result<(), Trouble> {
     let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX).to_be_bytes();
     let length: &[u8] = if chunk.is_empty() { &[] } else { &length };
-    let end: &[u8] = if last { &END } else { &[] };
-    let mut frame = Buf::chain(before, length).chain(chunk).chain(end);
+    let mut frame = Buf::chain(before, length).chain(chunk).chain(after);
     wire.write_all_buf(&mut frame).await.map_err(broken)
 }
 
@@ -259,23 +339,60 @@ mod tests {
 
     #[tokio::test]
     async fn a_chunk_goes_over_with_its_length_in_front() {
-        for (name, before, chunk, last, wanted) in [
+        for (name, before, chunk, after, wanted) in [
             (
                 "whole",
                 "zINSTREAM\0",
                 "ab",
-                true,
+                "\0\0\0\0",
                 &b"zINSTREAM\0\0\0\0\x02ab\0\0\0\0"[..],
             ),
-            ("middle", "", "ab", false, b"\0\0\0\x02ab"),
-            ("empty", "zINSTREAM\0", "", true, b"zINSTREAM\0\0\0\0\0"),
+            ("middle", "", "ab", "", b"\0\0\0\x02ab"),
+            (
+                "empty",
+                "zINSTREAM\0",
+                "",
+                "\0\0\0\0",
+                b"zINSTREAM\0\0\0\0\0",
+            ),
         ] {
             let mut out = Vec::new();
             let chunk = Bytes::from(chunk.to_owned());
-            write(&mut out, before.as_bytes(), chunk, last)
+            write(&mut out, before.as_bytes(), chunk, after.as_bytes())
                 .await
                 .unwrap();
             assert_eq!(out, wanted, "case: {name}");
+        }
+    }
+
+    #[test]
+    fn sessions_are_only_spoken_with_who_names_them() {
+        for (name, line, wanted) in [
+            (
+                "clamd",
+                "ClamAV 1.4.6/27000/Mon Nov 30 2026| COMMANDS: SCAN PING IDSESSION INSTREAM END",
+                true,
+            ),
+            (
+                "without signatures",
+                "ClamAV 1.4.6| COMMANDS: PING IDSESSION INSTREAM",
+                true,
+            ),
+            (
+                "not that one",
+                "x| COMMANDS: PING INSTREAM NOIDSESSION",
+                false,
+            ),
+            (
+                "before the list",
+                "IDSESSION PING INSTREAM| COMMANDS: SCAN",
+                false,
+            ),
+            ("no list", "IDSESSION PING INSTREAM", false),
+            ("no clamd", "UNKNOWN COMMAND", false),
+            ("an answer about a mail", "stream: OK", false),
+        ] {
+            assert_eq!(names_sessions(line.as_bytes()), wanted, "case: {name}");
         }
     }
 }

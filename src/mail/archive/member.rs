@@ -12,7 +12,7 @@ use super::office::Plain;
 use super::tar::Tar;
 use super::uu::Text;
 use super::{tnef, zip};
-use crate::base::limit::SNIFF_MAX;
+use crate::base::limit::{ARCHIVE_HELD_MAX, SNIFF_MAX};
 use crate::mail::structure::Leaf;
 use crate::mail::structure::sniff::media_type;
 
@@ -303,10 +303,14 @@ impl Kept {
             return;
         }
         let own = &mut self.0;
-        // In steps: doubled, it could take twice the bound.
         if own.capacity() - own.len() < bytes.len() {
-            let step = bytes.len().max(own.len() / 8);
-            own.reserve_exact(step);
+            let wanted = own.len() + bytes.len();
+            // Only the pages that octets come to are memory, nothing is copied again, and all of it goes back at the end.
+            let whole = ARCHIVE_HELD_MAX.max(wanted) - own.len();
+            if wanted <= GROWN_MAX || own.try_reserve_exact(whole).is_err() {
+                // In steps: doubled, it could take twice as much.
+                own.reserve_exact(bytes.len().max(own.len() / 8));
+            }
         }
         own.extend_from_slice(bytes);
     }
@@ -316,6 +320,12 @@ impl Kept {
         look.release(self.0.len());
     }
 }
+
+/// Octets that are kept in a block that grows. What is larger gets one block of the largest size at once: blocks that grow
+/// and go on many threads leave holes, and an allocator keeps such holes for itself, ten times what is looked into.
+const GROWN_MAX: usize = 1 << 20;
+/// Blocks above it (glibc's `DEFAULT_MMAP_THRESHOLD_MAX`) come from the system each time, and go back to it.
+const _: () = assert!(ARCHIVE_HELD_MAX > 32 << 20);
 
 const MAILS: &[&str] = &[".eml"];
 const TARS: &[&str] = &[".tar"];
@@ -331,3 +341,33 @@ const ZIP_TYPES: &[&str] = &[
     "application/x-zip",
     "application/java-archive",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::mail::archive::{Bounds, Rules};
+
+    #[test]
+    fn what_is_kept_grows_in_small_steps_or_has_one_block_for_all_of_it() {
+        let mut look = Look::new(
+            Arc::new(Rules::default()),
+            Bounds::default(),
+            Arc::default(),
+        );
+        let (mut kept, piece) = (Kept::default(), vec![b'x'; 60_000]);
+        let mut blocks = BTreeSet::new();
+        for _ in 0..200 {
+            kept.feed(&piece, &mut look);
+            blocks.insert(kept.0.capacity());
+        }
+        let most = blocks.pop_last();
+        assert_eq!(kept.0.len(), 200 * piece.len());
+        assert_eq!(most, Some(ARCHIVE_HELD_MAX));
+        let small = GROWN_MAX + GROWN_MAX / 8;
+        assert!(blocks.iter().all(|block| *block <= small), "{blocks:?}");
+        assert!(blocks.len() < 20, "{blocks:?}");
+        assert!(!look.is_over());
+    }
+}

@@ -1,7 +1,8 @@
 //! A clamd that finds nothing and needs no time for it: what is left is what asking costs.
 //!
-//! Started by `scanning.py`: `clamd PORT` speaks INSTREAM and PING on 127.0.0.1 until it is ended. It reads each mail to
-//! its end, keeps nothing, and takes one buffer a connection; COUNT says how many there were. Not here: load, and measuring.
+//! Started by `scanning.py`: `clamd PORT` speaks INSTREAM, PING and IDSESSION on 127.0.0.1 until it is ended. It reads each
+//! mail to its end, keeps nothing, and takes one buffer a connection; COUNT says how many there were.
+//! Not here: load, and measuring.
 
 #![allow(
     missing_docs,
@@ -54,30 +55,55 @@ async fn serve(port: u16) {
 async fn answer(wire: TcpStream, mails: &AtomicU64) -> io::Result<()> {
     wire.set_nodelay(true)?;
     let mut wire = BufReader::with_capacity(READ, wire);
-    let mut command = Vec::new();
+    // Of a session, the number of the command.
+    let mut session = None;
     loop {
-        match wire.read_u8().await {
-            Ok(0) => break,
-            Ok(octet) => command.push(octet),
-            // A connection that only looked whether somebody is there.
-            Err(_) if command.is_empty() => return Ok(()),
-            Err(error) => return Err(error),
+        let mut command = Vec::new();
+        loop {
+            match wire.read_u8().await {
+                Ok(0) => break,
+                Ok(octet) => command.push(octet),
+                // A connection that only looked whether somebody is there, or one that is no longer needed.
+                Err(_) if command.is_empty() => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
+        let said = match command.as_slice() {
+            b"zIDSESSION" => {
+                session = Some(0_u64);
+                continue;
+            }
+            b"zINSTREAM" => {
+                read_mail(&mut wire).await?;
+                mails.fetch_add(1, Ordering::Relaxed);
+                "stream: OK".to_owned()
+            }
+            b"zPING" => "PONG".to_owned(),
+            b"zVERSIONCOMMANDS" => "bench| COMMANDS: PING IDSESSION INSTREAM".to_owned(),
+            // As `scanning.py` reads it.
+            b"zCOUNT" => {
+                let count = mails.load(Ordering::Relaxed).to_string();
+                return wire.write_all(count.as_bytes()).await;
+            }
+            _ => "UNKNOWN COMMAND".to_owned(),
+        };
+        let Some(number) = &mut session else {
+            return wire.write_all(format!("{said}\0").as_bytes()).await;
+        };
+        *number += 1;
+        // An answer at a time, as clamd does.
+        wire.write_all(format!("{number}: {said}\0").as_bytes())
+            .await?;
     }
-    if command == b"zPING" {
-        return wire.write_all(b"PONG\0").await;
-    }
-    if command == b"zCOUNT" {
-        let count = mails.load(Ordering::Relaxed).to_string();
-        return wire.write_all(count.as_bytes()).await;
-    }
+}
+
+async fn read_mail(wire: &mut BufReader<TcpStream>) -> io::Result<()> {
     loop {
         let length = u64::from(wire.read_u32().await?);
         if length == 0 {
-            mails.fetch_add(1, Ordering::Relaxed);
-            return wire.write_all(b"stream: OK\0").await;
+            return Ok(());
         }
-        let mut chunk = (&mut wire).take(length);
+        let mut chunk = (&mut *wire).take(length);
         if tokio::io::copy_buf(&mut chunk, &mut tokio::io::sink()).await? < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

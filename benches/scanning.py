@@ -86,7 +86,7 @@ def server(name, scanner=None):
         extra = ('[[scanner]]\nname = "instant"\nkind = "clamd"\naddress = "127.0.0.1:%d"\ntimeout = "4m"\n'
                  'max_size = "50 MiB"\nconnections = 200\n' % scanner.port)
     one = stand.Postwerk(name, 9, extra=extra)
-    one.config.write_text(one.config.read_text().replace("[queue]", "[queue]\npaused = true"))
+    one.config.write_text(one.config.read_text().replace("[queue]", '[queue]\npaused = true\nreserve = "64 MiB"'))
     return one.start()
 
 
@@ -172,13 +172,15 @@ class Clients:
         self.port, self.text = port, text
         self.replies = []
         self.gate = threading.Barrier(count)
-        self.threads = [threading.Thread(target=self.send, daemon=True) for _ in range(count)]
+        # Of ten peers: one alone may not have so much of its mail unfinished.
+        self.threads = [threading.Thread(target=self.send, args=("127.0.0.%d" % (1 + n % 10),), daemon=True)
+                        for n in range(count)]
         for one in self.threads:
             one.start()
 
-    def send(self):
+    def send(self, source):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as wire, wire.makefile("rb") as lines:
+            with socket.create_connection(("127.0.0.1", self.port), PATIENCE, (source, 0)) as wire, wire.makefile("rb") as lines:
                 def say_line(line):
                     wire.sendall(line)
                     while (reply := lines.readline())[3:4] == b"-":

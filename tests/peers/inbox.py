@@ -146,6 +146,11 @@ def text_of(mail):
     return mail.get_body(("plain",)).get_content()
 
 
+def unlinked(address):
+    """An address as our own mails and pages tell it: readable, and no link in anybody's mail program."""
+    return address.replace("@", "[at]").replace(".", "[.]")
+
+
 def links(text, heading):
     """The links that stand below a heading such as `Freigeben:`, each alone on its line."""
     lines = [line.strip() for line in text.splitlines()]

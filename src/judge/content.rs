@@ -95,7 +95,7 @@ pub struct Seen {
     pub by: String,
     /// For what.
     pub check: Check,
-    /// Who was not held yet when it was made.
+    /// For whom it was made.
     pub of: Vec<u32>,
 }
 
@@ -105,7 +105,7 @@ struct Course<'a> {
     answered: bool,
     conf: &'a Config,
     recipients: &'a [(u32, &'a Mailbox)],
-    /// Who was not held when this stage began: what it finds it finds for all of them, in whatever order.
+    /// Whom this stage is about: what it finds it finds for all of them, in whatever order.
     stage: Vec<u32>,
     checked: Vec<Check>,
     judged: Judged,
@@ -131,7 +131,8 @@ impl HeaderFacts {
     }
 }
 
-/// Looks at a mail in the order of `[checks]`; who is held by one check is not looked at by the next.
+/// Looks at a mail in the order of `[checks]`. Its content is looked at for everybody but who is held for a loop;
+/// the other checks pass over who is held already.
 ///
 /// # Errors
 /// The reply to a mail that is not taken at all.
@@ -155,9 +156,9 @@ pub(super) async fn judge(
         judged: Judged::default(),
     };
     for stage in &conf.checks.order {
-        course.stage = course.left().into_iter().map(|(index, _)| index).collect();
+        course.stage = course.begin(*stage);
         if course.stage.is_empty() {
-            break;
+            continue;
         }
         match stage {
             Stage::Loop => course.simple(Check::Loop, facts),
@@ -176,11 +177,28 @@ pub(super) async fn judge(
 }
 
 impl<'a> Course<'a> {
-    /// Who is not held yet.
-    fn left(&self) -> Vec<(u32, &Mailbox)> {
-        let held = |index| self.judged.held.iter().any(|(of, _)| *of == index);
+    /// Whom a stage is about. What is in a mail is asked about everybody, or a part that nobody can read would keep the
+    /// scanners from the virus beside it; a mail that goes in a circle was looked at each time.
+    fn begin(&self, stage: Stage) -> Vec<u32> {
+        let asked = |hold: &Hold| match stage {
+            Stage::Attachments | Stage::Scanners => hold.reason != HoldReason::Loop,
+            Stage::Loop | Stage::Mime | Stage::Account | Stage::Rate | Stage::Rules => false,
+        };
+        let all = self.there().into_iter().map(|(index, _)| index);
+        all.filter(|index| self.hold_of(*index).is_none_or(asked))
+            .collect()
+    }
+
+    fn hold_of(&self, index: u32) -> Option<&Hold> {
+        let mut all = self.judged.held.iter();
+        all.find(|(of, _)| *of == index).map(|(_, hold)| hold)
+    }
+
+    /// Whom this stage is about, with those whom it added.
+    fn meant(&self) -> Vec<(u32, &Mailbox)> {
         let all = self.there().into_iter();
-        all.filter(|(index, _)| !held(*index)).collect()
+        all.filter(|(index, _)| self.stage.contains(index) || self.hold_of(*index).is_none())
+            .collect()
     }
 
     /// Whom the mail goes to, as far as filters have said.
@@ -193,12 +211,10 @@ impl<'a> Course<'a> {
             .collect()
     }
 
-    /// Everybody whom this stage is about is held; who was held by it before is held for both.
+    /// Everybody whom this stage is about is held; who was held before is held for both.
     fn hold(&mut self, hold: &Hold) {
-        let held = |index| self.judged.held.iter().any(|(of, _)| *of == index);
-        let all = self.there().into_iter().map(|(index, _)| index);
-        let meant = all.filter(|index| self.stage.contains(index) || !held(*index));
-        for index in meant.collect::<Vec<_>>() {
+        let all = self.meant().into_iter().map(|(index, _)| index);
+        for index in all.collect::<Vec<_>>() {
             self.hold_one(index, hold);
         }
     }
@@ -219,6 +235,11 @@ impl<'a> Course<'a> {
     fn saw(&mut self, by: &str, check: Check) {
         if !self.checked.contains(&check) {
             self.checked.push(check);
+        }
+        for (index, hold) in &mut self.judged.held {
+            if self.stage.contains(index) && !hold.checked.contains(&check) {
+                hold.checked.push(check);
+            }
         }
         self.judged.seen.push(Seen {
             by: by.to_owned(),
@@ -243,7 +264,7 @@ impl<'a> Course<'a> {
         content: &Content<'_>,
     ) -> Result<(), Reply> {
         let id = content.id.to_string();
-        let mail = asked_about(content, &id, &[]);
+        let mail = asked_about(content, &id, &[], self.answered);
         let bare = content.structure.is_bare();
         let Some(looked) = Box::pin(scanners.attachments(self.conf, &mail, bare)).await else {
             return Ok(());
@@ -268,11 +289,11 @@ impl<'a> Course<'a> {
         if self.conf.scanners.is_empty() {
             return Ok(());
         }
-        let left = self.left().into_iter();
-        let left: Vec<(u32, Mailbox)> = left.map(|(n, mailbox)| (n, mailbox.clone())).collect();
-        let mailboxes: Vec<&Mailbox> = left.iter().map(|(_, mailbox)| mailbox).collect();
+        let meant = self.meant().into_iter();
+        let meant: Vec<(u32, Mailbox)> = meant.map(|(n, mailbox)| (n, mailbox.clone())).collect();
+        let mailboxes: Vec<&Mailbox> = meant.iter().map(|(_, mailbox)| mailbox).collect();
         let id = content.id.to_string();
-        let mail = asked_about(content, &id, &mailboxes);
+        let mail = asked_about(content, &id, &mailboxes, self.answered);
         let place = Place {
             hostname: self.conf.server.hostname.as_str(),
             role: content.role,
@@ -287,7 +308,7 @@ impl<'a> Course<'a> {
         self.judged.unseen.extend(found.unseen);
         self.judged.said.extend(found.said);
         for (place, hold) in found.refused {
-            if let Some((index, _)) = left.get(place) {
+            if let Some((index, _)) = meant.get(place) {
                 self.hold_one(*index, &hold);
             }
         }
@@ -327,7 +348,7 @@ impl<'a> Course<'a> {
             };
         }
         let gone: Vec<u32> = self
-            .left()
+            .meant()
             .into_iter()
             .filter_map(|(index, mailbox)| edits.remove.contains(mailbox).then_some(index))
             .collect();
@@ -336,14 +357,14 @@ impl<'a> Course<'a> {
             .iter()
             .filter(|one| {
                 !self
-                    .left()
+                    .meant()
                     .iter()
                     .any(|(index, known)| known == one && !gone.contains(index))
             })
             .cloned()
             .collect();
         self.tell(&edits, &new, &gone);
-        if !gone.is_empty() && new.is_empty() && self.left().len() == gone.len() {
+        if !gone.is_empty() && new.is_empty() && self.meant().len() == gone.len() {
             let why = "it would have removed every recipient";
             let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Filter, why);
             let hold = hold.with("name", &edits.by).with(SCANNER, &edits.by);
@@ -359,7 +380,7 @@ impl<'a> Course<'a> {
     fn tell(&mut self, edits: &Edits, new: &[Mailbox], gone: &[u32]) {
         let list = |all: Vec<String>| all.join(", ");
         let removed = self
-            .left()
+            .meant()
             .into_iter()
             .filter(|(index, _)| gone.contains(index));
         let removed: Vec<String> = removed.map(|(_, mailbox)| mailbox.to_string()).collect();
@@ -388,9 +409,11 @@ impl<'a> Course<'a> {
                 structure: content.structure,
                 now: Moment::of(content.now, &self.conf.digest.zone),
             };
-            let left = self.left().into_iter();
-            let held = policy::rules(&self.conf.hold_rules, &facts, &self.checked, left);
-            self.judged.held.extend(held);
+            let meant = self.meant().into_iter();
+            let held = policy::rules(&self.conf.hold_rules, &facts, &self.checked, meant);
+            for (index, hold) in held {
+                self.hold_one(index, &hold);
+            }
         }
         self.saw(Check::Rules.word(), Check::Rules);
     }
@@ -406,6 +429,7 @@ fn asked_about<'c>(
     content: &Content<'c>,
     id: &'c str,
     recipients: &'c [&'c Mailbox],
+    answered: bool,
 ) -> ScanMail<'c> {
     let origin = content.origin;
     ScanMail {
@@ -421,6 +445,7 @@ fn asked_about<'c>(
         role: content.role,
         listener: &origin.listener,
         local: origin.local,
+        answered,
         size: content.size,
         body: content.text,
     }

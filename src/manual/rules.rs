@@ -45,5 +45,8 @@
 //! * **Places to look are few, and fairly shared** (`scan`): two, and one for small mails. The next one that is free goes
 //!   to the network that has the fewest. Who finds none for a minute is held in `bad`, and judged again by itself.
 //! * **Order:** `[checks] order`; as delivered loop, broken MIME, attachments, scanners, account, rate, then rules, so that
-//!   what is dangerous is told before what is only ordered. The first that holds the whole mail ends it; a rule holds
-//!   single recipients. The hold names what was looked at before it, and a release records what was not.
+//!   what is dangerous is told before what is only ordered. What one
+//!   holds the content checks (attachments, scanners) look at too, unless it is a loop: else a part that nobody can read
+//!   would keep a virus from being found, and its owner could let it go as "not judged". The gravest tells, the others
+//!   stand beside it. The other checks pass over who is held. Among scanners a virus is the end, and a refusal
+//!   or "later" to a client that waits. The hold names what was looked at, and a release records what was not.

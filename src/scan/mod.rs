@@ -73,6 +73,8 @@ pub struct ScanMail<'a> {
     pub listener: &'a str,
     /// Where its client met us.
     pub local: Option<SocketAddr>,
+    /// Whether somebody waits who can be refused or put off.
+    pub answered: bool,
     /// Octets of the body.
     pub size: u64,
     /// Its text.
@@ -303,7 +305,7 @@ impl Scanners {
         }))
     }
 
-    /// Asks them in their order about one mail. An end (infected, refused, held) is the last that is asked.
+    /// Asks them in their order about one mail. A virus, and a reply to who waits for one, is the last that is asked.
     pub async fn scan(&self, mail: &ScanMail<'_>) -> Vec<Finding> {
         let conf = self.0.conf.load_full();
         let mut asked = asked(&conf, mail).collect::<Vec<_>>().into_iter();
@@ -329,7 +331,7 @@ impl Scanners {
                 };
                 let took = self.0.clock.mono() - began;
                 self.0.tally.count(&scanner.name, &said, took);
-                let last = ends(scanner, &said);
+                let last = ends(scanner, mail.answered, &said);
                 let edits = edits_of(&said);
                 found.push(Finding {
                     conf: scanner.clone(),
@@ -544,7 +546,9 @@ fn edits_of(said: &Result<Opinion, Trouble>) -> Option<Edits> {
         Ok(Opinion::Filtered(filtered)) => {
             let edits = &filtered.edits;
             let some = edits.rewrites() || !edits.top.is_empty() || edits.from.is_some();
-            some.then(|| edits.clone())
+            // What it refuses keeps the text that it has.
+            let works = !matches!(filtered.end, End::Reject(_) | End::Defer(_));
+            (some && works).then(|| edits.clone())
         }
         Ok(
             Opinion::Clean
@@ -557,15 +561,19 @@ fn edits_of(said: &Result<Opinion, Trouble>) -> Option<Edits> {
     }
 }
 
-/// Whether nobody else needs to be asked.
-fn ends(conf: &ScannerConf, said: &Result<Opinion, Trouble>) -> bool {
+/// Whether nobody else needs to be asked: nothing is graver, or the mail is not taken. What is only held may hide a virus.
+fn ends(conf: &ScannerConf, answered: bool, said: &Result<Opinion, Trouble>) -> bool {
     match said {
         Ok(Opinion::Infected(_)) => true,
-        Ok(Opinion::Filtered(filtered)) => filtered.end != End::Accept,
+        Ok(Opinion::Filtered(filtered)) => match filtered.end {
+            End::Reject(_) => answered && !conf.kind.holds_refused(),
+            End::Defer(_) => answered,
+            End::Accept | End::Discard | End::Quarantine(_) => false,
+        },
         // The others still look: a person who decides sees all of it.
         Ok(Opinion::Clean | Opinion::Flagged(..) | Opinion::Scored(_) | Opinion::Excepted(_)) => {
             false
         }
-        Err(_) => conf.on_failure == OnFailure::Defer,
+        Err(_) => answered && conf.on_failure == OnFailure::Defer,
     }
 }

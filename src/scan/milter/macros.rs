@@ -199,6 +199,7 @@ mod tests {
             role: Role::Mx,
             listener,
             local: local.map(at),
+            answered: true,
             size: 0,
             body: &Nothing,
         };

@@ -168,6 +168,7 @@ async fn told(packets: Vec<Vec<u8>>, room: &Arc<Semaphore>) -> Result<Filtered, 
         role: Role::Mx,
         listener: "127.0.0.1:25",
         local: None,
+        answered: true,
         size: LETTER.len() as u64,
         body: &text,
     };

@@ -122,6 +122,7 @@ mod tests {
             role: Role::Mx,
             listener: "local",
             local: None,
+            answered: true,
             size: 0,
             body: &Nothing,
         };

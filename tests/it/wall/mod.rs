@@ -3,6 +3,7 @@
 //! One mail a finding goes through every way in which its check may not look; in the end the check looks, and the mail
 //! goes. Not here: the tables without sockets (`judge::keep`, `queue::finding`).
 
+mod beside;
 mod roads;
 mod stays;
 

@@ -99,17 +99,18 @@ fn hold(conf: &AttachmentsConf, findings: &Findings) -> Option<Hold> {
     if let Some(blocked) = &findings.blocked {
         return Some(of_blocked(blocked));
     }
-    if let Some(stopped) = &findings.stopped {
-        return Some(of_stopped(stopped));
-    }
-    if let Some(lost) = &findings.lost {
-        return Some(of_lost(lost));
-    }
+    // A find outranks what could not be seen.
     if let Some(path) = findings.encrypted.as_ref().filter(|_| conf.hold_encrypted) {
         let cause = format!("{path}: only a password opens it");
         let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Attachment, cause);
         let hold = hold.with(SCANNER, ATTACHMENTS);
         return Some(hold.with("name", path).with("kind", "encrypted"));
+    }
+    if let Some(stopped) = &findings.stopped {
+        return Some(of_stopped(stopped));
+    }
+    if let Some(lost) = &findings.lost {
+        return Some(of_lost(lost));
     }
     if let Some(packed) = findings.packed.as_ref().filter(|_| conf.hold_damaged) {
         let Packed { path, method } = packed;
@@ -268,14 +269,24 @@ mod tests {
                 "quarantine attachment: a.zip > b.exe: blocked by \"*.exe\"",
             ),
             (
-                true,
+                false,
                 hard(),
                 "bad scanner: archive bomb: a.zip > b.exe: unpacks to far more than it is (bound ARCHIVE_RATIO_MAX = 200)",
             ),
             (
-                true,
+                false,
                 lost(),
                 "bad scanner: not looked into: a.pdf: the transfer encoding \"x-?foo\" is unknown",
+            ),
+            (
+                true,
+                hard(),
+                "quarantine attachment: a.zip > b.exe: only a password opens it",
+            ),
+            (
+                true,
+                lost(),
+                "quarantine attachment: a.zip > b.exe: only a password opens it",
             ),
             (
                 true,

@@ -13,7 +13,9 @@ use crate::mail::hold::{Hold, HoldQueue, HoldReason, SCANNER};
 use crate::mail::outcome::Outcome;
 use crate::mail::state::{Illegal, State};
 use crate::queue::hold::Card;
+use crate::queue::returned::Returned;
 use crate::queue::shelf::Shelf;
+use crate::store::Work;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const RELEASE: Verb = Verb::Release { undo: false };
@@ -119,6 +121,30 @@ async fn what_is_deleted_while_it_waits_to_be_judged_comes_back_to_be_judged() {
     assert_eq!(parcels[0].parcel.slots[0].state, State::Judging);
     assert_eq!(parcels[0].parcel.all_found()[0].reason, HoldReason::Virus);
     assert!(stage.due().await.is_empty(), "unjudged it goes to nobody");
+}
+
+#[tokio::test]
+async fn what_is_found_good_travels_back_as_if_nothing_had_been_found() {
+    let stage = Stage::new().await;
+    let id = infected(&stage, "a@a.example").await;
+    let back = async || {
+        let parcels = stage.queue.parcels_of(id.parse().unwrap()).await.unwrap();
+        parcels[0].parcel.back
+    };
+    stage.act(RELEASE, &id).await.unwrap();
+    assert_eq!(back().await, Some(Returned::Nothing));
+    stage.act(Verb::Hold, &id).await.unwrap();
+    stage.act(REQUEUE, &id).await.unwrap();
+    assert_eq!(back().await, Some(Returned::Nothing), "nobody looked yet");
+    let store = stage.queue.store();
+    let head = store.ready(Work::Judge, 1).await.unwrap().remove(0);
+    let claimed = store.claim(Work::Judge, head.group, 1).await.unwrap();
+    let work = stage.queue.to_judge(&claimed[0]).await.unwrap();
+    let done = stage
+        .queue
+        .judged(work, Vec::new(), Default::default(), &[]);
+    done.await.unwrap();
+    assert_eq!(back().await, None);
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ impl Queue {
         let before = parcel.hold.take();
         // What was not taken back stands in `held`.
         parcel.found.clear();
+        parcel.back = None;
         // Somebody asked for this mail, so its site is asked too, unless something of it is held again.
         let good_only = told.is_empty().then(|| super::accept::group_of(&parcel));
         let woken = good_only.flatten().map(|group| (now, group));

@@ -34,6 +34,10 @@ pub async fn run(queue: Queue, scanners: Scanners, shutdown: Shutdown) {
             // One that cannot be judged stops no other.
             let mut failures = Failures::new();
             for piece in pieces.iter() {
+                if scanners.is_stopping() {
+                    // The claims end with the process, and the next start judges what is left.
+                    break;
+                }
                 let done = judge(&queue, &scanners, piece).await;
                 failures.extend(done.err().map(|error| (piece.record.key.clone(), error)));
             }

@@ -31,11 +31,15 @@ impl Keep<'_> {
         for (index, _) in recipients {
             let all = self.found.iter();
             let kept = all.filter(|found| !self.is_over(found, judged, *index));
-            let kept: Vec<Found> = kept.cloned().collect();
+            let mut kept: Vec<Found> = kept.cloned().collect();
+            let at = judged.held.iter().position(|(of, _)| of == index);
+            // What its check found again needs nobody to keep it.
+            let again = at.and_then(|at| judged.held.get(at));
+            let again = again.map(|(_, hold)| hold.found()).unwrap_or_default();
+            kept.retain(|found| !again.iter().any(|one| one.is_of(found)));
             if kept.is_empty() {
                 continue;
             }
-            let at = judged.held.iter().position(|(of, _)| of == index);
             let new = at.map(|at| judged.held.swap_remove(at).1);
             let hold = self.hold(kept, new, judged);
             judged.held.push((*index, hold));

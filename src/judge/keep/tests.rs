@@ -297,6 +297,23 @@ fn of_several_findings_each_waits_for_its_own_check() {
 }
 
 #[test]
+fn who_found_the_same_again_is_not_said_not_to_have_looked() {
+    let phish = by(HoldReason::Phish, "clam");
+    let flagged = || Judged {
+        held: vec![(0, by(HoldReason::Phish, "clam"))],
+        unseen: vec![unseen("clam", Why::Unfit)],
+        ..Judged::default()
+    };
+    let hold = keep(&conf(), &phish, flagged()).unwrap();
+    assert_eq!((hold.reason, hold.unseen.len()), (HoldReason::Phish, 0));
+    // Another find of the same scanner is not taken back by it: it may have ended before.
+    let virus = by(HoldReason::Virus, "clam");
+    let hold = keep(&conf(), &virus, flagged()).unwrap();
+    assert_eq!((hold.reason, hold.others.len()), (HoldReason::Virus, 1));
+    assert_eq!(hold.unseen.len(), 1, "{hold:?}");
+}
+
+#[test]
 fn it_is_judged_again_when_the_scanner_is_back_that_kept_its_check_from_looking() {
     let virus = || by(HoldReason::Virus, "clam");
     let failed = |scanner: &str| Judged {

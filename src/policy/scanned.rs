@@ -125,15 +125,13 @@ impl Scanned {
                 let cause = "its own settings let the mail pass unseen";
                 self.overlooked(name, Why::Skipped, cause.to_owned());
             }
-            // What it did not see whole it says nothing of: what it found before stays.
-            Opinion::Flagged(flag, signature) if !flag.is_whole() => {
+            // It may have ended there, before it saw all of the mail: what it found before stays.
+            Opinion::Flagged(_, signature) => {
                 self.overlooked(name, Why::Unfit, signature.clone());
             }
-            Opinion::Clean
-            | Opinion::Infected(_)
-            | Opinion::Flagged(..)
-            | Opinion::Scored(_)
-            | Opinion::Filtered(_) => self.looks(name, check),
+            Opinion::Clean | Opinion::Infected(_) | Opinion::Scored(_) | Opinion::Filtered(_) => {
+                self.looks(name, check)
+            }
         }
     }
 

@@ -9,7 +9,8 @@ use super::{Opinion, Trouble};
 use crate::base::limit::SCAN_WORDS_MAX;
 use crate::base::text::clean_bytes;
 
-/// Something that clamd finds and that is no malware.
+/// Something that clamd finds and that is no malware. None says that the mail was looked at to its end: by its options
+/// clamd ends at a heuristic before it knows all signatures (HeuristicScanPrecedence).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flag {
     /// Above a limit of its own: it looked at a part only.
@@ -45,23 +46,16 @@ impl Flag {
             Self::Macros => b"Heuristics.OLE2.ContainsMacros",
         }
     }
-
-    /// Whether the mail was looked at for malware to its end.
-    pub fn is_whole(self) -> bool {
-        match self {
-            Self::Limits | Self::Encrypted => false,
-            Self::Phishing | Self::Macros => true,
-        }
-    }
 }
 
-/// Of the name in front of FOUND. clamd 0.105 said `(null)` where it had none: that is no finding.
+/// Of the name in front of FOUND. clamd 0.105 said `(null)` where it had none: that is no finding, and about this one mail
+/// only. Whoever writes such mails must not make the scanner count as dead for everybody.
 pub(super) fn opinion(name: &[u8]) -> Result<Opinion, Trouble> {
     let shown = clean_bytes(name, SCAN_WORDS_MAX);
     let bare = name.trim_ascii();
     if bare.is_empty() || bare.starts_with(b"(null)") {
         let words = format!("it found something without a name (\"{shown}\")");
-        return Err(Trouble::Garbage(words));
+        return Err(Trouble::Unable(words));
     }
     Ok(match flag(bare) {
         Some(flag) => Opinion::Flagged(flag, shown),
@@ -143,7 +137,7 @@ mod tests {
         ] {
             let said = opinion(name.as_bytes());
             assert!(
-                matches!(said, Err(Trouble::Garbage(_))),
+                matches!(said, Err(Trouble::Unable(_))),
                 "case: {name}: {said:?}"
             );
         }

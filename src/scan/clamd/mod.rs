@@ -301,11 +301,11 @@ mod tests {
             ("xstream: OK", Err(Trouble::Garbage("xstream: OK".to_owned()))),
             (
                 "stream: (null) FOUND",
-                Err(Trouble::Garbage("it found something without a name (\"(null)\")".to_owned())),
+                Err(Trouble::Unable("it found something without a name (\"(null)\")".to_owned())),
             ),
             (
                 "stream:  FOUND",
-                Err(Trouble::Garbage("it found something without a name (\"\")".to_owned())),
+                Err(Trouble::Unable("it found something without a name (\"\")".to_owned())),
             ),
             ("stream: FOUND", Err(Trouble::Garbage("stream: FOUND".to_owned()))),
             ("UNKNOWN COMMAND", Err(Trouble::Garbage("UNKNOWN COMMAND".to_owned()))),

@@ -168,3 +168,25 @@ async fn what_clamd_finds_and_is_no_virus_is_held_where_it_belongs() {
         }
     }
 }
+
+#[tokio::test]
+async fn mails_that_are_found_without_a_name_switch_no_scanner_off() {
+    let remote = Remote::friendly().await;
+    let peer = Peer::clamd(|nth, mail| match nth {
+        1..=4 => Answer::Say("stream: (null) FOUND".to_owned()),
+        _ => eicar(mail),
+    })
+    .await;
+    let house = House::before(&remote, &clam(&peer.address, "on_failure = \"accept\"")).await;
+    for _ in 0..4 {
+        house
+            .send("a@sender.example", &["b@example.org"], &letter("x"))
+            .await;
+    }
+    house
+        .send("a@sender.example", &["b@example.org"], &infected())
+        .await;
+    assert_eq!(peer.asked(), 5);
+    let hold = holds(&house).await.remove(0);
+    assert_eq!((hold.queue, hold.reason), VIRUS);
+}

@@ -6,11 +6,11 @@
 //! Not here: what hides or turns text (`shown`). Numbers stay: a telephone's links are asked off where HTML is made.
 
 /// Ends of file names that are no top-level domains: a name that ends so stays as it is.
-const ENDINGS: [&str; 45] = [
-    "bat", "bmp", "bz2", "cmd", "csv", "dll", "doc", "docm", "docx", "dot", "eml", "exe", "gif",
-    "gz", "htm", "html", "ics", "img", "iso", "jar", "jpeg", "jpg", "js", "jse", "json", "lnk",
-    "msi", "odp", "ods", "odt", "pdf", "php", "png", "ppt", "pptx", "rar", "rtf", "scr", "tar",
-    "txt", "vbs", "xls", "xlsm", "xlsx", "xml",
+const ENDINGS: [&str; 44] = [
+    "bat", "bmp", "bz2", "cmd", "csv", "dll", "doc", "docm", "docx", "eml", "exe", "gif", "gz",
+    "htm", "html", "ics", "img", "iso", "jar", "jpeg", "jpg", "js", "jse", "json", "lnk", "msi",
+    "odp", "ods", "odt", "pdf", "php", "png", "ppt", "pptx", "rar", "rtf", "scr", "tar", "txt",
+    "vbs", "xls", "xlsm", "xlsx", "xml",
 ];
 /// Schemes that act without `//`.
 const SCHEMES: [&str; 32] = [
@@ -206,6 +206,7 @@ mod tests {
             ("www.pdf", "www[.]pdf"),
             ("evil.com.pdf", "evil[.]com[.]pdf"),
             ("evil.zip", "evil[.]zip"),
+            ("evil.dot", "evil[.]dot"),
             ("click:evil.com", "click:evil[.]com"),
             ("a|evil.com|b", "a|evil[.]com|b"),
             ("„evil.com“", "„evil[.]com“"),

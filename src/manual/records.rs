@@ -46,7 +46,8 @@
 //! * **Of many who decide at once one wins.** `Is(parcel)` is the only referee; whoever loses reads the card *again*,
 //!   because the first reading may be older than the winner's batch.
 //! * **A hold's end is fixed when it begins**, in store time: a shorter `[hold.*] expiry` after a reload does not delete
-//!   tonight what a digest promised until next week. An end that passed while the server was off waits a day longer.
+//!   tonight what a digest promised until next week. An end that passed while the server was off waits a day longer,
+//!   and what is brought back is held for seven days at least: its end may have passed in the trash.
 //! * **A requeue keeps the old hold in the parcel while it is judged**, so that a new hold can write its id into the old
 //!   card: "held again" is an answer that the old link can give.
 //! * **What a scanner's failure held waits in its card**: the open card is due as Recheck, in the group of that scanner.

@@ -434,6 +434,12 @@ impl Queue {
             }
             Verb::Undo => {
                 parcel.unchecked = false;
+                // A hold whose end passed meanwhile would end at once, and nobody could look at what they brought back.
+                if let Some(kept) = &mut parcel.hold
+                    && kept.until > 0
+                {
+                    kept.until = kept.until.max(now.saturating_add(micros(TRASH)));
+                }
                 if waits {
                     parcel.next_try = now;
                     parcel.expires = now.saturating_add(lifetime);

@@ -164,6 +164,8 @@ impl Queue {
         if parsed.is_empty() {
             return Err(BulkError::Empty);
         }
+        // It ends what the job acts on, so nothing that comes after the look is meant.
+        let own = JobId(self.fresh_id());
         let survey = self.survey(&parsed, Some(verb)).await?;
         if survey.count == 0 {
             return Err(BulkError::Nothing);
@@ -183,13 +185,7 @@ impl Queue {
         }
         let job = Job {
             total: survey.count,
-            ..Job::new(
-                JobId(self.fresh_id()),
-                verb,
-                query,
-                actor,
-                self.clock.wall(),
-            )
+            ..Job::new(own, verb, query, actor, self.clock.wall())
         };
         let mut batch = Batch::new();
         batch.need = verb.need();

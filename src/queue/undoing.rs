@@ -7,12 +7,13 @@
 
 use super::Queue;
 use super::bulk::{Job, JobId, job_key, put_job};
+use super::ledger::Stored;
 use super::query::Query;
-use super::record::{BY_JOB, MessageId, job_term, message_of};
+use super::record::{BY_JOB, Message, MessageId, job_term, message_of};
 use super::stride::{Meant, Page, Target};
 use super::survey::TakeBack;
 use super::verbs::{Actor, Verb};
-use crate::store::{Batch, Pre, Span, StoreError};
+use crate::store::{Batch, Pre, Span, StoreError, Version};
 
 /// A job that goes on moves its record with each page; it is read again so often, and more than once a page.
 const TRIES: usize = 20;
@@ -60,6 +61,8 @@ impl Queue {
             _ if job.done == 0 && job.ended.is_some() => Err(NotTakenBack::Nothing),
             Some(back) if back <= self.store.now().0 => Err(NotTakenBack::Late),
             Some(_) => Ok(()),
+            // It ended before anybody noted until when.
+            None if job.ended.is_some() => Err(NotTakenBack::Late),
             // It has begun and did nothing yet: it is stopped.
             None => Ok(()),
         }
@@ -119,11 +122,17 @@ impl Queue {
         ids.dedup();
         let mut targets = Vec::with_capacity(ids.len());
         for id in &ids {
-            let Some((message, version)) = self.message_by_id(*id).await? else {
-                continue;
-            };
             // All of the message, also what the page cut off: the cursor goes behind it.
-            let mut parcels = self.parcels_of(*id).await?;
+            let (message, version, mut parcels) = match self.whole(*id).await {
+                Ok(Some(whole)) => whole,
+                Ok(None) => continue,
+                // One bad record must not keep the others from coming back.
+                Err(error @ StoreError::Damaged(_)) => {
+                    self.pass_over(&error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             parcels.retain(|stored| stored.parcel.job == Some(of));
             targets.push(Target {
                 message,
@@ -137,6 +146,17 @@ impl Queue {
             gone: 0,
             next: page.next.and(ids.last().map(|id| id.0)),
         })
+    }
+
+    async fn whole(
+        &self,
+        id: MessageId,
+    ) -> Result<Option<(Message, Version, Vec<Stored>)>, StoreError> {
+        let Some((message, version)) = self.message_by_id(id).await? else {
+            return Ok(None);
+        };
+        let parcels = self.parcels_of(id).await?;
+        Ok(Some((message, version, parcels)))
     }
 
     /// The query of a job, as far as it has one of its own.

@@ -246,3 +246,58 @@ async fn what_ended_stands_in_the_trash_or_with_the_rest() {
     let card = stage.queue.card(cards[0].id).await.unwrap().unwrap();
     assert_eq!(card.end.unwrap().by, "admin");
 }
+
+#[tokio::test]
+async fn what_comes_back_from_the_trash_is_held_for_days_though_its_end_passed_there() {
+    let stage = Stage::new().await;
+    stage
+        .accept_held("a@a.example", &["b@b.example"], Some(rule()))
+        .await;
+    let card = stage.open().await.remove(0);
+    let left = Duration::from_micros(card.until - stage.queue.store().now().0);
+    stage.clock.advance(left - DAY);
+    stage.queue.decide(card.id, TRASH, &admin()).await.unwrap();
+    stage.clock.advance(2 * DAY);
+    stage.upkeep().await;
+    let back = stage.queue.decide(card.id, Verb::Undo, &admin()).await;
+    let (until, now) = (back.unwrap().until, stage.queue.store().now().0);
+    assert!(until > card.until && until >= now + 7 * 86_400_000_000);
+    stage.clock.advance(6 * DAY);
+    stage.upkeep().await;
+    assert_eq!(stage.open().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_record_does_not_keep_the_others_from_coming_back() {
+    let stage = Stage::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let id = stage.accept_held("a@a.example", &["b@b.example"], Some(rule()));
+        ids.push(id.await);
+    }
+    let job = stage.job(TRASH, "reason:rule").await;
+    assert_eq!(job.done, 3);
+    let mut batch = crate::store::Batch::new();
+    batch.ops.push(crate::store::Op::Put {
+        key: super::super::record::message_key(ids[1]),
+        value: vec![0xff, 0xff].into(),
+        due: None,
+        terms: Vec::new(),
+    });
+    stage.queue.store().commit(batch).await.unwrap();
+    let undo = stage.queue.undo_job(job.id, &admin()).await.unwrap();
+    assert_eq!(stage.end_of(undo.id).await.done, 2);
+}
+
+#[tokio::test]
+async fn a_job_that_ended_before_its_time_was_noted_is_not_taken_back() {
+    let stage = Stage::new().await;
+    stage
+        .accept_held("a@a.example", &["b@b.example"], Some(rule()))
+        .await;
+    let mut job = stage.job(TRASH, "reason:rule").await;
+    assert!(stage.queue.can_take_back(&job).is_ok());
+    job.back = None;
+    let late = stage.queue.can_take_back(&job);
+    assert!(matches!(late, Err(NotTakenBack::Late)), "{late:?}");
+}

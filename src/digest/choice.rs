@@ -150,7 +150,7 @@ pub(super) fn warned(choice: &Choice, wanted: u64) -> u64 {
     first.map_or(wanted, |first| first.min(wanted))
 }
 
-/// Whether nothing that they were told of is held, and something is. What they were told of lies at either end.
+/// Whether nothing that they were told of is held, and something is.
 pub(super) async fn is_first(
     queue: &Queue,
     scopes: &BTreeSet<Scope>,
@@ -160,15 +160,15 @@ pub(super) async fn is_first(
     if oldest.is_none_or(|card| stream.knows(card.id)) {
         return Ok(false);
     }
-    if stream.recent.is_empty() {
-        return Ok(true);
-    }
-    let mut newest = Merged::new(queue, scopes, true);
-    for _ in 0..PAGE {
-        match newest.next().await? {
-            Some(card) if stream.knows(card.id) => return Ok(false),
-            Some(_) => {}
-            None => break,
+    // The oldest is behind `last`, so what they were told of and is still held stands in `recent`.
+    for id in stream.recent.iter().rev() {
+        let card = match queue.card(*id).await {
+            Err(StoreError::Damaged(_)) => None,
+            card => card?,
+        };
+        let held = |card: &Card| card.end.is_none() && scopes.iter().any(|s| s.holds(card));
+        if card.as_ref().is_some_and(held) {
+            return Ok(false);
         }
     }
     Ok(true)

@@ -285,3 +285,22 @@ async fn fifty_of_a_hundred_thousand_need_a_page_or_two_from_either_end() {
     assert_eq!(ids.last(), oldest.first().map(|card| &card.id));
     assert_eq!(chosen.told_up_to.0 + 1, oldest[25].id.0);
 }
+
+#[tokio::test]
+async fn a_first_hold_is_none_while_one_in_the_middle_that_was_told_of_is_held() {
+    let desk = Desk::new(|conf| conf.digest.on_first = true).await;
+    desk.flood("before", 200).await;
+    assert_eq!(desk.day().await.len(), 1);
+    let stream = desk.stream().await;
+    let queue = &desk.stage.queue;
+    let page = queue.cards(&Shelf::All, None, false, 200).await.unwrap();
+    // Somebody deletes what was told of from the oldest on, and newer mail comes.
+    for card in page.cards.iter().take_while(|card| stream.knows(card.id)) {
+        let verb = Verb::Delete { now: true };
+        queue.decide(card.id, verb, &Actor::of("x")).await.unwrap();
+    }
+    desk.flood("after", 100).await;
+    let scopes = [Scope::Queue(HoldQueue::Quarantine)].into();
+    assert!(page.cards.iter().rev().any(|card| stream.knows(card.id)));
+    assert!(!choice::is_first(queue, &scopes, &stream).await.unwrap());
+}

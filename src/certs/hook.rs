@@ -81,7 +81,8 @@ fn ended(status: ExitStatus, said: &[u8], acme: &AcmeConf) -> Result<(), String>
     if status.success() {
         return Ok(());
     }
-    let said = clean_bytes(&veiled(said.trim_ascii(), acme), SHOWN_MAX);
+    let values = acme.hook_env.iter().map(|(_, secret)| secret.reveal());
+    let said = clean_bytes(&veiled(said.trim_ascii(), values), SHOWN_MAX);
     let said = if said.is_empty() {
         "it said nothing on standard error".to_owned()
     } else {
@@ -94,12 +95,13 @@ fn ended(status: ExitStatus, said: &[u8], acme: &AcmeConf) -> Result<(), String>
 }
 
 /// Programs that trace what they do show what they were given.
-fn veiled(said: &[u8], acme: &AcmeConf) -> Vec<u8> {
+fn veiled<'v>(said: &[u8], values: impl Iterator<Item = &'v str>) -> Vec<u8> {
     let mut text = String::from_utf8_lossy(said).into_owned();
-    for (_, secret) in &acme.hook_env {
-        if secret.reveal().len() >= VEILED_MIN {
-            text = text.replace(secret.reveal(), "***");
-        }
+    let mut values: Vec<&str> = values.filter(|value| value.len() >= VEILED_MIN).collect();
+    // One that begins with another would keep its own end.
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    for value in values {
+        text = text.replace(value, "***");
     }
     text.into_bytes()
 }
@@ -133,3 +135,16 @@ const VEILED_MIN: usize = 6;
 const SAID_MAX: u64 = 16 << 10;
 /// Characters of it in an error.
 const SHOWN_MAX: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_values_of_which_one_begins_with_the_other_neither_shows() {
+        for values in [["hunter1", "hunter1-more"], ["hunter1-more", "hunter1"]] {
+            let said = veiled(b"sent hunter1-more, hunter1 and x", values.into_iter());
+            assert_eq!(String::from_utf8_lossy(&said), "sent ***, *** and x");
+        }
+    }
+}

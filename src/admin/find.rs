@@ -49,8 +49,8 @@ fn matches(queue: &Queue, query: &Query, message: &Message, parcels: &[Stored]) 
     let from = message.from.path.to_string();
     let subject = plain(message.subject.as_deref().unwrap_or_default());
     let author = plain(message.author.as_deref().unwrap_or_default());
-    let now = Wall(queue.store().now().0);
-    let age: Duration = now - Wall(message.arrived);
+    let now = queue.clock().wall();
+    let age: Duration = now - Wall(message.wall);
     parcels.iter().any(|stored| {
         stored.parcel.slots.iter().any(|slot| {
             let to = slot.mailbox.to_string();

@@ -63,12 +63,13 @@ async fn rotate(
         let sentence = "write {} or {\"now\": true}";
         Problem::new(error.status(), format!("{}; {sentence}", error.body_text()))
     })?;
-    let rotated = keys.rotate(now).await?;
+    // First: also when there is no room for another key, whoever is logged in goes.
     let ended = if now {
         sessions::end_all(&store).await?
     } else {
         sessions::Ended::default()
     };
+    let rotated = keys.rotate(now).await?;
     let logged_out = ended.sessions + ended.links;
     tracing::info!(
         key = rotated.key,

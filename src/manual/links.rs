@@ -27,8 +27,8 @@
 //!   yet from the oldest on, the same from the newest on, and what would lose its links; what finds no row is not told,
 //!   not warned of and not listed again, and comes next time. `last` of a stream stands before the first hold that waits;
 //!   what was listed behind it is kept by id, at most 2,000, and if there is more the oldest are listed twice. A flood
-//!   that brings more than fifty a period for good cannot be listed whole; the oldest that waits still moves by half of
-//!   the rows each time. Of 750 digests with links that count the oldest is forgotten: one an hour for a month.
+//!   that brings more than fifty a period for good cannot be listed whole; the oldest that waits still moves by a
+//!   quarter of the rows each time. Of 750 digests with links that count the oldest is forgotten: one an hour for a month.
 //! * **Whoever holds the digest is the recipient.** A forwarded digest forwards its decisions; each is recorded with the
 //!   digest's recipient, the address it came from and, in the log, the browser's name. Rights are judged at the click:
 //!   by everything that was found (`findings`), by `[hold.release]` as it is then, and by whose the mail is then. Owners

@@ -87,7 +87,15 @@ impl Tab {
     pub(super) fn wanted(self, search: &str) -> Result<Wanted, QueryError> {
         let query = Query::search(search)?;
         let shelf = match self {
-            Self::All | Self::Queue(_) => return Ok(self.open(query)),
+            Self::All | Self::Queue(_) => {
+                let wanted = self.open(query);
+                // What acts on all of it is sent as a text, which the tab has made longer.
+                Query::parse(&wanted.query.to_string()).map_err(|error| QueryError {
+                    column: search.chars().count().max(1),
+                    wrong: error.wrong,
+                })?;
+                return Ok(wanted);
+            }
             Self::Trash => Shelf::Trash,
             Self::Done => Shelf::Done,
         };
@@ -127,6 +135,7 @@ impl Tab {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limit::QUERY_WORDS_MAX;
 
     #[test]
     fn a_search_that_names_a_queue_moves_to_its_tab() {
@@ -160,6 +169,9 @@ mod tests {
             let seen = (found.tab.word(), found.query.to_string());
             assert_eq!(seen, (wanted, query.to_owned()), "case: {tab} {search}");
         }
+        let fifty = vec!["x"; QUERY_WORDS_MAX].join(" ");
+        let error = Tab::All.wanted(&fifty).map(drop).unwrap_err();
+        assert_eq!(error.wrong, Wrong::Many, "no button that is refused later");
         let error = Tab::Trash.wanted("ä status:held").map(drop).unwrap_err();
         assert_eq!((error.column, error.wrong), (3, Wrong::Status));
     }

@@ -33,7 +33,10 @@ pub(super) async fn run(
     yes: Option<Yes>,
 ) -> Result<ExitCode, QueueError> {
     let meant = ask(client, &order).await?;
-    if meant.count > 0 {
+    if meant.count == 0 {
+        // What comes in between was not looked at: the server says that nothing matches.
+        order.number = Some(0);
+    } else {
         preview(&mut io::stderr().lock(), &order.verb, &meant)?;
         order.number = match yes {
             Some(Yes(number)) => number,
@@ -89,7 +92,7 @@ async fn ask(client: &Client, order: &BulkOrder) -> Result<Meant, QueueError> {
 }
 
 fn preview(out: &mut impl Write, verb: &str, meant: &Meant) -> io::Result<()> {
-    let more = if meant.more { "more than " } else { "" };
+    let more = if meant.more { "at least " } else { "" };
     let understood = clean(&meant.understood, usize::MAX);
     let count = meant.count;
     writeln!(
@@ -294,6 +297,18 @@ mod tests {
   ...
 ";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn a_count_that_was_cut_is_the_least_that_there_is() {
+        let (mut out, mut meant) = (Vec::new(), meant(10_000));
+        meant.more = true;
+        preview(&mut out, "delete", &meant).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.starts_with("delete would act on at least 10000 recipients: "),
+            "{text}"
+        );
     }
 
     #[test]

@@ -230,10 +230,6 @@ impl Look {
         }
     }
 
-    pub(super) fn shallower(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-    }
-
     /// Octets that are kept until an archive's end.
     pub(super) fn hold(&mut self, octets: usize) {
         self.charge(cost(octets, OCTET));

@@ -1,19 +1,22 @@
 //! One attachment or entry: judged by its names and by its first octets, and looked into if it has something inside.
 //!
-//! The content decides what it is; only what no content shows is taken by its name.
+//! It is looked into as all that its content shows and as all that its names and types claim: a file that begins as one
+//! kind may be another to the program that opens it by its name.
+//! Not here: what each kind does with the octets (`inside`).
 
 use std::mem;
 use std::sync::Arc;
 
 use super::gzip::Gzip;
-use super::look::Look;
+use super::inside::{Inside, Kept};
+use super::look::{Look, Standing};
 use super::mail::Mail;
 use super::office::Plain;
-use super::tar::Tar;
 use super::uu::Text;
-use super::{tnef, zip};
-use crate::base::limit::{ARCHIVE_HELD_MAX, SNIFF_MAX};
+use super::work::{ENTRY, NAME_OCTET, OCTET, cost};
+use crate::base::limit::SNIFF_MAX;
 use crate::mail::structure::Leaf;
+use crate::mail::structure::name;
 use crate::mail::structure::sniff::media_type;
 
 /// What comes by now.
@@ -28,7 +31,17 @@ pub(super) struct Member {
     packed: Option<Vec<u8>>,
     /// Until it is known what it is.
     head: Vec<u8>,
-    inside: Option<Inside>,
+    open: Option<Open>,
+}
+
+/// All that it may be, once that is known.
+#[derive(Debug)]
+struct Open {
+    plain: Plain,
+    /// Each with where it stands: they come by at the same time.
+    insides: Vec<(Inside, Standing)>,
+    /// Octets until all of them take a block: who finds first must not depend on the cuts.
+    block: Vec<u8>,
 }
 
 /// Names of one thing, read once: a zip may have a thousand of an entry, and as many contents for them.
@@ -42,22 +55,6 @@ pub(super) struct Named {
     zip: bool,
     tar: bool,
 }
-
-#[derive(Debug)]
-enum Inside {
-    Plain(Plain),
-    Text(Box<Text>),
-    Gzip(Box<Gzip>),
-    Tar(Box<Tar>),
-    Mail(Box<Mail>),
-    /// Kept to its end: its table of contents stands there.
-    Zip(Kept),
-    Tnef(Kept),
-    Nothing,
-}
-
-#[derive(Debug, Default)]
-struct Kept(Vec<u8>);
 
 impl Member {
     /// An entry of an archive.
@@ -96,7 +93,7 @@ impl Member {
             lines: false,
             packed: None,
             head: Vec::new(),
-            inside: None,
+            open: None,
         }
     }
 
@@ -109,118 +106,110 @@ impl Member {
         if look.is_over() {
             return;
         }
-        if let Some(inside) = &mut self.inside {
-            inside.feed(bytes, look);
+        if let Some(open) = &mut self.open {
+            open.feed(bytes, look);
             return;
         }
         let room = SNIFF_MAX.saturating_sub(self.head.len()).min(bytes.len());
         let (now, rest) = bytes.split_at(room);
         self.head.extend_from_slice(now);
         if self.head.len() == SNIFF_MAX {
-            self.open(look);
-            if !rest.is_empty() {
-                self.feed(rest, look);
-            }
+            let mut open = self.open(look);
+            open.feed(rest, look);
+            self.open = Some(open);
         }
     }
 
     /// All of it, and its end: an archive that is not packed again needs no copy.
-    pub(super) fn whole(mut self, bytes: &[u8], look: &mut Look) {
+    pub(super) fn whole(self, bytes: &[u8], look: &mut Look) {
         let head = bytes.get(..SNIFF_MAX).unwrap_or(bytes);
-        let mut inside = self.kind(head, look);
-        match &inside {
-            Inside::Zip(_) => zip::look_into(bytes, look),
-            Inside::Tnef(_) => tnef::look_into(bytes, look),
-            Inside::Plain(_)
-            | Inside::Text(_)
-            | Inside::Gzip(_)
-            | Inside::Tar(_)
-            | Inside::Mail(_)
-            | Inside::Nothing => {
-                inside.feed(bytes, look);
-                self.inside = Some(inside);
-                self.finish(look);
-                return;
-            }
+        let mut open = self.kinds(head, look);
+        for block in bytes.chunks(BLOCK) {
+            open.take(block, false, look);
         }
-        look.shallower();
+        open.finish(Some(bytes), look);
         look.leave();
     }
 
     pub(super) fn finish(&mut self, look: &mut Look) {
-        if self.inside.is_none() {
-            self.open(look);
-        }
-        if let Some(inside) = self.inside.take() {
-            let deep = inside.is_deep();
-            inside.finish(look);
-            if deep {
-                look.shallower();
-            }
-        }
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.open(look),
+        };
+        open.finish(None, look);
         look.leave();
     }
 
-    fn open(&mut self, look: &mut Look) {
+    fn open(&mut self, look: &mut Look) -> Open {
         let head = mem::take(&mut self.head);
-        let mut inside = self.kind(&head, look);
-        inside.feed(&head, look);
-        self.inside = Some(inside);
+        let mut open = self.kinds(&head, look);
+        open.feed(&head, look);
+        open
     }
 
-    fn kind(&self, head: &[u8], look: &mut Look) -> Inside {
+    fn kinds(&self, head: &[u8], look: &mut Look) -> Open {
         let found = media_type(head);
         if let Some(found) = found {
             look.media(found);
         }
-        if look.is_over() {
-            return Inside::Nothing;
+        let plain = match found {
+            Some("application/x-ole-storage") => Plain::ole(),
+            Some(_) | None => Plain::default(),
+        };
+        let mut insides = Vec::new();
+        if !look.is_over() {
+            for inside in self.insides(found, head, look) {
+                look.charge(ENTRY);
+                let before = look.standing();
+                if inside.is_deep() {
+                    look.deeper();
+                }
+                insides.push((inside, look.stand(before)));
+            }
         }
-        let inside = self.by_content(found, head, look);
-        if inside.is_deep() {
-            look.deeper();
+        Open {
+            plain,
+            insides,
+            block: Vec::new(),
         }
-        inside
     }
 
-    fn by_content(&self, found: Option<&str>, head: &[u8], look: &Look) -> Inside {
+    fn insides(&self, found: Option<&str>, head: &[u8], look: &mut Look) -> Vec<Inside> {
         let archives = look.archives();
+        let mut all = Vec::new();
         if let Some(field) = &self.packed {
-            return Inside::Mail(Box::new(Mail::behind(field)));
+            all.push(Inside::Mail(Box::new(Mail::behind(field))));
+            return all;
         }
-        if self.lines {
-            return Inside::Text(Box::default());
+        if found == Some("application/vnd.ms-tnef") {
+            all.push(Inside::Tnef(Kept::default()));
         }
-        match found {
-            Some("application/vnd.ms-tnef") => return Inside::Tnef(Kept::default()),
-            Some("application/x-ole-storage") => return Inside::Plain(Plain::ole()),
-            Some("application/gzip") if archives => {
-                return Inside::Gzip(Box::new(Gzip::new(&self.named.names)));
-            }
-            Some("application/x-tar") if archives => return Inside::Tar(Box::default()),
-            Some(_) if head.starts_with(b"PK") && archives => {
-                return Inside::Zip(Kept::default());
-            }
-            Some(_) | None => {}
+        if archives && found == Some("application/gzip") {
+            let names = self.named.read(look);
+            all.push(Inside::Gzip(Box::new(Gzip::new(&names))));
+        }
+        let tar = self.named.tar || self.declares(&["application/x-tar"]);
+        let tar = tar && super::tar::is_header(head);
+        if archives && (tar || found == Some("application/x-tar")) {
+            all.push(Inside::Tar(Box::default()));
+        }
+        // Something may stand before it: a program that unpacks itself, or octets that are to mislead.
+        let zip = self.named.zip || self.declares(ZIP_TYPES);
+        if archives && (zip || found.is_some() && head.starts_with(b"PK")) {
+            all.push(Inside::Zip(Kept::default()));
         }
         // Some readers take any message for a mail.
         let message = |own: &String| own.starts_with("message/");
         if self.named.mail || self.declared.iter().any(message) {
-            return Inside::Mail(Box::default());
-        }
-        // Something may stand before it: a program that unpacks itself, or octets that are to mislead.
-        if archives && (self.named.zip || self.declares(ZIP_TYPES)) {
-            return Inside::Zip(Kept::default());
-        }
-        let tar = self.named.tar || self.declares(&["application/x-tar"]);
-        if archives && tar && super::tar::is_header(head) {
-            return Inside::Tar(Box::default());
+            all.push(Inside::Mail(Box::default()));
         }
         // Whatever it begins with: mail programs look for files in what is declared to be text.
-        if self.declared.iter().any(|own| own.starts_with("text/")) {
-            return Inside::Text(Box::default());
+        if self.lines {
+            all.push(Inside::Text(Box::new(Text::lines())));
+        } else if self.declared.iter().any(|own| own.starts_with("text/")) {
+            all.push(Inside::Text(Box::default()));
         }
-        Inside::Plain(Plain::default())
+        all
     }
 
     fn declares(&self, types: &[&str]) -> bool {
@@ -229,8 +218,62 @@ impl Member {
     }
 }
 
+impl Open {
+    fn feed(&mut self, mut bytes: &[u8], look: &mut Look) {
+        if self.insides.is_empty() {
+            self.take(bytes, true, look);
+            return;
+        }
+        while !bytes.is_empty() && !look.is_over() {
+            let room = BLOCK.saturating_sub(self.block.len()).min(bytes.len());
+            let (now, rest) = bytes.split_at(room);
+            self.block.extend_from_slice(now);
+            bytes = rest;
+            if self.block.len() == BLOCK {
+                self.flush(look);
+            }
+        }
+    }
+
+    fn flush(&mut self, look: &mut Look) {
+        let block = mem::take(&mut self.block);
+        self.take(&block, true, look);
+        self.block = block;
+        self.block.clear();
+    }
+
+    /// A block; what is kept to its end needs no copy of what is there as a whole.
+    fn take(&mut self, block: &[u8], keeps: bool, look: &mut Look) {
+        self.plain.feed(block, look);
+        for (n, (inside, own)) in self.insides.iter_mut().enumerate() {
+            if n > 0 {
+                look.charge(cost(block.len(), OCTET));
+            }
+            if !look.is_over() && (keeps || !inside.is_kept()) {
+                let before = look.stand(mem::take(own));
+                inside.feed(block, look);
+                *own = look.stand(before);
+            }
+        }
+    }
+
+    fn finish(mut self, whole: Option<&[u8]>, look: &mut Look) {
+        if !self.block.is_empty() {
+            self.flush(look);
+        }
+        for (inside, own) in self.insides {
+            if look.is_over() {
+                return;
+            }
+            let before = look.stand(own);
+            inside.finish(whole, look);
+            look.stand(before);
+        }
+    }
+}
+
 impl Named {
-    fn new(names: Vec<String>, shown: String, look: &Look) -> Self {
+    fn new(names: Vec<String>, shown: String, look: &mut Look) -> Self {
         let mut named = Self {
             names,
             shown,
@@ -242,7 +285,7 @@ impl Named {
         if look.is_over() {
             return named;
         }
-        for name in &named.names {
+        for name in named.read(look) {
             let ends = |ending: &&str| {
                 let from = name.len().checked_sub(ending.len());
                 let end = from.and_then(|from| name.get(from..));
@@ -254,86 +297,31 @@ impl Named {
         }
         named
     }
-}
 
-impl Inside {
-    /// Archives count as levels.
-    fn is_deep(&self) -> bool {
-        match self {
-            Self::Gzip(_) | Self::Tar(_) | Self::Mail(_) | Self::Zip(_) | Self::Tnef(_) => true,
-            Self::Plain(_) | Self::Text(_) | Self::Nothing => false,
-        }
-    }
-
-    fn feed(&mut self, bytes: &[u8], look: &mut Look) {
-        if look.is_over() {
-            return;
-        }
-        match self {
-            Self::Plain(plain) => plain.feed(bytes, look),
-            Self::Text(text) => text.feed(bytes, look),
-            Self::Gzip(gzip) => gzip.feed(bytes, look),
-            Self::Tar(tar) => tar.feed(bytes, look),
-            Self::Mail(mail) => mail.feed(bytes, look),
-            Self::Zip(kept) | Self::Tnef(kept) => kept.feed(bytes, look),
-            Self::Nothing => {}
-        }
-    }
-
-    fn finish(self, look: &mut Look) {
-        if look.is_over() {
-            return;
-        }
-        match self {
-            Self::Plain(_) | Self::Nothing => {}
-            Self::Text(mut text) => text.finish(look),
-            Self::Gzip(mut gzip) => gzip.finish(look),
-            Self::Tar(mut tar) => tar.finish(look),
-            Self::Mail(mut mail) => mail.finish(look),
-            Self::Zip(kept) => kept.finish(look, zip::look_into),
-            Self::Tnef(kept) => kept.finish(look, tnef::look_into),
-        }
-    }
-}
-
-impl Kept {
-    fn feed(&mut self, bytes: &[u8], look: &mut Look) {
-        look.hold(bytes.len());
-        if look.is_over() {
-            return;
-        }
-        let own = &mut self.0;
-        if own.capacity() - own.len() < bytes.len() {
-            let wanted = own.len() + bytes.len();
-            // Only the pages that octets come to are memory, nothing is copied again, and all of it goes back at the end.
-            let whole = ARCHIVE_HELD_MAX.max(wanted) - own.len();
-            if wanted <= GROWN_MAX || own.try_reserve_exact(whole).is_err() {
-                // In steps: doubled, it could take twice as much.
-                own.reserve_exact(bytes.len().max(own.len() / 8));
+    /// As every system reads them: `a.zip.` is `a.zip`.
+    fn read(&self, look: &mut Look) -> Vec<String> {
+        let mut read = Vec::new();
+        for raw in &self.names {
+            look.charge(cost(raw.len(), NAME_OCTET));
+            if look.is_over() {
+                break;
             }
+            read.extend(name::each(raw));
         }
-        own.extend_from_slice(bytes);
-    }
-
-    fn finish(self, look: &mut Look, into: fn(&[u8], &mut Look)) {
-        into(&self.0, look);
-        look.release(self.0.len());
+        read
     }
 }
 
-/// Octets that are kept in a block that grows. What is larger gets one block of the largest size at once: blocks that grow
-/// and go on many threads leave holes, and an allocator keeps such holes for itself, ten times what is looked into.
-const GROWN_MAX: usize = 1 << 20;
-/// Blocks above it (glibc's `DEFAULT_MMAP_THRESHOLD_MAX`) come from the system each time, and go back to it.
-const _: () = assert!(ARCHIVE_HELD_MAX > 32 << 20);
-
+/// Octets that all it may be take at once.
+const BLOCK: usize = 4 << 10;
 const MAILS: &[&str] = &[".eml"];
 const TARS: &[&str] = &[".tar"];
 /// What is a zip by its name, whatever stands at its begin.
 const ZIPS: &[&str] = &[
     ".zip", ".jar", ".apk", ".docx", ".docm", ".dotx", ".dotm", ".xlsx", ".xlsm", ".xlsb", ".xltx",
     ".xltm", ".xlam", ".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm", ".odt", ".ods", ".odp",
-    ".epub", ".xpi", ".kmz", ".vsdx", ".vsdm",
+    ".epub", ".xpi", ".kmz", ".vsdx", ".vsdm", ".war", ".ear", ".aar", ".nupkg", ".vsix", ".ipa",
+    ".crx", ".zipx", ".appx", ".msix", ".thmx", ".ppam", ".sldx", ".whl",
 ];
 const ZIP_TYPES: &[&str] = &[
     "application/zip",
@@ -341,33 +329,3 @@ const ZIP_TYPES: &[&str] = &[
     "application/x-zip",
     "application/java-archive",
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::mail::archive::{Bounds, Rules};
-
-    #[test]
-    fn what_is_kept_grows_in_small_steps_or_has_one_block_for_all_of_it() {
-        let mut look = Look::new(
-            Arc::new(Rules::default()),
-            Bounds::default(),
-            Arc::default(),
-        );
-        let (mut kept, piece) = (Kept::default(), vec![b'x'; 60_000]);
-        let mut blocks = BTreeSet::new();
-        for _ in 0..200 {
-            kept.feed(&piece, &mut look);
-            blocks.insert(kept.0.capacity());
-        }
-        let most = blocks.pop_last();
-        assert_eq!(kept.0.len(), 200 * piece.len());
-        assert_eq!(most, Some(ARCHIVE_HELD_MAX));
-        let small = GROWN_MAX + GROWN_MAX / 8;
-        assert!(blocks.iter().all(|block| *block <= small), "{blocks:?}");
-        assert!(blocks.len() < 20, "{blocks:?}");
-        assert!(!look.is_over());
-    }
-}

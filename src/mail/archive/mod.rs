@@ -8,6 +8,7 @@
 
 mod gzip;
 mod inflate;
+mod inside;
 mod look;
 mod mail;
 mod member;

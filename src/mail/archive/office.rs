@@ -32,9 +32,9 @@ impl Plain {
             // Twice, and the seam.
             look.charge(cost(bytes.len() + LONGEST, 3 * OCTET));
             self.search(bytes, look);
-        } else {
-            self.image(bytes, look);
         }
+        // Whatever it begins with: nothing of an image stands there.
+        self.image(bytes, look);
         self.at += bytes.len() as u64;
     }
 

@@ -8,15 +8,18 @@ use std::mem;
 use super::Unread;
 use super::look::Look;
 use super::member::Member;
-use super::office::Plain;
 use super::work::{LINE, OCTET, cost};
 
 /// A text that comes by.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     line: Vec<u8>,
-    /// It may be no text at all: what says nothing of itself is declared to be one.
-    plain: Plain,
+    /// All of it is said to be files.
+    lines: bool,
+    /// It has any line.
+    any: bool,
+    /// There was a file.
+    found: bool,
     open: Option<Box<Member>>,
     /// How what is open is written.
     code: Code,
@@ -32,8 +35,15 @@ enum Code {
 }
 
 impl Text {
+    /// What a transfer encoding says to be uuencode.
+    pub(super) fn lines() -> Self {
+        Self {
+            lines: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn feed(&mut self, mut bytes: &[u8], look: &mut Look) {
-        self.plain.feed(bytes, look);
         look.charge(cost(bytes.len(), OCTET));
         while !bytes.is_empty() && !look.is_over() {
             let end = memchr::memchr(b'\n', bytes);
@@ -50,6 +60,10 @@ impl Text {
     pub(super) fn finish(&mut self, look: &mut Look) {
         self.end_line(look);
         self.close(look);
+        if self.lines && self.any && !self.found {
+            // Others find a file by a begin that is none here.
+            look.unread(Unread::Encoding("x-uuencode".to_owned()));
+        }
     }
 
     fn end_line(&mut self, look: &mut Look) {
@@ -61,6 +75,7 @@ impl Text {
     }
 
     fn take(&mut self, line: &[u8], look: &mut Look) {
+        self.any |= !line.is_empty();
         let found = begin(line).map(|name| (Code::Uu, name));
         let found = found.or_else(|| Some((Code::Yenc, yenc_name(line)?)));
         if let Some((code, name)) = found {
@@ -68,6 +83,7 @@ impl Text {
             let names = vec![super::zip_record::text(name)];
             self.open = Some(Box::new(Member::new(names, look)));
             self.code = code;
+            self.found = true;
             return;
         }
         if line.starts_with(BINHEX) {

@@ -253,3 +253,46 @@ fn the_last_name_of_a_thousand_counts_and_one_more_ends_the_look() {
         assert_eq!(bound, Some(super::Bound::Names), "{name}");
     }
 }
+
+#[test]
+fn a_file_is_looked_into_as_what_it_shows_and_as_what_it_claims() {
+    let zip = zipped(&[("setup.exe", b"x")]);
+    let tar = tarred(&[("a.txt", b"hello")]);
+    let heads: [(&str, &[u8]); 4] = [
+        ("gzip", &gzipped(b"hello")),
+        ("tar", tar.get(..512).unwrap()),
+        ("ole", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        ("no entries", b"PK\x05\x06"),
+    ];
+    let inner = b"X: y\r\nContent-Disposition: attachment; filename=setup.exe\r\n\r\nx";
+    let uu = super::corpus::uuencoded("setup.exe", b"x");
+    for (case, head) in heads {
+        let packed = [head, &zip].concat();
+        for name in ["a.zip", "a.docx", "a.war", "a.zip.", "a.zip:s"] {
+            assert!(blocked(name, &packed).is_some(), "{case}, {name}");
+        }
+        let again = zipped(&[("a.jar", &packed)]);
+        assert!(blocked("b.zip", &again).is_some(), "{case}, packed");
+        let eml = [head, b": x\r\n", inner].concat();
+        for name in ["a.eml", "a.eml. "] {
+            assert!(blocked(name, &eml).is_some(), "{case}, {name}");
+        }
+        let text = [head, b"\r\n\r\n", uu.as_bytes()].concat();
+        for (fields, file) in [
+            ("Content-Type: application/zip", &packed),
+            ("Content-Type: message/rfc822", &eml),
+            ("Content-Type: text/plain", &text),
+        ] {
+            let found = look(&super::corpus::with_part(fields, file));
+            assert!(found.blocked.is_some(), "{case}, {fields}");
+        }
+        let mut image = head.to_vec();
+        image.resize(32_769, 0);
+        image.extend(b"CD001\x01");
+        assert!(blocked("a.iso", &image).is_some(), "{case}, image");
+    }
+    assert_eq!(
+        blocked("setup.exe.gz.", &gzipped(b"x")).as_deref(),
+        Some("setup.exe.gz > setup.exe")
+    );
+}

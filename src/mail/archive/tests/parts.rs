@@ -124,3 +124,20 @@ fn a_path_is_bounded_and_keeps_the_ending() {
         "{path}"
     );
 }
+
+#[test]
+fn uuencode_without_any_file_that_is_found_is_told() {
+    let part = |body: &str| {
+        let fields = "Content-Disposition: attachment; filename=a.zip\r\nContent-Transfer-Encoding: x-uuencode";
+        format!("{fields}\r\n\r\n{body}").into_bytes()
+    };
+    for body in ["begin 0o644 a.zip\r\n!80  \r\n`\r\nend\r\n", "UEsDBBQ=\r\n"] {
+        assert!(look(&part(body)).lost.is_some(), "case: {body:?}");
+    }
+    for body in ["", "\r\n", &uuencoded("a.txt", b"x")] {
+        assert!(look(&part(body)).is_clear(), "case: {body:?}");
+    }
+    // Who does not know the encoding sees the octets as they are.
+    let raw = [part(""), zipped(&[("setup.exe", b"x")])].concat();
+    assert!(look(&raw).blocked.is_some());
+}

@@ -432,12 +432,13 @@ impl HoldReason {
             | Self::Dmarc
             | Self::Attachment
             | Self::Scanner
+            // A fault may have come before the check that would have found it.
+            | Self::Internal
             | Self::Filter => true,
             Self::Operator
             | Self::Loop
             | Self::BrokenMime
             | Self::Undeliverable
-            | Self::Internal
             | Self::Rule
             | Self::Account
             | Self::RateLimit

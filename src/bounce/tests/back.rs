@@ -12,10 +12,11 @@ use crate::queue::record::LOCAL;
 use crate::queue::returned::Returned;
 use crate::queue::verbs::{Actor, Target, Verb};
 
-/// Found by a check that looks for harm.
-const DANGEROUS: [HoldReason; 7] = [
+/// Found by a check that looks for harm, or not judged.
+const DANGEROUS: [HoldReason; 8] = [
     HoldReason::Attachment,
     HoldReason::Scanner,
+    HoldReason::Internal,
     HoldReason::Filter,
     HoldReason::Virus,
     HoldReason::Phish,

@@ -11,11 +11,13 @@ use super::told;
 use crate::base::clock::Wall;
 use crate::base::lang::Lang;
 use crate::base::limit::SHOWN_MAX;
+use crate::base::text::visible;
 use crate::config::{AtExpiry, HoldsConf, PublicUrl, ReleaseRule};
 use crate::mail::domain::Domain;
 use crate::mail::hold::HoldQueue;
 use crate::mail::mailbox::Mailbox;
 use crate::mail::shown::{address, author, defused};
+use crate::mail::unlinked::unlinked;
 use crate::queue::hold::Card;
 use crate::queue::record::HoldId;
 use crate::words::{Arg, say};
@@ -138,6 +140,16 @@ pub struct Link {
     pub url: String,
 }
 
+/// An address to be typed: whole, and in the form in which it is stored, unless that hides something.
+fn typed(to: &Mailbox) -> String {
+    let whole = to.to_string();
+    if visible(&whole) == whole {
+        unlinked(&whole)
+    } else {
+        address(&whole)
+    }
+}
+
 impl View {
     /// Puts it into words.
     pub fn of(sheet: &Sheet<'_>) -> Self {
@@ -245,7 +257,7 @@ impl Sheet<'_> {
                 subject
             },
             fields: self.fields(entry),
-            warning: entry.ending.then(|| self.warning(entry)),
+            warning: self.warning(entry).filter(|_| entry.ending),
             notes,
             links,
         }
@@ -268,10 +280,7 @@ impl Sheet<'_> {
             ("queue", self.queue(card.hold.queue)),
             ("expires", told::date(self.lang, self.zone, entry.until)),
             // Typed as it is read: the marks in it are understood.
-            (
-                "id",
-                format!("{}/{}", card.message, address(&card.to.to_string())),
-            ),
+            ("id", format!("{}/{}", card.message, typed(&card.to))),
         ];
         if let Some(account) = &card.account {
             fields.insert(1, ("account", defused(account, SHOWN_MAX)));
@@ -319,16 +328,19 @@ impl Sheet<'_> {
         text
     }
 
-    fn warning(&self, entry: &Entry) -> String {
-        let what = match self.holds.of(entry.card.hold.queue).at_expiry {
+    /// What happens at its end; none: nothing does.
+    fn warning(&self, entry: &Entry) -> Option<String> {
+        let hold = &entry.card.hold;
+        let what = match self.holds.of(hold.queue).at_expiry {
             // Nobody is told of it then.
             AtExpiry::Bounce if !entry.card.returned().tells() => "digest-warn-delete",
             AtExpiry::Delete => "digest-warn-delete",
             AtExpiry::Bounce => "digest-warn-bounce",
+            AtExpiry::Requeue if self.holds.requeue_of(hold) == ReleaseRule::Never => return None,
             AtExpiry::Requeue => "digest-warn-requeue",
         };
         let date = told::date(self.lang, self.zone, entry.until);
-        self.say(what, &[("date", Arg::Text(&date))])
+        Some(self.say(what, &[("date", Arg::Text(&date))]))
     }
 
     /// The links of a row, and what is said instead of those that are missing.
@@ -461,5 +473,26 @@ impl Sheet<'_> {
         let version = ("version", Arg::Text(env!("CARGO_PKG_VERSION")));
         footer.push(self.say("digest-version", &[version, ("host", self.host())]));
         footer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::unlinked::joined;
+
+    #[test]
+    fn the_recipient_in_an_id_can_be_typed_back() {
+        let long = format!("{}@{}.example", "a".repeat(64), "b".repeat(60));
+        for text in [
+            "kasse@verein.example",
+            "x@xn--pypal-4ve.example",
+            "max.muster@b\u{FC}cher.example",
+            &long,
+        ] {
+            let to: Mailbox = text.parse().unwrap();
+            let back: Mailbox = joined(&typed(&to)).parse().unwrap();
+            assert_eq!(back, to, "case: {text}");
+        }
     }
 }

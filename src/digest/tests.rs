@@ -12,7 +12,7 @@ use super::stream::Stream;
 use super::{Digests, Fresh, Keys};
 use crate::base::band::Band;
 use crate::bounce::fixture::{Stage, fault};
-use crate::config::{Config, Timing};
+use crate::config::{AtExpiry, Config, ReleaseRule, Timing};
 use crate::mail::hold::{Hold, HoldQueue, HoldReason};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::outcome::Outcome;
@@ -210,6 +210,31 @@ async fn what_ends_soon_is_listed_once_more_with_a_warning() {
         }
     }
     assert_eq!(listed, [(1, false), (8, true)]);
+}
+
+#[tokio::test]
+async fn what_nobody_may_have_checked_again_does_not_end_soon() {
+    for (rule, wanted) in [(ReleaseRule::Login, true), (ReleaseRule::Never, false)] {
+        let desk = Desk::new(|conf| {
+            conf.links.lifetime = Duration::from_secs(100 * DAY);
+            conf.hold.quarantine.expiry = Duration::from_secs(10 * DAY);
+            conf.hold.quarantine.at_expiry = AtExpiry::Requeue;
+            conf.hold.release = vec![(HoldReason::Operator, rule)];
+        })
+        .await;
+        let hold = Hold::new(HoldQueue::Quarantine, HoldReason::Operator, "");
+        let to = ["kasse@verein.example"];
+        desk.stage.accept("a@sender.example", &to, Some(hold)).await;
+        desk.stage.pass(120);
+        let mut warned = false;
+        for _ in 1..=8 {
+            let day = desk.day().await;
+            warned |= day
+                .iter()
+                .any(|(_, text)| text.contains("checked again on"));
+        }
+        assert_eq!(warned, wanted, "case: {rule:?}");
+    }
 }
 
 #[tokio::test]

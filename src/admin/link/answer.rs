@@ -42,6 +42,8 @@ pub struct Setting<'a> {
     pub store: u64,
     /// What happens when a hold of this queue expires.
     pub at_expiry: AtExpiry,
+    /// Nobody may have it judged again, so such an end of its time changes nothing.
+    pub stays: bool,
     /// Whom owners ask.
     pub administrator: Option<String>,
     /// Whether who asks is logged in.
@@ -240,6 +242,7 @@ fn open(setting: &Setting<'_>, opened: &Opened, preview: Option<Preview>) -> She
         AtExpiry::Bounce if !card.returned().tells() => "link-nothing-delete",
         AtExpiry::Bounce => "link-nothing-bounce",
         AtExpiry::Delete => "link-nothing-delete",
+        AtExpiry::Requeue if setting.stays => "link-nothing-stays",
         AtExpiry::Requeue => "link-nothing-requeue",
     };
     let date = setting.tongue.when(expires);

@@ -19,6 +19,7 @@ use crate::admin::web::session::{is_from_us, session};
 use crate::admin::web::{Site, Visit};
 use crate::base::lang::Lang;
 use crate::base::limit::LINK_WRONG_SPAN;
+use crate::config::ReleaseRule;
 use crate::digest::Fresh;
 use crate::digest::desk::{DeskError, LinkVerb, Opened, Stand, Visitor};
 use crate::digest::record::Digest;
@@ -358,6 +359,7 @@ impl Ask {
             wall: self.site.clock.wall(),
             store: self.site.queue.store().now().0,
             at_expiry: conf.hold.of(opened.card.hold.queue).at_expiry,
+            stays: conf.hold.requeue_of(&opened.card.hold) == ReleaseRule::Never,
             // The role, and nobody who gets digests.
             administrator: Some(unlinked(&format!("postmaster@{}", conf.server.hostname))),
             login: self.login.is_some(),

@@ -428,3 +428,26 @@ async fn where_nobody_is_told_no_button_says_so_and_an_open_page_is_honest() {
     }
     assert_eq!(remote.so_far().len(), 0);
 }
+
+#[tokio::test]
+async fn a_page_promises_no_check_that_nobody_may_ask_for() {
+    let remote = Remote::friendly().await;
+    let house = house(&remote, false, |conf| {
+        conf.hold.quarantine.at_expiry = postwerk::config::AtExpiry::Requeue;
+        conf.hold.release = vec![(HoldReason::Operator, ReleaseRule::Never)];
+    })
+    .await;
+    for (number, reason, checked) in [
+        (1, HoldReason::Rule, true),
+        (2, HoldReason::Operator, false),
+    ] {
+        let hold = trouble::hold_for(&house, HoldQueue::Quarantine, reason).await;
+        digest(&house, number, "anna@example.org", &[hold]).await;
+        let path = link(&house, Action::Delete, hold, number);
+        let page = visitor(&house).get(&path).await;
+        let nothing = "Sie können auch nichts tun: Dann bleibt die Nachricht angehalten";
+        assert!(page.text.contains(nothing), "{}", page.text);
+        let told = page.text.contains("erneut geprüft.");
+        assert_eq!(told, checked, "case: {reason:?}: {}", page.text);
+    }
+}

@@ -59,6 +59,7 @@ link-others = Oder stattdessen
 link-nothing-delete = Sie können auch nichts tun: Dann bleibt die Nachricht angehalten und wird am { $date } gelöscht.
 link-nothing-bounce = Sie können auch nichts tun: Dann bleibt die Nachricht angehalten, und am { $date } erhält der Absender eine Fehlermeldung.
 link-nothing-requeue = Sie können auch nichts tun: Dann bleibt die Nachricht angehalten und wird am { $date } erneut geprüft.
+link-nothing-stays = Sie können auch nichts tun: Dann bleibt die Nachricht angehalten.
 link-warning = Achtung
 link-risk-bad = Diese Nachricht wurde nicht geprüft. Geben Sie sie nur frei, wenn Sie Absender und Inhalt sicher kennen.
 link-risk-raised = Diese Nachricht gilt als zweifelhaft. Geben Sie sie nur frei, wenn Sie Absender und Inhalt sicher kennen.

@@ -59,6 +59,7 @@ link-others = Or instead
 link-nothing-delete = You may also do nothing: the message stays held and is deleted on { $date }.
 link-nothing-bounce = You may also do nothing: the message stays held, and on { $date } the sender gets an error message.
 link-nothing-requeue = You may also do nothing: the message stays held and is checked again on { $date }.
+link-nothing-stays = You may also do nothing: the message stays held.
 link-warning = Careful
 link-risk-bad = This message was not checked. Release it only if you know its sender and its content for sure.
 link-risk-raised = This message is considered doubtful. Release it only if you know its sender and its content for sure.

@@ -240,7 +240,8 @@ impl Default for HoldsConf {
         };
         Self {
             undo: Duration::from_secs(10),
-            // What was never judged may be wanted: its sender learns that it did not arrive.
+            // What was never judged may be wanted: its sender learns that it did not arrive, if it is one of ours. A
+            // stranger's reverse-path proves nothing (`queue::returned`).
             bad: kept(AtExpiry::Bounce),
             quarantine: kept(AtExpiry::Delete),
             defect: kept(AtExpiry::Delete),

@@ -17,7 +17,7 @@
 //!   are five. What this does not stop: **a robot that posts forms without having opened the canary**, as one that reads
 //!   the text part or obeys `aria-hidden` may; one that posts a form in the same instant in which another opens the
 //!   canary; and one that reads and types the code, as a person does. For reasons where that must not happen write
-//!   `[hold.release] REASON = "login"`; virus and phish have it from the start.
+//!   `[hold.release] REASON = "login"`; virus, phish and spam have it from the start.
 //! * **A digest has a link of its own**, for hold 0, behind *show all* in the digests of owners; the same button stands on
 //!   every page of a digest. It mails the next fifty rows to the digest's own address, once a minute (stored, per
 //!   address), newest first, until all were listed; an hour later it begins again. An owner has no list page: a digest

@@ -21,12 +21,17 @@ struct Word<'a> {
 
 /// `text` with its encoded words as they are meant. It may hold anything then, line ends too.
 pub fn decoded(text: &str) -> String {
+    decoded_by(text, |octets| String::from_utf8_lossy(octets).into_owned())
+}
+
+/// The same; `guess` reads what is in a charset that nobody here knows.
+pub fn decoded_by(text: &str, guess: fn(&[u8]) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut open: Option<Word<'_>> = None;
     let mut rest = text;
     while let Some((before, from)) = rest.find("=?").and_then(|at| rest.split_at_checked(at)) {
         let Some((word, behind)) = Word::read(from) else {
-            close(&mut open, &mut out);
+            close(&mut open, &mut out, guess);
             let (mark, behind) = from.split_at_checked(2).unwrap_or((from, ""));
             out.extend([before, mark]);
             rest = behind;
@@ -34,7 +39,7 @@ pub fn decoded(text: &str) -> String {
         };
         // The blanks between two words are no text (RFC 2047 section 6.2).
         if open.is_none() || !before.chars().all(char::is_whitespace) {
-            close(&mut open, &mut out);
+            close(&mut open, &mut out, guess);
             out.push_str(before);
         }
         match &mut open {
@@ -42,13 +47,13 @@ pub fn decoded(text: &str) -> String {
                 own.octets.extend(word.octets);
             }
             Some(_) | None => {
-                close(&mut open, &mut out);
+                close(&mut open, &mut out, guess);
                 open = Some(word);
             }
         }
         rest = behind;
     }
-    close(&mut open, &mut out);
+    close(&mut open, &mut out, guess);
     // What was cut before it was stored ends in half a word, which tells nobody anything.
     match rest_of_word(rest, &out) {
         Some(whole) => format!("{whole}{CUT}"),
@@ -74,11 +79,11 @@ fn rest_of_word<'a>(rest: &str, out: &'a str) -> Option<&'a str> {
     (!rest.contains("?=") && rest.matches('?').count() > 1).then_some(before)
 }
 
-fn close(open: &mut Option<Word<'_>>, out: &mut String) {
+fn close(open: &mut Option<Word<'_>>, out: &mut String, guess: fn(&[u8]) -> String) {
     let Some(word) = open.take() else { return };
     match charset_decoder(word.charset.as_bytes()) {
         Some(decode) => out.push_str(&decode(&word.octets)),
-        None => out.push_str(&String::from_utf8_lossy(&word.octets)),
+        None => out.push_str(&guess(&word.octets)),
     }
 }
 

@@ -11,11 +11,11 @@
 //!   fields, in every charset that is named and as octets. Of each name counts what systems make of it: without path,
 //!   hidden characters, and what Windows drops (dots, blanks, colons, streams), up to a NUL, wide letters as narrow ones.
 //!   An odd name holds nothing by itself: `filename=My report.pdf` means `My` and `My report.pdf`, and neither is blocked.
-//! * **Parts:** two types, two boundaries or a multipart that says it is encoded are gone into in each way. Four questions
+//! * **Parts:** two types, two boundaries or a multipart that says it is encoded are gone into in each way. Five questions
 //!   are answered in both ways for the whole mail, because a reader always does the same: does a line of blanks end a
 //!   header, does a line that is no field, is a line that only begins with a boundary a delimiter (RFC 2046 section 5.1.1
-//!   says so, most programs compare the whole line), does a delimiter behind the last one begin a part. A second way is
-//!   followed only in mails that ask the question, beside the first, so an ordinary mail is read once.
+//!   says so, most programs compare the whole line), does a delimiter behind the last one begin a part, does CR alone end
+//!   a line. A second way is followed only in mails that ask the question, beside the first, so an ordinary mail is read once.
 //! * **Encodings:** each field that is there is tried; one that is written in its own way (`"base64"`, `base64,`) also
 //!   counts as none. Padding inside base64 is passed over unless it ends a group, and what is behind it is read.
 //! * **Lost is what nobody here can read:** an unknown transfer encoding of an attachment, BinHex, a piece of a mail

@@ -8,6 +8,7 @@
 //! Not here: what a part says of itself (`part`, `readings`), and what its first octets show (`sniff`).
 
 mod decode;
+mod foreign;
 mod level;
 pub mod name;
 mod parameter;

@@ -33,6 +33,9 @@ pub fn of(raw: &str) -> Option<String> {
 /// What a system may make of it, the most probable first; empty if nothing is left.
 pub fn each(raw: &str) -> Vec<String> {
     let mut all = Vec::new();
+    if is_site(raw) {
+        return all;
+    }
     let mut add = |name: Option<String>| {
         if let Some(name) = name.filter(|name| !all.contains(name)) {
             all.push(name);
@@ -73,8 +76,27 @@ fn is_dropped(c: char) -> bool {
 /// What stands before `:stream`. A colon with a blank behind it is one of a text: `Node.js: an introduction.pdf`.
 fn before_stream(name: &str) -> Option<&str> {
     let (own, stream) = name.split_once(':')?;
-    let is_text = stream.starts_with(char::is_whitespace);
+    let is_text = stream.starts_with(char::is_whitespace) || is_host(own);
     (!is_text).then(|| own.trim_end_matches(is_dropped))
+}
+
+/// The address of a web site, which pages that are attached are called by: its ending is no file's.
+fn is_site(raw: &str) -> bool {
+    let secure = raw.strip_prefix("https://");
+    let host = secure.or_else(|| raw.strip_prefix("http://"));
+    host.is_some_and(|host| is_host(host.trim_end_matches('/')))
+}
+
+/// `www.example.com`
+fn is_host(text: &str) -> bool {
+    let inner = text
+        .strip_prefix("www.")
+        .and_then(|text| text.strip_suffix(".com"));
+    inner.is_some_and(|inner| {
+        inner
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+    })
 }
 
 /// Shows nothing, and is no hidden character to `base::text`: joiners, variation selectors and fillers.
@@ -125,12 +147,22 @@ mod tests {
             "report.pdf",
             "Node.js: an introduction.pdf",
             "http://www.sender.com/a.pdf",
+            "www.sender.com:a.pdf",
             "Angebot 5.3.pdf",
         ] {
             let all = each(raw);
             assert!(all.iter().all(|name| name.ends_with("pdf")), "{all:?}");
         }
-        assert!(each(" .. ").is_empty());
+        assert!(each(" .. ").is_empty() && each("http://www.sender.com").is_empty());
+        for raw in [
+            "http://a.js",
+            "http://www.a.com/b.js",
+            "http://a.com",
+            "www.a.js:b.pdf",
+        ] {
+            let all = each(raw);
+            assert!(all.iter().any(|name| !name.ends_with("pdf")), "{all:?}");
+        }
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub(super) enum Over {
 const TYPE: &[u8] = b"content-type";
 const DISPOSITION: &[u8] = b"content-disposition";
 const ENCODING: &[u8] = b"content-transfer-encoding";
+/// A field of Netscape's that is a file name as a whole; Thunderbird takes it where there is no other.
+const NAME: &[u8] = b"content-name";
 
 /// Whether a header line begins a field that is read here.
 pub(super) fn counts(line: &[u8]) -> bool {
@@ -94,7 +96,7 @@ pub(super) fn counts(line: &[u8]) -> bool {
         return false;
     }
     let name = field_name(line);
-    [TYPE, DISPOSITION, ENCODING]
+    [TYPE, DISPOSITION, ENCODING, NAME]
         .iter()
         .any(|known| name.eq_ignore_ascii_case(known))
 }
@@ -141,7 +143,10 @@ impl Encoding {
 
 /// Words of programs that encode nothing, some of them charsets; letters and digits only.
 fn is_identity(word: &str) -> bool {
-    let known = ["", "7", "8", "none", "identity", "plain", "text", "raw"];
+    let known = [
+        "", "7", "8", "bit7", "bit8", "none", "xnone", "unknown", "xunknown", "default",
+        "identity", "plain", "text", "raw",
+    ];
     let begins = [
         "7bit",
         "8bit",
@@ -150,6 +155,7 @@ fn is_identity(word: &str) -> bool {
         "utf",
         "usascii",
         "ascii",
+        "ansi",
         "iso8859",
         "windows",
         "cp125",
@@ -180,11 +186,13 @@ impl Part {
             packed: None,
         };
         let (mut types, mut dispositions, mut encodings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut named = Vec::new();
         for field in each_field(fields) {
             let own = field_name(&field.text);
             let of_kind = match own {
                 own if own.eq_ignore_ascii_case(TYPE) => &mut types,
                 own if own.eq_ignore_ascii_case(DISPOSITION) => &mut dispositions,
+                own if own.eq_ignore_ascii_case(NAME) => &mut named,
                 _ => &mut encodings,
             };
             if of_kind.len() >= MIME_FIELDS_MAX {
@@ -201,6 +209,7 @@ impl Part {
         part.encoded(&encodings);
         part.types(&types);
         part.names(&dispositions, &types);
+        part.named(&named);
         if part.unknown.is_some() && !part.is_attachment() {
             // What is to be read is shown as it stands.
             part.unknown = None;
@@ -347,10 +356,25 @@ impl Part {
 
     fn names(&mut self, dispositions: &[Field], types: &[Field]) {
         for field in dispositions.iter().chain(types) {
-            let texts = [Some(&field.text), field.tight.as_ref()];
+            let bare = readings::bare(&field.text);
+            let texts = [Some(&field.text), field.tight.as_ref(), bare.as_ref()];
             for text in texts.into_iter().flatten() {
                 let over = readings::names(text, &mut self.names);
                 if over {
+                    self.over.get_or_insert(Over::Names);
+                }
+            }
+        }
+    }
+
+    /// Fields of which the whole is a name, in quotes or not.
+    fn named(&mut self, fields: &[Field]) {
+        for field in fields {
+            let value = field.text.trim_ascii();
+            let inner = value.strip_prefix(b"\"").unwrap_or(value);
+            let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
+            for text in [value, inner] {
+                if readings::texts(text, &mut self.names) {
                     self.over.get_or_insert(Over::Names);
                 }
             }

@@ -8,6 +8,7 @@
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
+use super::foreign;
 use super::parameter::{Parameters, labelled, percent, unlabelled, unquoted};
 use crate::base::limit::{
     MIME_FIELDS_MAX, MIME_NAMES_MAX, MIME_NAMES_OCTETS_MAX, MIME_VALUE_MAX, MIME_VALUES_MAX,
@@ -59,6 +60,14 @@ pub(super) fn boundaries(field: &[u8]) -> Texts {
         // An empty one is one: its delimiters are "--".
         texts.all.push(first);
     }
+    further_boundaries(field, &mut texts);
+    if let Some(bare) = bare(field) {
+        further_boundaries(&bare, &mut texts);
+    }
+    texts
+}
+
+fn further_boundaries(field: &[u8], texts: &mut Texts) {
     let (all, over) = occurrences(field, "boundary");
     texts.over |= over;
     for one in &all {
@@ -67,16 +76,41 @@ pub(super) fn boundaries(field: &[u8]) -> Texts {
             own = plain(one.rest);
         } else if one.piece.is_none() {
             let value = unquoted_or_token(one.rest);
-            own.add(&percent(labelled(&value).1), MIME_VALUES_MAX);
+            let (charset, value) = labelled(&value);
+            in_each_charset(charset.as_deref(), percent(value), &mut own);
         }
         for value in own.all {
             texts.add(value.trim_ascii_end(), MIME_FIELDS_MAX);
         }
     }
-    for (_, value) in joined(&all) {
-        texts.add(value.trim_ascii_end(), MIME_FIELDS_MAX);
+    for (charset, value) in joined(&all) {
+        let mut own = Texts::default();
+        in_each_charset(charset.as_deref(), value, &mut own);
+        for value in own.all {
+            texts.add(value.trim_ascii_end(), MIME_FIELDS_MAX);
+        }
     }
-    texts
+}
+
+/// A boundary in the charset that is named, and in none. One that is ASCII in both has one reading.
+fn in_each_charset(charset: Option<&[u8]>, value: Vec<u8>, own: &mut Texts) {
+    own.add(&value, MIME_VALUES_MAX);
+    for text in readings_in(charset, &value) {
+        if text.contains(|c: char| c.is_ascii_alphanumeric()) {
+            own.add(text.as_bytes(), MIME_VALUES_MAX);
+        }
+    }
+}
+
+/// What octets mean in a charset; several readings of one that nobody here knows.
+fn readings_in(charset: Option<&[u8]>, value: &[u8]) -> Vec<String> {
+    match charset.filter(|charset| !charset.is_empty()) {
+        None => Vec::new(),
+        Some(charset) => match charset_decoder(charset) {
+            Some(decode) => vec![decode(value)],
+            None => foreign::EACH.iter().map(|read| read(value)).collect(),
+        },
+    }
 }
 
 /// Adds the file names that a field may mean to `names`; whether there are more than are looked at.
@@ -113,6 +147,7 @@ pub(super) fn names(field: &[u8], names: &mut Vec<String>) -> bool {
 fn occurrences<'a>(field: &'a [u8], word: &str) -> (Vec<Found<'a>>, bool) {
     let mut all = Vec::new();
     let (mut at, mut octets) = (0, 0);
+    let mut cut = false;
     while let Some(equals) = next_equals(field, at) {
         at = equals + 1;
         let before = field.get(equals.saturating_sub(NAME_MAX)..equals);
@@ -120,7 +155,9 @@ fn occurrences<'a>(field: &'a [u8], word: &str) -> (Vec<Found<'a>>, bool) {
         let Some((piece, encoded)) = named(before, word) else {
             continue;
         };
-        let rest = field.get(at..).unwrap_or_default();
+        let rest = field.get(at..).unwrap_or_default().trim_ascii_start();
+        let more = rest.get(..=MIME_VALUE_MAX).unwrap_or(rest);
+        cut |= reach(more) > MIME_VALUE_MAX;
         let rest = rest.get(..MIME_VALUE_MAX).unwrap_or(rest);
         octets += reach(rest);
         if all.len() == MIME_VALUES_MAX || octets > MIME_VALUES_OCTETS_MAX {
@@ -132,7 +169,7 @@ fn occurrences<'a>(field: &'a [u8], word: &str) -> (Vec<Found<'a>>, bool) {
             rest,
         });
     }
-    (all, false)
+    (all, cut)
 }
 
 fn next_equals(field: &[u8], from: usize) -> Option<usize> {
@@ -210,8 +247,11 @@ fn quoted(inner: &[u8], add: &mut dyn FnMut(&[u8])) {
         // For those to whom a backslash says nothing the first quote is the end.
         add(until(own, b'"'));
     }
-    if own.contains(&b';') {
-        add(until(own, b';'));
+    let first = until(own, b';');
+    let behind_it = own.get(first.len() + 1..).unwrap_or_default();
+    // Some cut there all the same; with a blank behind it is one of a text: `Node.js; an introduction.pdf`.
+    if own.len() > first.len() && (end.is_none() || behind_it.first() != Some(&b' ')) {
+        add(first);
     }
     let tail = without_comments(until(behind.get(1..).unwrap_or_default(), b';'));
     let tail: Vec<u8> = tail.into_iter().filter(|b| *b != b'"').collect();
@@ -299,14 +339,16 @@ fn unquoted_or_token(rest: &[u8]) -> Vec<u8> {
 /// In the charset that is named, and in none.
 fn encoded(charset: Option<&[u8]>, value: &[u8], names: &mut Vec<String>) -> bool {
     let mut over = false;
-    if let Some(decode) = charset.and_then(charset_decoder) {
-        over |= add(decode(value), names);
+    for text in readings_in(charset, value) {
+        over |= add(text, names);
     }
+    let known = charset.is_none_or(|charset| charset_decoder(charset).is_some());
+    over |= !known && foreign::has_named(value);
     over | texts(value, names)
 }
 
 /// The readings of the octets of a name.
-fn texts(value: &[u8], names: &mut Vec<String>) -> bool {
+pub(super) fn texts(value: &[u8], names: &mut Vec<String>) -> bool {
     let mut over = add(unlabelled(value.to_vec()), names);
     if std::str::from_utf8(value).is_err() {
         // What is no letter in UTF-8 is left out by some.
@@ -316,6 +358,9 @@ fn texts(value: &[u8], names: &mut Vec<String>) -> bool {
     if memchr::memmem::find(value, b"=?").is_some() {
         let text = String::from_utf8_lossy(value).into_owned();
         over |= add(encoded_word::decoded(&text), names);
+        for read in foreign::EACH {
+            over |= add(encoded_word::decoded_by(&text, read), names);
+        }
         over |= add(text, names);
     }
     if value.contains(&b'%') {
@@ -361,11 +406,24 @@ pub(super) fn first_word(head: &[u8]) -> Vec<u8> {
     word
 }
 
-/// Without `(comments)` outside quotes; one that does not end is none.
+/// Without comments, if there is one outside quotes.
+pub(super) fn bare(field: &[u8]) -> Option<Vec<u8>> {
+    memchr::memchr(b'(', field)?;
+    let bare = without_comments(field);
+    (bare.len() < field.len()).then_some(bare)
+}
+
+/// Without `(comments)` outside quotes; one that does not end is none. A backslash takes what follows its meaning.
 pub(super) fn without_comments(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    let (mut depth, mut begun, mut in_quotes) = (0, 0, false);
+    let (mut depth, mut begun, mut in_quotes, mut escaped) = (0, 0, false, false);
     for byte in text {
+        if escaped {
+            out.push(*byte);
+            escaped = false;
+            continue;
+        }
+        escaped = *byte == b'\\' && (in_quotes || depth > 0);
         if depth == 0 {
             begun = out.len();
             in_quotes ^= *byte == b'"';

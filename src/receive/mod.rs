@@ -130,6 +130,8 @@ pub async fn run(listeners: Listeners, context: Context) {
         tasks.spawn(serve(Arc::clone(&hall), conf, nth, socket));
     }
     while tasks.join_next().await.is_some() {}
+    // A server without listeners takes mail by its API alone, and runs until it is stopped like any other.
+    hall.shutdown.wait().await;
 }
 
 async fn serve(hall: Arc<Hall>, own: Arc<ListenerConf>, nth: usize, socket: TcpListener) {

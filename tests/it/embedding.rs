@@ -51,3 +51,20 @@ async fn two_servers_in_one_process_do_not_know_each_other() {
     assert_eq!(second.mails(2).await.len(), 2);
     assert_eq!(first.so_far().len(), 1);
 }
+
+#[tokio::test]
+async fn a_server_without_listeners_runs_until_it_is_stopped() {
+    let remote = Remote::friendly().await;
+    let mut house = House::changed(remote.address, "", |conf| conf.listeners.clear()).await;
+    let to = ["b@example.org"];
+    house
+        .submit("a@sender.example", &to, "Subject: hi\n\nline\n")
+        .await;
+    remote.mails(1).await;
+    tokio::select! {
+        biased;
+        () = house.server.broken() => panic!("a part ended"),
+        () = async {} => {}
+    }
+    house.server.shutdown().await;
+}

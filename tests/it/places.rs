@@ -175,3 +175,28 @@ async fn metrics_tell_who_came_and_who_had_to_go() {
         assert!(text.contains(line), "{line} in {text}");
     }
 }
+
+#[tokio::test]
+async fn who_must_go_in_the_middle_of_a_line_or_after_a_wrong_password_is_gone_at_once() {
+    let house = House::start(nobody().await, TEN).await;
+    let mx = house.door(Door::Mx);
+    let caller = guest("127.0.1.1", house.door(Door::Login)).await;
+    let mut caller = caller.starttls().await;
+    assert_eq!(caller.cmd("EHLO client.example").await.code, 250);
+    let mut all = guests("127.0.1.1", mx, 3).await;
+    all.extend(guests("127.0.2.1", mx, 4).await);
+    all.extend(guests("127.0.3.1", mx, 1).await);
+    for client in &mut all {
+        client.send("NOOP\r\nNO").await;
+        assert_eq!(client.reply().await.code, 250);
+    }
+    caller.send("AUTH PLAIN AHVzZXIAd3Jvbmc=\r\n").await;
+    let mut newcomers = Vec::new();
+    // More than may be on their way out at once, and nobody's time passes.
+    for net in 11..=16 {
+        newcomers.push(guest(&format!("127.0.{net}.1"), mx).await);
+    }
+    assert_eq!(caller.reply().await.code, 535);
+    assert_eq!(caller.reply().await.code, 421);
+    assert!(caller.closed().await);
+}

@@ -205,6 +205,10 @@ pub const STOP_TEXT_TIMEOUT: Duration = Duration::from_secs(20);
 /// The last reply of a session, and what the client still sends before it reads it.
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// The same for who makes room for somebody: its 421 fits into every socket's buffer, and until it has closed it counts
+/// among those that were told to go, of which there may be few.
+pub const CROWDED_LINGER: Duration = Duration::from_millis(100);
+
 /// Octets that are read away meanwhile.
 pub const LINGER_MAX: usize = 256 << 10;
 

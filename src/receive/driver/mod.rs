@@ -19,7 +19,7 @@ use super::Hall;
 use super::text::{Refusal, Text, of_accept};
 use super::wire::Wire;
 use crate::base::clock::Mono;
-use crate::base::limit::{HANDSHAKE_TIMEOUT, LINGER, SESSION_IDLE};
+use crate::base::limit::{CROWDED_LINGER, HANDSHAKE_TIMEOUT, LINGER, SESSION_IDLE};
 use crate::config::{Config, ListenerConf, ListenerTls, Role, SaslRule};
 use crate::journal::line;
 use crate::judge::{Content, Reception, StoredText, rewrite};
@@ -145,10 +145,13 @@ impl Driver {
                     }
                 }
                 Then::Close => {
-                    // Only a client that may still be sending is waited for.
-                    let linger = step.reply.is_none_or(|reply| reply.code() >= 500)
-                        || !self.wire.buffer.is_empty();
-                    let closed = self.hall.clock.timeout(LINGER, self.wire.close(linger));
+                    // Only a client that may still be sending is waited for, and none whose place somebody has already.
+                    let going = self.permit.is_leaving();
+                    let linger = !going
+                        && (step.reply.is_none_or(|reply| reply.code() >= 500)
+                            || !self.wire.buffer.is_empty());
+                    let span = if going { CROWDED_LINGER } else { LINGER };
+                    let closed = self.hall.clock.timeout(span, self.wire.close(linger));
                     return closed.await.unwrap_or(Ok(()));
                 }
             };

@@ -18,6 +18,8 @@ pub(super) struct Tar {
     place: Place,
     /// Names that the next entry has besides its own.
     names: Vec<String>,
+    /// Names that all that follow have besides their own.
+    global: Vec<String>,
     /// The size of the next entry, if it is not in its header.
     size: Option<u64>,
     begun: bool,
@@ -38,8 +40,10 @@ enum Content {
     Member(Box<Member>),
     /// GNU: the next name.
     Name(Vec<u8>),
-    /// pax: fields of the next entry.
+    /// pax: fields of the next entry,
     Fields(Vec<u8>),
+    /// or of all that follow.
+    Global(Vec<u8>),
     Skip,
 }
 
@@ -115,9 +119,11 @@ impl Tar {
         let content = match kind {
             b'L' => Content::Name(Vec::new()),
             b'x' | b'X' => Content::Fields(Vec::new()),
-            b'g' | b'K' | b'5' => Content::Skip,
+            b'g' => Content::Global(Vec::new()),
+            b'K' | b'5' => Content::Skip,
             _ => {
                 let mut names = std::mem::take(&mut self.names);
+                names.extend(self.global.iter().cloned());
                 let field = |at: usize, len: usize| {
                     let octets = header.get(at..at + len).unwrap_or_default();
                     text(octets.split(|byte| *byte == 0).next().unwrap_or_default())
@@ -147,7 +153,23 @@ impl Tar {
                 self.name(first.unwrap_or_default(), look);
             }
             Content::Fields(octets) => self.fields(&octets, look),
+            Content::Global(octets) => self.globals(&octets, look),
             Content::Skip => {}
+        }
+    }
+
+    /// Some programs give the names to every entry that follows.
+    fn globals(&mut self, octets: &[u8], look: &mut Look) {
+        let (names, size) = (std::mem::take(&mut self.names), self.size.take());
+        self.fields(octets, look);
+        let global = std::mem::replace(&mut self.names, names);
+        self.global.extend(global);
+        if self.global.len() > ARCHIVE_NAMES_MAX {
+            look.stop(Bound::Names);
+        }
+        if std::mem::replace(&mut self.size, size).is_some() {
+            // One size for all: programs differ in where the next entry begins.
+            look.damaged();
         }
     }
 
@@ -178,7 +200,8 @@ impl Tar {
                 return;
             };
             let field = field.strip_suffix(b"\n").unwrap_or(field);
-            if let Some(name) = field.strip_prefix(b"path=") {
+            let name = NAMES.iter().find_map(|key| field.strip_prefix(*key));
+            if let Some(name) = name {
                 self.name(name, look);
             } else if let Some(size) = field.strip_prefix(b"size=") {
                 let size = std::str::from_utf8(size).ok();
@@ -193,9 +216,13 @@ impl Content {
     fn feed(&mut self, bytes: &[u8], look: &mut Look) {
         match self {
             Self::Member(member) => member.feed(bytes, look),
-            Self::Name(kept) | Self::Fields(kept) => {
+            Self::Name(kept) | Self::Fields(kept) | Self::Global(kept) => {
                 let room = FIELDS_MAX.saturating_sub(kept.len());
                 kept.extend(bytes.iter().take(room));
+                if bytes.len() > room {
+                    // Who reads on may find a name there.
+                    look.stop(Bound::Names);
+                }
             }
             Self::Skip => {}
         }
@@ -234,5 +261,7 @@ const BLOCK: usize = 512;
 const SIZE: usize = 124;
 const SUM: usize = 148;
 const KIND: usize = 156;
+/// Fields that name an entry: of POSIX, and of GNU for files with holes.
+const NAMES: &[&[u8]] = &[b"path=", b"GNU.sparse.name="];
 /// Octets of names and extended fields of one entry.
 const FIELDS_MAX: usize = 64 << 10;

@@ -120,11 +120,20 @@ fn attribute(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
 /// The attachment's MAPI properties: its long name, and its content if that is an object.
 fn properties<'a>(data: &'a [u8], attached: &mut Attached<'a>, look: &mut Look) {
     let Some(count) = u32_at(data, 0) else {
+        look.damaged();
         return;
     };
+    if count > PROPERTIES_MAX {
+        look.stop(Bound::Entries);
+    }
     let mut rest = data.get(4..).unwrap_or_default();
-    for _ in 0..count.min(PROPERTIES_MAX) {
+    for _ in 0..count {
+        if look.is_over() {
+            return;
+        }
         let Some(behind) = property(rest, attached, look) else {
+            // A name may follow what is not understood.
+            look.damaged();
             return;
         };
         rest = behind;

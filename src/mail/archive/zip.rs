@@ -58,14 +58,15 @@ pub(super) fn look_into(bytes: &[u8], look: &mut Look) {
         return;
     }
     let ends = directories(bytes);
-    for directory in ends.iter().flatten() {
+    let cut = ends.as_ref().is_some_and(|(_, whole)| !whole);
+    for directory in ends.iter().flat_map(|(found, _)| found) {
         zip.read(*directory, look);
     }
     let walked = zip.walk(look);
     zip.others(look);
     let empty = !walked && zip.central.is_empty();
     if ends.is_none() && (walked || bytes.starts_with(b"PK"))
-        || ends.is_some() && empty && has_entries(bytes)
+        || ends.is_some() && (cut || empty) && has_entries(bytes)
     {
         look.damaged();
     }

@@ -149,10 +149,10 @@ impl Record {
 }
 
 /// Every place where a program may look for the directory; they differ in which end record they find, and whether they
-/// believe its offset. None: it has no end record.
-pub(super) fn directories(bytes: &[u8]) -> Option<Vec<Directory>> {
+/// believe its offset, and whether none was left out. None: it has no end record.
+pub(super) fn directories(bytes: &[u8]) -> Option<(Vec<Directory>, bool)> {
     memmem::rfind(bytes, END)?;
-    let mut found = Vec::new();
+    let (mut found, mut tried, mut whole) = (Vec::new(), 0, false);
     // The last one that leads to a directory, and the one whose comment reaches to the end.
     for at in memmem::rfind_iter(bytes, END).take(ENDS_MAX) {
         let comment = u16_at(bytes, at + 20).map(usize::from);
@@ -160,11 +160,13 @@ pub(super) fn directories(bytes: &[u8]) -> Option<Vec<Directory>> {
         if exact || found.is_empty() {
             from_end(bytes, at, &mut found);
         }
+        tried += 1;
         if exact {
+            whole = true;
             break;
         }
     }
-    Some(found)
+    Some((found, whole || tried < ENDS_MAX))
 }
 
 fn from_end(bytes: &[u8], end: usize, found: &mut Vec<Directory>) {

@@ -296,3 +296,115 @@ fn a_file_is_looked_into_as_what_it_shows_and_as_what_it_claims() {
         Some("setup.exe.gz > setup.exe")
     );
 }
+
+/// A header of this kind before its content, and both filled up.
+fn tar_of(entries: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for (kind, content) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_path("a.txt").unwrap();
+        header.set_size(content.len() as u64);
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_cksum();
+        file.extend_from_slice(header.as_bytes());
+        file.extend_from_slice(content);
+        file.resize(file.len().next_multiple_of(512), 0);
+    }
+    file.resize(file.len() + 1_024, 0);
+    file
+}
+
+/// One field of pax, whose length counts itself.
+fn pax(field: &str) -> Vec<u8> {
+    let rest = field.len() + 2;
+    let mut length = rest;
+    while length != rest + length.to_string().len() {
+        length = rest + length.to_string().len();
+    }
+    format!("{length} {field}\n").into_bytes()
+}
+
+#[test]
+fn every_field_that_names_entries_of_a_tar_counts() {
+    let long = [
+        pax(&format!("comment={}", "c".repeat(70_000))),
+        pax("path=setup.exe"),
+    ]
+    .concat();
+    let own = ("x", pax("path=setup.exe"));
+    let sparse = ("x", pax("GNU.sparse.name=setup.exe"));
+    let global = ("g", pax("path=setup.exe"));
+    let global_sparse = ("g", pax("GNU.sparse.name=dir/setup.exe"));
+    for (kind, fields) in [own, sparse, global, global_sparse] {
+        let kind = kind.as_bytes()[0];
+        let last = [(kind, fields.as_slice()), (b'0', b"x")];
+        assert!(blocked("a.tar", &tar_of(&last)).is_some(), "{fields:?}");
+    }
+    let later = pax("path=photo.jpg");
+    let file = tar_of(&[(b'g', &pax("path=a.exe")), (b'x', &later), (b'0', b"x")]);
+    assert!(blocked("a.tar", &file).is_some());
+    for kind in [b'x', b'g', b'L'] {
+        let found = look(&mail("a.tar", &tar_of(&[(kind, &long), (b'0', b"x")])));
+        let bound = found.stopped.map(|stopped| stopped.bound);
+        assert_eq!(bound, Some(super::Bound::Names), "kind: {kind}");
+    }
+    let found = look(&mail(
+        "a.tar",
+        &tar_of(&[(b'g', &pax("size=1")), (b'0', b"x")]),
+    ));
+    assert!(found.damaged.is_some());
+    // As git writes it.
+    let comment = pax(&format!("comment={}", "0".repeat(40)));
+    let found = look(&mail("a.tar", &tar_of(&[(b'g', &comment), (b'0', b"x")])));
+    assert!(found.is_clear(), "{found:?}");
+}
+
+#[test]
+fn properties_that_are_not_read_are_told() {
+    let attached = |count: u32, properties: &[u8]| {
+        let data = [&count.to_le_bytes(), properties].concat();
+        let mut file = tnef("A.TXT", None, b"x");
+        file.push(2);
+        file.extend(0x0006_9005u32.to_le_bytes());
+        file.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+        file.extend_from_slice(&data);
+        file.extend([0; 2]);
+        file
+    };
+    let number = [0x0003_u32.to_le_bytes(), [0; 4]].concat();
+    let mut name = [0x3707_001e_u32, 1, 10].map(u32::to_le_bytes).concat();
+    name.extend(b"setup.exe\0\0\0");
+    let after = |before: &[u8]| [before, name.as_slice()].concat();
+    let found = look(&mail(
+        "winmail.dat",
+        &attached(1_000, &after(&number.repeat(999))),
+    ));
+    assert!(found.blocked.is_some());
+    let found = look(&mail(
+        "winmail.dat",
+        &attached(1_001, &after(&number.repeat(1_000))),
+    ));
+    let bound = found.stopped.map(|stopped| stopped.bound);
+    assert_eq!(bound, Some(super::Bound::Entries));
+    // A kind without a value, before the name.
+    let found = look(&mail(
+        "winmail.dat",
+        &attached(2, &after(&1u32.to_le_bytes())),
+    ));
+    assert!(!found.is_clear(), "{found:?}");
+    let found = look(&mail("winmail.dat", &attached(2, &number)));
+    assert!(found.damaged.is_some(), "{found:?}");
+    assert!(look(&mail("winmail.dat", &attached(1, &number))).is_clear());
+}
+
+#[test]
+fn a_directory_behind_more_end_records_than_are_tried_is_told() {
+    let mut file = ByHand::default();
+    let at = file.local(b"readme.txt", 0, 0, b"x");
+    file.central(b"setup.exe", 0, 0, 1, at);
+    let file = file.finish();
+    let with = |ends: usize| [file.as_slice(), &b"PK\x05\x06 none here ".repeat(ends)].concat();
+    assert!(look(&mail("a.zip", &with(60))).blocked.is_some());
+    let found = look(&mail("a.zip", &with(70)));
+    assert!(found.damaged.is_some(), "{found:?}");
+}

@@ -20,6 +20,10 @@ pub(super) struct Text {
     any: bool,
     /// There was a file.
     found: bool,
+    /// The name of a begin that may be prose, until a line is as a file's are; and whether that line is the next.
+    doubt: Option<(Vec<u8>, bool)>,
+    /// Lines in which a file in BinHex may begin.
+    binhex: usize,
     open: Option<Box<Member>>,
     /// How what is open is written.
     code: Code,
@@ -76,18 +80,32 @@ impl Text {
 
     fn take(&mut self, line: &[u8], look: &mut Look) {
         self.any |= !line.is_empty();
-        let found = begin(line).map(|name| (Code::Uu, name));
-        let found = found.or_else(|| Some((Code::Yenc, yenc_name(line)?)));
-        if let Some((code, name)) = found {
-            self.close(look);
-            let names = vec![super::zip_record::text(name)];
-            self.open = Some(Box::new(Member::new(names, look)));
-            self.code = code;
-            self.found = true;
+        if let Some((name, plain)) = begin(line) {
+            if plain || self.lines {
+                self.open(Code::Uu, name, look);
+            } else {
+                self.doubt = Some((name.to_vec(), true));
+            }
             return;
         }
+        if let Some(name) = yenc_name(line) {
+            self.open(Code::Yenc, name, look);
+            return;
+        }
+        if let Some((name, next)) = self.doubt.take() {
+            if is_data(line, next) {
+                self.open(Code::Uu, &name, look);
+            } else {
+                self.doubt = Some((name, false));
+            }
+        }
         if line.starts_with(BINHEX) {
-            look.unread(Unread::BinHex);
+            self.binhex = BINHEX_LINES;
+        } else if self.binhex > 0 && !line.is_empty() {
+            self.binhex -= 1;
+            if line.starts_with(b":") {
+                look.unread(Unread::BinHex);
+            }
         }
         let Some(open) = &mut self.open else {
             return;
@@ -105,6 +123,13 @@ impl Text {
         }
     }
 
+    fn open(&mut self, code: Code, name: &[u8], look: &mut Look) {
+        self.close(look);
+        let names = vec![super::zip_record::text(name)];
+        self.open = Some(Box::new(Member::new(names, look)));
+        (self.code, self.found, self.doubt) = (code, true, None);
+    }
+
     fn close(&mut self, look: &mut Look) {
         let octets = mem::take(&mut self.octets);
         if let Some(mut open) = self.open.take() {
@@ -114,13 +139,26 @@ impl Text {
     }
 }
 
-/// The name behind `begin` and the permissions; some readers take a file without a name too.
-fn begin(line: &[u8]) -> Option<&[u8]> {
+/// The name behind `begin` and the permissions, and whether prose is never so; some readers take a file without a name too.
+fn begin(line: &[u8]) -> Option<(&[u8], bool)> {
     let rest = line.strip_prefix(b"begin ")?.trim_ascii_start();
     let blank = memchr::memchr(b' ', rest).unwrap_or(rest.len());
     let (mode, name) = rest.split_at(blank);
     let octal = (1..=7).contains(&mode.len()) && mode.iter().all(|b| matches!(b, b'0'..=b'7'));
-    octal.then(|| name.trim_ascii())
+    let name = name.trim_ascii();
+    let plain = (3..=4).contains(&mode.len()) && !name.contains(&b' ');
+    octal.then_some((name, plain))
+}
+
+/// Whether a line behind a begin is one of a file: its length and its digits. Some readers know other digits too.
+fn is_data(line: &[u8], next: bool) -> bool {
+    let Some((length, text)) = line.split_first() else {
+        return false;
+    };
+    let octets = usize::from(length.wrapping_sub(b' ') & 0x3f);
+    let digits = octets.div_ceil(3) * 4;
+    let ours = line.iter().all(|b| matches!(b, b' '..=b'`'));
+    octets > 0 && !text.is_empty() && (ours || next && text.len().abs_diff(digits) <= 1)
 }
 
 /// The name of a file in yEnc, which is the rest of its first line.
@@ -161,6 +199,8 @@ fn decode(line: &[u8], out: &mut Vec<u8>) {
 }
 
 const BINHEX: &[u8] = b"(This file must be converted with BinHex";
+/// Lines behind the words, of which one begins the file: prose quotes the words alone.
+const BINHEX_LINES: usize = 3;
 /// Octets of a line that count: 61 of a file, more in a name.
 const LINE_MAX: usize = 400;
 /// Octets of a file that are given on at once.

@@ -141,3 +141,35 @@ fn uuencode_without_any_file_that_is_found_is_told() {
     let raw = [part(""), zipped(&[("setup.exe", b"x")])].concat();
     assert!(look(&raw).blocked.is_some());
 }
+
+#[test]
+fn prose_is_no_file_and_every_file_in_prose_is_one() {
+    let text = |body: &str| format!("\r\n{body}").into_bytes();
+    let words = "(This file must be converted with BinHex 4.0)";
+    for prose in [
+        "begin 1 run.bat setup.exe\r\nand then wait\r\n",
+        "begin 2024 we had setup.exe\r\nand nobody knew it\r\nuntil: the end\r\nend\r\n",
+        "begin 7 setup.exe\r\n",
+        &format!("it says {words}\r\n:here\r\n"),
+        &format!("{words}\r\nis what it says\r\nand\r\nso on\r\n:-)\r\n"),
+    ] {
+        let found = look(&text(prose));
+        assert!(found.is_clear(), "{prose:?}: {found:?}");
+    }
+    for file in [
+        "begin 644 setup.exe\r\nand then\r\n",
+        "begin 7 setup.exe\r\n!80\r\n`\r\nend\r\n",
+        "begin 644 my own setup.exe\r\n!80``\r\n`\r\nend\r\n",
+        "begin 644 my own setup.exe\r\nnot yet\r\n\r\n!80``\r\nend\r\n",
+        "begin 644 my own setup.exe\r\naxp``\r\nend\r\n",
+        "begin 1 b\r\nbegin 1 a setup.exe\r\n!80``\r\nend\r\n",
+    ] {
+        assert!(look(&text(file)).blocked.is_some(), "{file:?}");
+    }
+    for file in [
+        format!("{words}\r\n\r\n:$f*TEQKPH\r\n"),
+        format!("{words}\r\n\r\n\r\n\r\n\r\nx\r\n:$f*TEQKPH\r\n"),
+    ] {
+        assert!(look(&text(&file)).lost.is_some(), "{file:?}");
+    }
+}

@@ -5,13 +5,11 @@ one is skipped. Run by tests/run.sh: python3 -m unittest -v bulk
 """
 import collections
 import concurrent.futures
-import http.client
 import json
 import os
 import re
 import signal
 import smtplib
-import socket
 import subprocess
 import threading
 import time
@@ -28,19 +26,6 @@ match = { domain = "example.org" }
 """
 QUERY = "queue:quarantine reason:rule"
 LOADERS = 8
-
-
-class Control(http.client.HTTPConnection):
-    """The control socket, spoken to as the manual says."""
-
-    def __init__(self, path):
-        super().__init__("localhost", timeout=60)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def letter(tag, to):
@@ -62,7 +47,7 @@ class Bulk(unittest.TestCase):
         return server
 
     def ask(self, server, path, order=None):
-        client = Control(server.data / "control.sock")
+        client = stand.Control(server.data / "control.sock")
         try:
             body = json.dumps(order) if order is not None else None
             client.request("POST" if order is not None else "GET", path, body, {"Content-Type": "application/json"})

@@ -5,6 +5,7 @@ Standard library only. Every wait has a bound; nothing is written outside target
 the checkout lies where other users may not go (see Postfix). Not here: what is tested (clients.py, postfix_*.py …).
 """
 import asyncio
+import http.client
 import os
 import re
 import shutil
@@ -141,6 +142,19 @@ class Program:
             self.stop(2)
             raise AssertionError("%s\n%s" % (e, tail(self.log))) from None
         return self
+
+
+class Control(http.client.HTTPConnection):
+    """The control socket, spoken to as the manual says."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=60)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 class Postwerk:

@@ -120,6 +120,7 @@ impl Stand {
             role: Role::Mx,
             listener: "local",
             local: None,
+            answered: true,
             size: text.len() as u64,
             body: &Text(text),
         };

@@ -21,8 +21,9 @@
 //! * **What a stranger wrote is no link** in the part for people: subject, addresses, names of servers and their replies,
 //!   which whoever answers for a domain chooses (`mail::unlinked`). The machine's part has the exact words.
 //! * **Nothing dangerous travels back** (`queue::returned`). A stranger's reverse-path proves nothing, and a DSN would carry
-//!   what a check found to whomever he wrote there. So what is held for attachment, scanner, filter, virus, phish, spam or
-//!   dmarc and then given up, by whom and on whatever road, is told to nobody when it came from a stranger, and brings only
+//!   what a check found to whomever he wrote there. So what is held for attachment, scanner, filter, virus, phish, spam,
+//!   dmarc or a fault of ours (the check that would have found it may not have come) and then given up, by
+//!   whom and on whatever road, is told to nobody when it came from a stranger, and brings only
 //!   its header to our own: who logged in, a trusted network, this program. For other holds a stranger gets the header: a
 //!   rule or a person holds for reasons that no program weighs. Records of older stores that do not say are a stranger's.
 //!   Where nobody is told the pages offer no *bounce*; ordered all the same it ends the mail, and answer, page and history

@@ -32,11 +32,11 @@
 //! * **`[attachments]` sees what any program may see** (`mail::archive`): every name that a part's fields may mean, zips by
 //!   their directory and from header to header, what stands before and behind them, names up to a NUL, members of a
 //!   gzip file as one content. A file is looked into as what its first octets show and as what its names and types claim,
-//!   side by side: programs open a gzip head with a zip behind it by its name. What it cannot see is told: a bound is named and the mail held in `bad`, and so is a
-//!   damaged archive, after all that can be read of it. 7z, rar, xz, bzip2, cab and disk images are not
-//!   unpacked; block their types (`application/vnd.rar`) to keep them out. An entry of a zip that is packed by another
-//!   method than stored and deflated is told by its names, and the mail held in `bad` with the method, as a damaged one
-//!   is: Windows opens what it hides, and no ordinary program writes it.
+//!   side by side: programs open a gzip head with a zip behind it by its name. What it cannot see is told: a bound is
+//!   named and the mail held in `bad`, and so is a damaged archive, after all that can be read of it. 7z, rar, xz,
+//!   bzip2, cab and disk images are not unpacked; block their types (`application/vnd.rar`) to keep them out. An entry
+//!   of a zip that is packed by another method than stored and deflated is told by its names, and the mail held in
+//!   `bad` with the method, as a damaged one is: Windows opens what it hides, and no ordinary program writes it.
 //! * **Prose is no uuencode**: a `begin` with unusual permissions or blanks in its name counts from the first line behind it
 //!   that uuencode may have, and the words of BinHex count with a line that begins the file.
 //! * **A look costs what it counts** (`mail::archive::work`). Each octet that is searched or unpacked, each name, record,

@@ -189,8 +189,8 @@ async fn what_nobody_may_let_go_leaves_by_no_road() {
         }
         assert!(stage.due().await.is_empty());
     }
-    // At the end of its time what a check can find again is looked at, and the other stays.
-    stage.clock.advance(3 * DAY + Duration::from_secs(60));
+    // At the end of its time, a week for what was brought back, what a check can find again is looked at; the other stays.
+    stage.clock.advance(7 * DAY + Duration::from_secs(60));
     stage.upkeep().await;
     let left = cards(&stage).await;
     assert_eq!(left.len(), 1, "{left:?}");

@@ -23,6 +23,8 @@ EXE = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0\xb8" + b"\0" * 7 + b"@\0\0\0 an
 NAMES = ["report.pdf", "My report.pdf", "Rechnung 2024.11.30 final.xlsx", "photo (1).jpg"]
 HEAD = "From: a@sender.example\nTo: b@example.org\nMIME-Version: 1.0\n"
 MIXED = ('Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\nhi\n--b\n', "\n--b--\n")
+# A page that is called by its address is no program, although its name ends in `.com`.
+PAGE = re.compile(r"^https?://www\.", re.I)
 BLOCKED = re.compile(r"\.(js|exe|scr|vbs|bat|com|lnk)[\s.]*$", re.I)
 
 
@@ -79,7 +81,7 @@ def seen_by_python(raw):
                 name, content = part.get_filename(), part.get_payload(decode=True) or b""
             except Exception:
                 continue
-            if name and BLOCKED.search(str(name)):
+            if name and BLOCKED.search(str(name)) and not PAGE.match(str(name)):
                 found.append(str(name))
             if content.startswith(b"MZ") and b"\0" in content[:64]:
                 found.append("a program")

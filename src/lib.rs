@@ -48,8 +48,9 @@
 //!
 //! # The way of one message
 //!
-//! 1. [`net::listen`] accepts a connection if a permit is free. `receive` drives [`smtp::server`]: strict lines from
-//!    [`net::line`] in, actions out; [`smtp::command`] parses, [`smtp::data`] finds the one true end of the content.
+//! 1. [`net::listen`] accepts a connection; when places are used up, [`net::permits`] chooses who goes. `receive` drives
+//!    [`smtp::server`]: strict lines from [`net::line`] in, actions out; [`smtp::command`] parses, [`smtp::data`] finds the
+//!    one true end of the content.
 //! 2. `judge` gathers facts and [`policy`] answers `Accept`, `Defer`, `Reject` or `Hold` at each stage.
 //! 3. The content goes to [`queue::Queue::begin_body`] chunk by chunk; [`queue::Queue::accept`] writes body, message,
 //!    parcels and fact in one batch of [`store::Engine::commit`]. Only then the session says 250.
@@ -63,7 +64,8 @@
 //! 6. What failed makes DSN work due; `bounce` claims it, composes, and accepts the DSN with the claim as `Finishing`.
 //! 7. What must not go out yet is held: [`queue::hold`] keeps its card, `digest` tells whom it concerns, with links that
 //!    [`digest::token`] signs. `admin::link` shows how things stand; its button asks [`digest::desk`], and
-//!    [`queue::Queue::decide`] lets one of many win. A requeue is judged again, a release goes out as it is.
+//!    [`queue::Queue::decide`] lets one of many win. A requeue is judged again, and what was found stays until its own check
+//!    looked again (`judge`, [`manual::findings`]); a release goes out as it is.
 //! 8. When nothing is left, [`queue::Queue::upkeep`] retires the message; its facts stay for `[queue] history`.
 //!
 //! What must happen later is a due record in the store, so a crash needs only one recovery: who may have a mail already is

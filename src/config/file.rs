@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::kind::not;
-use super::mask::{Mask, veil_login};
+use super::mask::{Mask, names_secret, veil_login};
 use super::problem::{Problem, Severity};
 use crate::base::text;
 
@@ -132,11 +132,16 @@ impl<'i> Notes<'i> {
     }
 
     fn note(&self, severity: Severity, at: &Span, key: &str, fault: Fault) {
-        let at = fault.at.as_ref().unwrap_or(at);
+        let value = at;
+        let at = fault.at.as_ref().unwrap_or(value);
         let mut problem = Problem::at(self.file, self.text, at, severity);
         key.clone_into(&mut problem.key);
         problem.text = veil_login(&text::clean(&fault.text, TEXT_MAX));
         problem.remedy = veil_login(&text::clean(&fault.remedy, TEXT_MAX));
+        // Where its end is missing, the keys below are a part of it, with their secrets. What is said of secrets repeats none.
+        if self.has_lines(value) && !names_secret(key) {
+            LINES.clone_into(&mut problem.text);
+        }
         let mut found = self.found.borrow_mut();
         // A line that is no TOML says nothing more that can be trusted.
         let torn_here =
@@ -144,6 +149,12 @@ impl<'i> Notes<'i> {
         if !(self.torn.is_some() && found.iter().any(torn_here)) {
             found.push((at.clone(), problem));
         }
+    }
+
+    /// Whether a text of several lines stands there.
+    fn has_lines(&self, at: &Span) -> bool {
+        let text = self.text.get(at.clone()).unwrap_or_default();
+        text.starts_with(['"', '\'']) && text.contains(['\n', '\r'])
     }
 
     /// All, in the order of the file.
@@ -404,6 +415,8 @@ fn as_table<'v, 'i>(value: &'v DeValue<'i>) -> Option<&'v DeTable<'i>> {
 
 /// Characters of a wrong word that are repeated.
 pub(super) const KEY_MAX: usize = 60;
+/// What is said of a wrong text of several lines: it is not repeated.
+const LINES: &str = "this text of several lines does not belong here, or its end is missing";
 /// How the text about what the parser refused begins.
 const NO_TOML: &str = "this is no TOML: ";
 /// Characters of a text about a mistake; parts of the file stand in it.

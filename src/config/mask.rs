@@ -1,8 +1,8 @@
 //! A line of the configuration as a mistake may show it: no value of which it is not known that it is no secret.
 //!
-//! A value is shown behind a key that is asked for and holds no secret, or where it is what such a key's mistake is
-//! about. Everything else is `***`: passwords, what stands behind a key that nobody knows, the inside of a text of
-//! several lines, comments. A strange key itself is shown only if it looks like a slip: somebody may have pasted a secret
+//! The value that a mistake is about is shown, if its key is asked for and neither it nor a key above it holds a
+//! secret. Every other value is `***`: beside a forgotten comma or bracket nobody knows whose it is. So are what stands
+//! behind a key that nobody knows, lines inside a text of several lines, and comments. A strange key itself is shown only if it looks like a slip: somebody may have pasted a secret
 //! in its place. Not here: where the mistakes are found (`file`), and how they print (`problem`).
 
 use std::collections::BTreeSet;
@@ -75,7 +75,7 @@ impl<'k> Mask<'k> {
     /// A line with carets under octets `marked`; `key`: whose mistake it is.
     pub(super) fn line(&self, line: &str, marked: &Range<usize>, key: &str) -> Excerpt {
         let own = key.rsplit('.').next().unwrap_or_default();
-        let is_own = self.is_open(own);
+        let is_own = self.is_open(own) && !names_secret(key);
         let mut out = Excerpt::default();
         let (mut start, mut end) = (None, 0);
         let (mut owner, mut value): (Option<&str>, bool) = (None, false);
@@ -104,11 +104,12 @@ impl<'k> Mask<'k> {
                     piece.text.replace(word, &parts.join("."))
                 }
                 Kind::Quoted | Kind::Bare => {
-                    let open = match owner {
-                        Some(owner) => self.is_open(owner),
-                        None => is_own && touched,
+                    // A bare word without its key may stand inside a text whose end is missing.
+                    let theirs = match owner {
+                        Some(owner) => owner == own,
+                        None => touched && piece.kind == Kind::Quoted,
                     };
-                    if open {
+                    if is_own && theirs {
                         veil_login(piece.text)
                     } else {
                         veil(piece.text, piece.kind, owner.is_some())
@@ -151,6 +152,11 @@ impl<'k> Mask<'k> {
         }
         out
     }
+}
+
+/// Whether a dotted key has a secret's key in it: what stands below is the secret's, whatever its name.
+pub(super) fn names_secret(key: &str) -> bool {
+    key.split('.').any(|part| SECRET_KEYS.contains(&part))
 }
 
 /// A reference to a secret is none, and shows which it is.
@@ -366,12 +372,12 @@ mod tests {
             (
                 "auth = { user = \"me\", \"hunter1\" = 1, password = \"hunter2\" }",
                 "route.auth",
-                "auth = { user = \"me\", \"***\" = ***, password = \"***\" }",
+                "auth = { user = \"***\", \"***\" = ***, password = \"***\" }",
             ),
             (
                 "auth = { password = \"hunter1\", user = \"me\" }",
                 "route.auth",
-                "auth = { password = \"***\", user = \"me\" }",
+                "auth = { password = \"***\", user = \"***\" }",
             ),
             (
                 "url = \"https://me:hunter1@x.example/\"",

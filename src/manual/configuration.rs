@@ -15,8 +15,9 @@
 //! probably not meant is a warning: a public network in `trust`, a plain password in the file, a route that is never
 //! reached, a certificate that ends soon.
 //!
-//! **A mistake shows no secret.** The line under a mistake shows a value only behind a key that is asked for and holds
-//! none, or where it is what such a key's mistake is about. A list of words that look like a password missed `kennwort`,
+//! **A mistake shows no secret.** The line under a mistake shows only the value that it is about, and that only behind a
+//! key that is asked for and holds none, nor one above it: beside a forgotten comma, bracket or quote nobody knows whose
+//! the other values are. A text of several lines is not repeated, for the same reason. A list of words that look like a password missed `kennwort`,
 //! `eab_hmac`, the inside of a text of several lines and a secret that was written in a key's place. So what stands behind
 //! a key that nobody knows is `***`, and so is the key itself unless it looks like a slip: small letters, or near to one
 //! of ours. Price: `trusst = ["***"]`.

@@ -64,6 +64,37 @@ fn no_secret_is_ever_told() {
 }
 
 #[test]
+fn no_secret_shows_where_the_file_is_no_toml_or_a_secret_is_a_table() {
+    let begin = "[server]\nhostname = \"mail.example.org\"\n";
+    for text in [
+        "[[route]]\nauth = { user = \"me\" password = \"hunter1\" }\n",
+        "[[route]]\nauth = { user = \"me\"; password = \"hunter1\" }\n",
+        "[[account]]\nname = \"a\" password = \"hunter1\"\n",
+        "[[account]]\nname = \"a\" password: \"hunter1\"\n",
+        "[[account]] name = \"a\" password = \"hunter1\"\n",
+        "[[account]]\rname = \"a\"\rpassword = \"hunter1\"\r",
+        "[acme]\nhook_env = { key = \"hunter1\", bind = 5 }\nkey = 1\n",
+        "[acme]\nhook_env = {\n bind = \"hunter1\" oops\n}\n",
+        "[acme.hook_env]\nbind = \"hunter1\" oops\n",
+        "[acme]\neab_hmac = [\"x\", { hook = \"hunter1\"\n",
+        "[[account]]\nname = \"a\"\npassword = { name = \"hunter1\" }\n",
+        "[[account]]\nname = \"a\"\npassword.name = \"hunter1\"\n",
+        "[admin]\nmetrics_token = { bind = \"hunter1\" }\n",
+        "[acme]\ncontact = \"\"\"me@x\neab_hmac = \"hunter1\"\n",
+        "[acme]\ncontact = \"\"\"me@x\neab_hmac = \"hunter1\"\n\"\"\"\n",
+    ] {
+        let told = match config::parse(&format!("{begin}{text}"), Path::new("a.toml")) {
+            Ok((_, warnings)) => Problems(warnings),
+            Err(problems) => problems,
+        };
+        let json = told.0.iter().map(config::Problem::to_json);
+        let all: String = json.chain([told.to_string()]).collect();
+        assert!(!all.contains("hunter"), "{text}\n{all}");
+        assert!(!told.0.is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn a_configuration_that_is_printed_for_debugging_shows_no_secret() {
     let text = r#"
         [server]

@@ -12,6 +12,12 @@ use super::*;
 const LINKS: usize = 200;
 /// As many links as a digest lists.
 const ROWS: usize = 50;
+const TO: &str = "kasse@verein.example";
+
+/// Beyond the numbers of those that the server makes itself.
+fn numbers() -> impl Iterator<Item = u32> {
+    (1_001..).take(LINKS / ROWS)
+}
 
 struct Field {
     house: House,
@@ -24,12 +30,12 @@ impl Field {
         let remote = Remote::friendly().await;
         let house = house(&remote, false, |_| ()).await;
         let mut holds = Vec::new();
-        for number in 1..=u32::try_from(LINKS / ROWS).unwrap() {
+        for number in numbers() {
             let mut listed = Vec::new();
             for row in 0..ROWS {
                 listed.push(hold(&house, &format!("Nr. {number}.{row}")).await);
             }
-            digest(&house, number, "kasse@verein.example", &listed).await;
+            digest(&house, number, TO, &listed).await;
             holds.extend(listed.into_iter().map(|hold| (number, hold)));
         }
         Self {
@@ -51,8 +57,7 @@ impl Field {
     }
 
     fn canaries(&self) -> Vec<String> {
-        let numbers = 1..=u32::try_from(LINKS / ROWS).unwrap();
-        numbers
+        numbers()
             .map(|number| link(&self.house, Action::Canary, HoldId(0), number))
             .collect()
     }
@@ -61,7 +66,10 @@ impl Field {
         let places = self.house.places().await;
         let held = places.iter().filter(|place| place.state == State::Held);
         assert_eq!(held.count(), LINKS, "after {robot}");
-        assert_eq!(self.remote.so_far().len(), 0, "after {robot}");
+        // The next rows of a digest go to where the digest went, whoever presses that button.
+        let left = self.remote.so_far();
+        let left = left.iter().filter(|mail| !mail.to[0].contains(TO));
+        assert_eq!(left.count(), 0, "after {robot}");
     }
 }
 
@@ -128,7 +136,7 @@ async fn rob_and_click(with_chromium: bool) {
     for path in &links {
         pressed += submit_all(&mut robot, path).await;
     }
-    assert_eq!(pressed, links.len() * 4);
+    assert_eq!(pressed, links.len() * 5);
     field.untouched("a crawler that submits forms").await;
     let mut person = visitor(&field.house);
     for (number, hold) in &field.holds {
@@ -137,7 +145,9 @@ async fn rob_and_click(with_chromium: bool) {
         let done = press_with(&mut person, &path, "release", &typed).await;
         assert_eq!(done.status, 200, "{}", done.text);
     }
-    assert_eq!(delivered(&field.house, &field.remote, LINKS).await, LINKS);
+    // And the rows that the crawler's button asked for: within a minute they are mailed once.
+    let all = LINKS + 1;
+    assert_eq!(delivered(&field.house, &field.remote, all).await, all);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
